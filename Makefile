@@ -1,0 +1,75 @@
+# make repro   set up, check params.yaml, run the pipeline        make test   set up, run the tests
+# make lint    ruff, mypy, workflows                              make ui     the MLflow UI
+# EXTRA=gpu installs TensorFlow with CUDA; PYTHON=python3.12 chooses the interpreter of the environment.
+
+.DEFAULT_GOAL := help
+.PHONY: help setup repro check test test-all lint format ui bench lock
+
+PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
+	$$python -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null && echo $$python && break; done)
+EXTRA ?= cpu
+LOCK := requirements$(if $(filter gpu,$(EXTRA)),-gpu).lock
+BIN := .venv/bin
+INSTALLED := .venv/installed-$(EXTRA)
+
+# Tools and stages are those of the environment, whatever is activated.
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+export VIRTUAL_ENV := $(CURDIR)/.venv
+export DO_NOT_TRACK := 1
+export MLFLOW_DISABLE_TELEMETRY := true
+export DVC_NO_ANALYTICS := 1
+
+help:
+	@sed -n 's/^# \(make.*\)/\1/p; /^EXTRA/q' Makefile
+
+setup: $(INSTALLED)
+
+$(INSTALLED): $(LOCK) pyproject.toml
+	@test -n "$(PYTHON)" || { echo "setup: no Python 3.11 to 3.13 found; install one, or name it: make PYTHON=/path/to/python"; exit 2; }
+	@echo "setup: environment in .venv from $(LOCK)"
+	@rm -f .venv/installed-*
+	@$(PYTHON) -m venv .venv
+	@# uv itself comes through pip and the same lock; it installs the rest, compiled, in a quarter of pip's time.
+	@sed -n '/^uv==/,/[^\\]$$/p' $(LOCK) > .venv/uv.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r .venv/uv.lock
+	@index=$$($(BIN)/python -m pip config get global.index-url 2>/dev/null); \
+	export UV_DEFAULT_INDEX=$${UV_DEFAULT_INDEX:-$$index}; test -n "$$UV_DEFAULT_INDEX" || unset UV_DEFAULT_INDEX; \
+	$(BIN)/uv pip sync --quiet --require-hashes --compile-bytecode $(LOCK) && \
+	$(BIN)/uv pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+check: setup
+	@darkroom check
+
+repro: check
+	@dvc repro
+
+test: setup
+	@python -m pytest
+
+test-all: setup
+	@python -m pytest -m "slow or not slow"
+
+lint: setup
+	@ruff check
+	@ruff format --check
+	@mypy
+	@check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	@zizmor --offline --no-progress --quiet .github/workflows
+
+format: setup
+	@ruff check --fix
+	@ruff format
+
+ui: setup
+	@darkroom ui
+
+bench: setup
+	@python -m benchmarks.digits
+
+lock: setup
+	@for extra in cpu gpu; do \
+		uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header \
+			--extra $$extra --extra dev --extra install pyproject.toml \
+			-o requirements$$(test $$extra = gpu && echo -gpu).lock; \
+	done

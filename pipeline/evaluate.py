@@ -1,0 +1,21 @@
+"""Hold one trained network against the test split, which no other stage before promotion reads."""
+
+from pathlib import Path
+
+from darkroom import script
+from darkroom.params import Network, read_params
+
+
+def main(network: Network, prepared: str, model: str, identity: str, summary: str, report: str) -> None:
+    read_params()
+    from darkroom import tracking
+    from darkroom.stages.evaluate import evaluate_network
+
+    tracking.open_store()
+    record = tracking.RunRecord.read(identity)
+    with tracking.continue_run(record, network) as run:
+        evaluate_network(network, Path(prepared), Path(model), Path(summary), Path(report), run)
+
+
+if __name__ == "__main__":
+    script.run(main)

@@ -1,0 +1,31 @@
+"""Train one network with its effective parameters, and package it."""
+
+from pathlib import Path
+
+from darkroom import script
+from darkroom.params import Network, read_best_params, read_params, with_values
+
+
+def main(
+    network: Network, prepared: str, best_params: str, preview: str, model: str, identity: str, report: str
+) -> None:
+    params = read_params()
+    values = with_values(params.network(network), read_best_params(best_params))
+    from darkroom import tracking
+    from darkroom.datasets import Description
+    from darkroom.stages import train
+
+    description = Description.read(Path(prepared) / "dataset.json")
+    tracking.open_store()
+    with tracking.start_run(network, "train", train.run_tags(network, description)) as run:
+        train.log_inputs(run, params, values, description, preview)
+        trained = train.train_network(network, params, values, description, Path(prepared), run)
+        train.write_report(run, trained, network, Path(report))
+        trained.save(model)
+        record = train.package(run, trained, model, Path(prepared) / "dataset.json")
+        record.write(identity)
+    print(f"{network}: {record}")
+
+
+if __name__ == "__main__":
+    script.run(main)

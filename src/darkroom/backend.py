@@ -1,0 +1,45 @@
+"""Keras and, where Keras has nothing of its own, TensorFlow: the one place that imports them.
+
+Other modules say ``from darkroom.backend import keras``, so that TensorFlow's greeting is dropped once for all.
+"""
+
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+# Written by TensorFlow's C++ code before any of its log levels applies.
+GREETINGS = ("WARNING: All log messages before absl::InitializeLog()", "oneDNN custom operations are on")
+
+
+@contextmanager
+def _without_greetings() -> Iterator[None]:
+    """Hold back what is written to standard error at the level of the system, and pass on all but the greetings."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with tempfile.TemporaryFile() as held:
+        os.dup2(held.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
+            held.seek(0)
+            for line in held.read().decode(errors="replace").splitlines():
+                if not any(greeting in line for greeting in GREETINGS):
+                    print(line, file=sys.stderr)
+
+
+with _without_greetings():
+    import keras
+    import tensorflow as tf
+
+__all__ = ["keras", "make_reproducible"]
+
+
+def make_reproducible(seed: int) -> None:
+    """Seed Python, NumPy and TensorFlow, choose deterministic kernels, and forget earlier models' names and graphs."""
+    keras.backend.clear_session()
+    keras.utils.set_random_seed(seed)
+    tf.config.experimental.enable_op_determinism()

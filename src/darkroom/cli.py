@@ -1,0 +1,134 @@
+"""The command ``darkroom``. Heavy libraries are imported by the command that needs them."""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from darkroom.errors import DarkroomError, InputError
+from darkroom.files import as_json
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command.
+
+    Returns:
+        0 done, 1 the work failed, 2 the user's input is wrong, 130 interrupted.
+    """
+    chosen = _parser().parse_args(arguments)
+    try:
+        return int(chosen.command(chosen))
+    except DarkroomError as error:
+        for line in str(error).splitlines():
+            print(f"darkroom {chosen.name}: {line}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        # Whoever read us has seen enough, as `head` has.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    from darkroom.params import NETWORKS
+
+    parser = argparse.ArgumentParser(prog="darkroom", description="An experiment pipeline for image classification.")
+    commands = parser.add_subparsers(dest="name", metavar="COMMAND", required=True)
+
+    check = commands.add_parser("check", help="check params.yaml, the data and the tracking store")
+    check.set_defaults(command=_check)
+
+    params = commands.add_parser("params", help="show a network's effective parameters and where each comes from")
+    params.add_argument("network", choices=NETWORKS)
+    params.add_argument("--json", action="store_true", help="print JSON")
+    params.set_defaults(command=_params)
+
+    predict = commands.add_parser("predict", help="classify images with a promoted model")
+    predict.add_argument("images", nargs="+", metavar="IMAGE|FOLDER")
+    predict.add_argument("--model", metavar="URI", help="default: models:/NAME@champion with params.yaml's NAME")
+    predict.add_argument(
+        "--min-probability", type=_probability, default=0.0, metavar="P", help="mark answers below P as unsure"
+    )
+    form = predict.add_mutually_exclusive_group()
+    form.add_argument("--csv", dest="form", action="store_const", const="csv", help="print CSV")
+    form.add_argument("--json", dest="form", action="store_const", const="json", help="print JSON")
+    predict.set_defaults(command=_predict, form="table")
+
+    ui = commands.add_parser("ui", help="open the MLflow UI on this project's store")
+    ui.add_argument("--port", type=int, default=5000)
+    ui.set_defaults(command=_ui)
+    return parser
+
+
+def _probability(text: str) -> float:
+    value = float(text)
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"{text} given, a number from 0 to 1 was expected")
+    return value
+
+
+def _check(_: argparse.Namespace) -> int:
+    from darkroom.checks import check
+
+    print(check())
+    return 0
+
+
+def _params(chosen: argparse.Namespace) -> int:
+    from darkroom.params import flattened, origins, read_best_params, read_params, with_values
+
+    params = read_params()
+    found = Path("runs") / chosen.network / "best_params.json"
+    best = read_best_params(found) if found.is_file() else {}
+    values = flattened(with_values(params.network(chosen.network), best).model_dump(mode="json"))
+    origin = origins(params, chosen.network, best)
+    rows = [{"parameter": name, "value": value, "origin": origin[name]} for name, value in values.items()]
+    print(as_json(rows) if chosen.json else _table(rows), end="")
+    return 0
+
+
+def _predict(chosen: argparse.Namespace) -> int:
+    from darkroom import predictions
+
+    paths = predictions.find_images(chosen.images)
+    from darkroom import backend, tracking  # noqa: F401 - backend keeps TensorFlow quiet
+
+    model = tracking.load_model(chosen.model or f"models:/{_registered_model()}@champion")
+    given = list(predictions.answers(model, paths, chosen.min_probability))
+    print(predictions.render(given, chosen.form), end="")
+    failed = [answer for answer in given if answer.error]
+    for answer in failed:
+        print(f"darkroom predict: {answer.image}: {answer.error}", file=sys.stderr)
+    return InputError.exit_code if failed else 0
+
+
+def _registered_model() -> str:
+    from darkroom.params import PromoteParams, read_params
+
+    return read_params().promote.registered_model if Path("params.yaml").is_file() else PromoteParams().registered_model
+
+
+def _ui(chosen: argparse.Namespace) -> int:
+    from darkroom import services
+
+    services.check_tracking()
+    arguments = ["mlflow", "ui", "--backend-store-uri", services.tracking_uri(), "--port", str(chosen.port)]
+    os.execvp("mlflow", arguments)  # noqa: S606, S607
+
+
+def _table(rows: Sequence[dict[str, Any]]) -> str:
+    """Lay rows out in columns, with their keys as heads."""
+    lines = [list(rows[0]), *([_text(value) for value in row.values()] for row in rows)]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
+    return "".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() + "\n" for line in lines
+    )
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, list):
+        return ", ".join(map(_text, value))
+    return f"{value:g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,116 @@
+"""Packed arrays on disk, and batches of them for Keras."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from darkroom.errors import InputError
+from darkroom.files import read_json, write_json
+from darkroom.images import Pixels
+
+Floats = npt.NDArray[np.float32]
+Integers = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Description:
+    """What all splits share, and what the packaged model must know of them."""
+
+    labels: tuple[str, ...]
+    """Class names; a label's place here is its class number everywhere."""
+    size: tuple[int, int, int]
+    """Height, width, channels."""
+    interpolation: Literal["nearest", "box", "bilinear", "bicubic", "lanczos"]
+    aspect: Literal["stretch", "pad", "crop"]
+    mean: tuple[float, ...]
+    """Of the training images' values from 0 to 255, for each channel."""
+    deviation: tuple[float, ...]
+    """Standard deviation of the same."""
+    source: str
+    """Kind of the source, as params.yaml names it."""
+    counts: dict[str, int]
+    """Images in each split."""
+    training_counts: dict[str, int]
+    """Training images of each class."""
+    digest: str
+    """Of the images, labels and splits."""
+
+    def write(self, path: str | Path) -> None:
+        """Write as JSON."""
+        write_json(path, asdict(self))
+
+    @classmethod
+    def read(cls, path: str | Path) -> "Description":
+        """Read what ``write`` wrote."""
+        values: dict[str, Any] = read_json(path)
+        return cls(**{**values, **{key: tuple(values[key]) for key in ("labels", "size", "mean", "deviation")}})
+
+
+@dataclass(frozen=True)
+class Split:
+    """The images of one split."""
+
+    images: Pixels
+    """uint8 of shape (images, height, width, channels), mapped from disk."""
+    classes: Integers
+    """Class numbers."""
+    manifest: pd.DataFrame
+    """Their rows of the manifest, in the same order."""
+
+
+def write_split(folder: str | Path, images: Pixels, manifest: pd.DataFrame) -> None:
+    """Pack the images of one split and their rows of the manifest into a folder."""
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    np.save(folder / "images.npy", images)
+    manifest.to_parquet(folder / "manifest.parquet", index=False)
+
+
+def read_split(folder: str | Path, labels: Sequence[str]) -> Split:
+    """Read a split; the images stay on disk until they are used."""
+    folder = Path(folder)
+    manifest = pd.read_parquet(folder / "manifest.parquet")
+    number = {label: index for index, label in enumerate(labels)}
+    classes = np.array([number[label] for label in manifest["label"]], dtype=np.int64)
+    return Split(np.load(folder / "images.npy", mmap_mode="r"), classes, manifest)
+
+
+def channel_statistics(images: Pixels) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Return mean and standard deviation of each channel, in float64 and image by image, so that any number fits.
+
+    Raises:
+        InputError: a channel is the same everywhere, so that nothing can be divided by its deviation.
+    """
+    count = images.shape[0] * images.shape[1] * images.shape[2]
+    total = np.zeros(images.shape[3])
+    squares = np.zeros(images.shape[3])
+    for image in images:
+        values = image.astype(np.float64)
+        total += values.sum(axis=(0, 1))
+        squares += (values**2).sum(axis=(0, 1))
+    mean = total / count
+    deviation = np.sqrt(np.maximum(squares / count - mean**2, 0))
+    if (deviation < 1e-6).any():  # noqa: PLR2004
+        raise InputError("a channel has the same value in all training images; check the images and preprocess.size")
+    return tuple(mean.tolist()), tuple(deviation.tolist())
+
+
+def one_hot(classes: Integers, count: int) -> Floats:
+    """Turn class numbers of shape (n,) into float32 rows of shape (n, count)."""
+    return np.eye(count, dtype=np.float32)[classes]
+
+
+def balanced_weights(classes: Integers, count: int) -> Floats:
+    """Return a weight for each class, inverse to its share, that averages to 1 over the images."""
+    sizes = np.bincount(classes, minlength=count)
+    return (len(classes) / (count * np.maximum(sizes, 1))).astype(np.float32)
+
+
+def batch_seed(*numbers: int) -> int:
+    """Mix seed, epoch and batch number into a seed for one batch."""
+    return int(np.random.SeedSequence(numbers).generate_state(1)[0])

@@ -1,0 +1,58 @@
+"""The script that MLflow stores with each model and runs when the model is loaded (models from code, no pickle).
+
+The code that the model was trained with travels as an artifact beside it. It is imported under a name of its own, so
+that two versions in one process each run their own code, whatever version of Darkroom is installed.
+"""
+
+import hashlib
+import importlib
+import importlib.util
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import mlflow
+from mlflow.exceptions import MlflowException
+from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
+from mlflow.pyfunc.model import PythonModel
+
+
+def import_privately(code: Path) -> ModuleType:
+    """Import a copy of Darkroom's code from a folder, as a package with a name that no other copy has."""
+    name = f"darkroom_{hashlib.sha256(str(code.resolve()).encode()).hexdigest()[:16]}"
+    if name not in sys.modules:
+        spec = importlib.util.spec_from_file_location(
+            name, code / "__init__.py", submodule_search_locations=[str(code)]
+        )
+        if spec is None or spec.loader is None:
+            raise ImportError(f"{code} holds no package")
+        package = importlib.util.module_from_spec(spec)
+        sys.modules[name] = package
+        spec.loader.exec_module(package)
+    return importlib.import_module(f"{name}.serving")
+
+
+class PackagedModel(PythonModel):
+    """Raw images in, label and probabilities out."""
+
+    def load_context(self, context: Any) -> None:
+        """Load network, description and code from the model's artifacts."""
+        self._serving = import_privately(Path(context.artifacts["code"]))
+        self._classifier = self._serving.Classifier.load(context.artifacts["network"], context.artifacts["description"])
+
+    # Without type hints: MLflow would check and convert the input by them, and images come in many forms.
+    def predict(self, context, model_input, params=None):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201, ARG002
+        """Classify images; see ``Classifier.predict`` in the model's own code."""
+        try:
+            predictions = self._classifier.predict(model_input)
+        except self._serving.ImageError as error:
+            raise MlflowException(str(error), error_code=INVALID_PARAMETER_VALUE) from None
+        minimum = (params or {}).get("minimum_probability", 0.0)
+        if minimum > 0:
+            for prediction in predictions:
+                prediction["unsure"] = max(prediction["probabilities"].values()) < minimum
+        return predictions
+
+
+mlflow.models.set_model(PackagedModel())

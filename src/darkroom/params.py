@@ -1,0 +1,419 @@
+"""Strict, frozen models of ``params.yaml``: the only place where types, ranges and defaults live.
+
+Nothing heavy is imported here, so that a misspelt key is refused within a fraction of a second.
+"""
+
+import difflib
+import json
+import types
+import typing
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from darkroom.errors import InputError
+from darkroom.files import read_json
+
+Network = Literal["mlp", "lenet5", "mnist_cnn"]
+NETWORKS: tuple[Network, ...] = typing.get_args(Network)
+
+Fraction = Annotated[float, Field(ge=0, le=1)]
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
+Positive = Annotated[float, Field(gt=0)]
+Count = Annotated[int, Field(ge=1)]
+Name = Annotated[str, Field(min_length=1)]
+
+
+class Section(BaseModel):
+    """A part of params.yaml: unknown keys are refused, no type is converted, nothing can be changed afterwards."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+
+
+class DataParams(Section):
+    """Where the images come from."""
+
+    source: Literal["digits", "folder"]
+    path: Name
+    """The folder that holds the images (``folder``) or the description of bundled ones (``digits``)."""
+
+
+class ValidateParams(Section):
+    """What must hold of the images before anything is trained on them."""
+
+    labels: tuple[Name, ...] | None = None
+    """Class names that are expected, all of them and no others; null takes those that are found."""
+    minimum_images_per_class: Count = 20
+    maximum_class_ratio: Annotated[float, Field(ge=1)] = 20.0
+    """The largest class may be so many times as large as the smallest."""
+    maximum_duplicate_share: Fraction = 0.05
+    modes: tuple[Name, ...] = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr", "I;16")
+    """Pillow's names of the pixel formats that are accepted."""
+    minimum_side: Count = 4
+    maximum_side: Count = 20_000
+    minimum_contrast: Annotated[float, Field(ge=0)] = 1.0
+    """Standard deviation that an image's grey values (0 to 255) must reach; an empty frame has 0."""
+
+
+class AugmentationParams(Section):
+    """How training images are varied. Ranges lie symmetrically around the unchanged image."""
+
+    rotation: Annotated[float, Field(ge=0, le=180)] = 0.0
+    """Largest angle in degrees, either way."""
+    shift: Annotated[float, Field(ge=0, le=0.5)] = 0.0
+    """Largest shift as a share of height and width, either way."""
+    scale: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Largest change of size as a share, either way."""
+    shear: Annotated[float, Field(ge=0, le=45)] = 0.0
+    """Largest shear in degrees, either way."""
+    horizontal_flip: bool = False
+    vertical_flip: bool = False
+
+
+class SplitParams(Section):
+    """Shares of the images that go to each split; they sum to 1."""
+
+    train: Annotated[float, Field(gt=0, lt=1)] = 0.6
+    validation: Annotated[float, Field(gt=0, lt=1)] = 0.2
+    test: Annotated[float, Field(gt=0, lt=1)] = 0.2
+
+
+Interpolation = Literal["nearest", "box", "bilinear", "bicubic", "lanczos"]
+Aspect = Literal["stretch", "pad", "crop"]
+
+
+class PreprocessParams(Section):
+    """One size for all images, and who is trained on, chosen with and tested on."""
+
+    seed: Seed = 0
+    size: tuple[Count, Count, Literal[1, 3]] = (28, 28, 1)
+    """Height and width in pixels, and 1 for grey or 3 for colour."""
+    interpolation: Interpolation = "bicubic"
+    aspect: Aspect = "stretch"
+    split: SplitParams = SplitParams()
+    augmentation: AugmentationParams = AugmentationParams()
+
+
+class ScheduleParams(Section):
+    """How the learning rate changes from epoch to epoch; see ``schedules.py`` for the formulas."""
+
+    kind: Literal["constant", "step", "linear", "exponential", "cosine"] = "constant"
+    factor: Annotated[float, Field(gt=0, le=1)] = 0.1
+    """``step`` and ``exponential`` multiply by this; ``linear`` and ``cosine`` end at this share of the rate."""
+    every: Count = 10
+    """Epochs between two changes of ``step`` and ``exponential``."""
+
+
+class EarlyStoppingParams(Section):
+    """Stop when the validation loss no longer falls; the best weights are restored in any case."""
+
+    patience: Count = 20
+    min_delta: Annotated[float, Field(ge=0)] = 0.0
+
+
+Activation = Literal["relu", "leaky_relu", "tanh", "sigmoid"]
+Units = Annotated[int, Field(ge=1, le=65536)]
+Dropout = Annotated[float, Field(ge=0, lt=1)]
+
+
+class NetworkParams(Section):
+    """What every network's training has in common."""
+
+    # The smallest height and width that leave at least one pixel after the last layer.
+    smallest_side: ClassVar[int] = 1
+
+    epochs: Count = 40
+    batch_size: Count = 32
+    optimizer: Literal["sgd", "adam", "rmsprop"] = "adam"
+    learning_rate: Annotated[float, Field(gt=0, le=10)] = 1e-3
+    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Of ``sgd`` and ``rmsprop``; ``adam`` has its own."""
+    schedule: ScheduleParams = ScheduleParams()
+    early_stopping: EarlyStoppingParams = EarlyStoppingParams()
+    class_weights: Literal["none", "balanced"] = "none"
+    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    augment: bool = True
+    """Whether training images are varied as ``preprocess.augmentation`` says."""
+
+
+class MlpParams(NetworkParams):
+    """Fully connected layers on the flattened image."""
+
+    hidden_units: Annotated[tuple[Units, ...], Field(min_length=1)] = (512, 512)
+    activation: Activation = "relu"
+    dropout: Dropout = 0.0
+
+
+class Lenet5Params(NetworkParams):
+    """LeNet-5."""
+
+    smallest_side: ClassVar[int] = 28
+
+    activation: Activation = "tanh"
+
+
+class MnistCnnParams(NetworkParams):
+    """Two convolutions with pools, one hidden layer."""
+
+    smallest_side: ClassVar[int] = 4
+
+    activation: Activation = "relu"
+    dropout: Dropout = 0.0
+
+
+class TrainParams(Section):
+    """One seed for all trainings, and the values of each network."""
+
+    seed: Seed = 0
+    mlp: MlpParams | None = None
+    lenet5: Lenet5Params | None = None
+    mnist_cnn: MnistCnnParams | None = None
+
+
+class Range(Section):
+    """The values that the search tries for one parameter: from ``low`` to ``high``, or one of ``choices``."""
+
+    low: float | None = None
+    high: float | None = None
+    log: bool = False
+    choices: tuple[str | int | float | bool, ...] | None = None
+
+
+class SearchSpace(Section):
+    """The parameters that the search may turn, in the three groups in which one thinks about them."""
+
+    architecture: dict[str, Range] = {}
+    learning: dict[str, Range] = {}
+    regularisation: dict[str, Range] = {}
+
+    def ranges(self) -> dict[str, Range]:
+        """Return the three groups as one mapping from parameter to range."""
+        return {**self.architecture, **self.learning, **self.regularisation}
+
+
+class SearchParams(Section):
+    """The budget of the search, and the space of each network."""
+
+    seed: Seed = 0
+    trials: Annotated[int, Field(ge=0)] = 0
+    epochs: Count = 10
+    """Epochs of one trial at most."""
+    startup_trials: Annotated[int, Field(ge=0)] = 2
+    """Finished trials before any is pruned."""
+    warmup_epochs: Annotated[int, Field(ge=0)] = 2
+    """Epochs of a trial before it can be pruned."""
+    mlp: SearchSpace | None = None
+    lenet5: SearchSpace | None = None
+    mnist_cnn: SearchSpace | None = None
+
+
+class PromoteParams(Section):
+    """When a new model takes the champion's place."""
+
+    registered_model: Annotated[str, Field(min_length=1, pattern=r"^[^/:]+$")] = "darkroom"
+    candidate: Literal["validation_accuracy", "validation_loss"] = "validation_accuracy"
+    """The metric that picks the candidate among the networks of this run."""
+    minimum_gain: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Test accuracy that the candidate must have more than the champion; with 0 it must be better at all."""
+
+
+class Params(Section):
+    """The whole of params.yaml."""
+
+    data: DataParams
+    validation: ValidateParams = Field(alias="validate")
+    preprocess: PreprocessParams
+    models: Annotated[tuple[Network, ...], Field(min_length=1)]
+    search: SearchParams
+    train: TrainParams
+    promote: PromoteParams
+
+    def network(self, name: Network) -> NetworkParams:
+        """Return the values of ``train.<name>``."""
+        section: NetworkParams | None = getattr(self.train, name)
+        if section is None:
+            raise InputError(f"params.yaml: train.{name} is missing; add a section train.{name} (it may be {{}})")
+        return section
+
+    def space(self, name: Network) -> SearchSpace:
+        """Return the search space of ``search.<name>``."""
+        section: SearchSpace | None = getattr(self.search, name)
+        if section is None:
+            raise InputError(f"params.yaml: search.{name} is missing; add a section search.{name} (it may be {{}})")
+        return section
+
+
+def read_params(path: str | Path = "params.yaml") -> Params:
+    """Read and check the whole of a params file.
+
+    Raises:
+        InputError: the file is missing, is not YAML, or a value is not allowed; one line per finding.
+    """
+    raw = _read_yaml(Path(path))
+    try:
+        # Through JSON, because pydantic's strict mode then takes a YAML list for a tuple and still converts nothing.
+        params = Params.model_validate_json(json.dumps(raw, default=str))
+    except ValidationError as error:
+        raise InputError("\n".join(_lines(error, str(path)))) from None
+    _check_together(params, str(path))
+    return params
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    """YAML 1.2 as DVC reads it, so that both see the same values (``1e-3`` is a number, ``no`` a word)."""
+    if not path.is_file():
+        raise InputError(f"{path}: no such file; run from the root of the repository, where params.yaml lies")
+    try:
+        raw = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
+    except (YAMLError, UnicodeDecodeError) as error:
+        where = getattr(error, "problem_mark", None)
+        line = f", line {where.line + 1}" if where else ""
+        what = getattr(error, "problem", None) or str(error).splitlines()[0]
+        raise InputError(f"{path}{line}: not readable as YAML ({what}); correct the file") from None
+    if not isinstance(raw, dict):
+        raise InputError(f"{path}: sections such as data, models and train were expected; restore the file from git")
+    return raw
+
+
+def _lines(error: ValidationError, path: str) -> Iterable[str]:
+    """One line for each finding of pydantic."""
+    for finding in error.errors(include_url=False):
+        location = [part for part in finding["loc"] if not (isinstance(part, str) and "[" in part)]
+        name = _dotted(location)
+        match finding["type"]:
+            case "extra_forbidden":
+                known = _known_keys(location[:-1])
+                yield f"{path}: {name}: unknown key{_suggestion(str(location[-1]), known)}"
+            case "missing":
+                yield f"{path}: {name}: missing; add it (README.md describes each section)"
+            case _:
+                expected = finding["msg"].replace("Input should", "it should", 1)
+                yield f"{path}: {name}: {finding['input']!r} does not do; {expected}"
+
+
+def _dotted(location: Iterable[int | str]) -> str:
+    """``("preprocess", "size", 2)`` as ``preprocess.size[2]``."""
+    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location).lstrip(".")
+
+
+def _known_keys(location: Iterable[int | str]) -> list[str]:
+    """The keys that the section at this place of params.yaml has."""
+    section: type[BaseModel] = Params
+    for part in location:
+        fields = {field.alias or name: field.annotation for name, field in section.model_fields.items()}
+        found = [kind for kind in _leaves(fields.get(str(part))) if issubclass(kind, BaseModel)]
+        if found:
+            section = found[0]
+    return [field.alias or name for name, field in section.model_fields.items()]
+
+
+def _leaves(annotation: Any) -> list[type]:
+    """The classes named in an annotation such as ``dict[str, Range] | None``."""
+    if typing.get_origin(annotation) in {typing.Union, types.UnionType, dict}:
+        return [leaf for part in typing.get_args(annotation) for leaf in _leaves(part)]
+    return [annotation] if isinstance(annotation, type) else []
+
+
+def _suggestion(word: str, known: Iterable[str]) -> str:
+    known = sorted(known)
+    close = difflib.get_close_matches(word, known, n=1)
+    return f"; did you mean {close[0]}?" if close else f"; known here: {', '.join(known)}"
+
+
+def _check_together(params: Params, path: str) -> None:
+    """Check what no single value shows: sums, the networks named, sizes that they need, the search space."""
+    shares = params.preprocess.split
+    total = shares.train + shares.validation + shares.test
+    if abs(total - 1) > 1e-6:  # noqa: PLR2004 - room for rounding in thirds
+        raise InputError(f"{path}: preprocess.split sums to {total:g}; train, validation and test must sum to 1")
+    repeated = {name for name in params.models if params.models.count(name) > 1}
+    if repeated:
+        raise InputError(f"{path}: models names {', '.join(sorted(repeated))} twice; name each network once")
+    for name in params.models:
+        _check_size(params, name, path)
+        check_space(params, name, path)
+
+
+def _check_size(params: Params, name: Network, path: str) -> None:
+    height, width, _ = params.preprocess.size
+    smallest = params.network(name).smallest_side
+    if min(height, width) < smallest:
+        raise InputError(
+            f"{path}: preprocess.size {height}×{width} is too small for {name}, which needs at least "
+            f"{smallest}×{smallest}; enlarge preprocess.size or take {name} out of models"
+        )
+
+
+def check_space(params: Params, name: Network, path: str = "params.yaml") -> None:
+    """Check that each searched parameter exists, and that its network takes every value that may be tried."""
+    values = params.network(name)
+    groups = params.space(name)
+    seen: set[str] = set()
+    for group in SearchSpace.model_fields:
+        for key, tried in getattr(groups, group).items():
+            place = f"{path}: search.{name}.{group}.{key}"
+            if key not in type(values).model_fields:
+                raise InputError(f"{place}: {name} has no such parameter{_suggestion(key, type(values).model_fields)}")
+            if key in seen:
+                raise InputError(f"{place}: named in two groups; keep one")
+            seen.add(key)
+            for value in _extremes(tried, place):
+                try:
+                    with_values(values, {key: value})
+                except InputError as error:
+                    raise InputError(f"{place}: {str(error).partition(': ')[2]}") from None
+
+
+def _extremes(tried: Range, place: str) -> tuple[Any, ...]:
+    """The values of a range that decide whether all of it is allowed."""
+    if tried.choices is not None:
+        if tried.low is not None or tried.high is not None or not tried.choices:
+            raise InputError(f"{place}: give either low and high or a list of choices that is not empty")
+        return tried.choices
+    if tried.low is None or tried.high is None:
+        raise InputError(f"{place}: low and high, or choices, are missing; add them")
+    if tried.low >= tried.high or (tried.log and tried.low <= 0):
+        needed = "0 < low < high" if tried.log else "low < high"
+        raise InputError(f"{place}: low {tried.low:g} and high {tried.high:g} given; {needed} is needed")
+    return tuple(int(end) if float(end).is_integer() else end for end in (tried.low, tried.high))
+
+
+def with_values(values: NetworkParams, changes: Mapping[str, Any]) -> NetworkParams:
+    """Return a network's values with some of them changed, checked anew.
+
+    Raises:
+        InputError: a name is unknown or a value is not allowed; the text begins with the parameter's name.
+    """
+    try:
+        return type(values).model_validate_json(json.dumps({**values.model_dump(mode="json"), **changes}))
+    except ValidationError as error:
+        finding = error.errors(include_url=False)[0]
+        expected = finding["msg"].replace("Input should", "it should", 1)
+        raise InputError(f"{_dotted(finding['loc'])}: {finding['input']!r} does not do; {expected}") from None
+
+
+def read_best_params(path: str | Path) -> dict[str, Any]:
+    """Read what the search wrote: the searched parameters alone, with the values that won."""
+    best: dict[str, Any] = read_json(path)
+    return best
+
+
+def flattened(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Turn ``{"schedule": {"kind": "step"}}`` into ``{"schedule.kind": "step"}``."""
+    flat: dict[str, Any] = {}
+    for name, value in values.items():
+        flat.update(flattened(value, f"{prefix}{name}.") if isinstance(value, Mapping) else {f"{prefix}{name}": value})
+    return flat
+
+
+def origins(params: Params, name: Network, best: Mapping[str, Any], path: str | Path = "params.yaml") -> dict[str, str]:
+    """Say for each parameter of a network, nested ones with dotted names, where its effective value comes from."""
+    written = flattened((_read_yaml(Path(path)).get("train") or {}).get(name) or {})
+    return {
+        key: "search" if key in best else "params.yaml" if key in written else "default"
+        for key in flattened(params.network(name).model_dump())
+    }

@@ -1,0 +1,110 @@
+"""``darkroom predict``: a packaged model and image files in, one prediction for each out."""
+
+import csv
+import io
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from darkroom.errors import ImageError, InputError
+from darkroom.files import as_json
+from darkroom.images import ENDINGS
+
+PORTION = 32
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a model says of one file: a prediction, or why there is none."""
+
+    image: str
+    prediction: dict[str, Any] | None
+    error: str | None = None
+
+    @property
+    def probability(self) -> float:
+        """The probability of the label."""
+        if self.prediction is None:
+            raise ValueError(f"{self.image} has no prediction")
+        return float(max(self.prediction["probabilities"].values()))
+
+
+def find_images(places: Sequence[str]) -> list[Path]:
+    """List the files named, and the image files below the folders named.
+
+    Raises:
+        InputError: a place does not exist, or a folder holds no image.
+    """
+    found: list[Path] = []
+    for place in map(Path, places):
+        if not place.exists():
+            raise InputError(f"{place} does not exist; name image files, or folders of them")
+        if place.is_dir():
+            inside = sorted(path for path in place.rglob("*") if path.suffix.lower() in ENDINGS and path.is_file())
+            if not inside:
+                raise InputError(f"{place} holds no image ({', '.join(ENDINGS)}); name another folder")
+            found.extend(inside)
+        else:
+            found.append(place)
+    return found
+
+
+def answers(model: Any, paths: Sequence[Path], minimum_probability: float) -> Iterator[Answer]:
+    """Predict files in portions; a file that cannot be used does not keep the others from their answers."""
+    for start in range(0, len(paths), PORTION):
+        portion = paths[start : start + PORTION]
+        try:
+            yield from _predict(model, portion, minimum_probability)
+        except ImageError:
+            for path in portion:
+                try:
+                    yield from _predict(model, [path], minimum_probability)
+                except ImageError as error:
+                    yield Answer(str(path), None, str(error).removeprefix("image 0: "))
+
+
+def _predict(model: Any, paths: Sequence[Path], minimum_probability: float) -> list[Answer]:
+    from mlflow.exceptions import MlflowException
+
+    try:
+        content = [path.read_bytes() for path in paths]
+    except OSError as error:
+        raise ImageError(f"cannot be read ({error.strerror})") from None
+    try:
+        predictions = model.predict(content, params={"minimum_probability": minimum_probability})
+    except MlflowException as error:
+        if error.error_code != "INVALID_PARAMETER_VALUE":
+            raise
+        raise ImageError(error.message) from None
+    return [Answer(str(path), prediction) for path, prediction in zip(paths, predictions, strict=True)]
+
+
+def render(given: Sequence[Answer], form: Literal["table", "csv", "json"]) -> str:
+    """Write predictions for a person, a spreadsheet or a program."""
+    predicted = [(answer, answer.prediction) for answer in given if answer.prediction is not None]
+    match form:
+        case "json":
+            return as_json([{"image": answer.image, **prediction} for answer, prediction in predicted])
+        case "csv":
+            return _csv(predicted)
+        case "table":
+            width = max((len(answer.image) for answer, _ in predicted), default=0)
+            labels = max((len(prediction["label"]) for _, prediction in predicted), default=0)
+            return "".join(
+                f"{answer.image:<{width}}  {prediction['label']:<{labels}}  {answer.probability:.4f}"
+                f"{'  unsure' if prediction.get('unsure') else ''}\n"
+                for answer, prediction in predicted
+            )
+
+
+def _csv(predicted: Sequence[tuple[Answer, dict[str, Any]]]) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    classes = list(predicted[0][1]["probabilities"]) if predicted else []
+    writer.writerow(["image", "label", "probability", "unsure", *(f"p({label})" for label in classes)])
+    for answer, prediction in predicted:
+        unsure = str(prediction.get("unsure", False)).lower()
+        row = [answer.image, prediction["label"], answer.probability, unsure]
+        writer.writerow([*row, *prediction["probabilities"].values()])
+    return text.getvalue()

@@ -1,0 +1,86 @@
+"""Where the tracking store is, and whether it answers. Nothing heavy is imported, so that checks come at once."""
+
+import os
+import sqlite3
+import urllib.error
+import urllib.request
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from darkroom.errors import InputError
+
+ANSWER_WITHIN = 5.0  # seconds
+
+
+def project_root() -> Path:
+    """Return the folder that holds dvc.yaml, the user's own one also where DVC runs an experiment in a copy."""
+    if root := os.environ.get("DVC_ROOT"):
+        return Path(root).resolve()
+    here = Path.cwd()
+    return next((folder for folder in (here, *here.parents) if (folder / "dvc.yaml").is_file()), here)
+
+
+def tracking_uri() -> str:
+    """Return ``MLFLOW_TRACKING_URI``, or the address of the SQLite file in the project's root."""
+    return os.environ.get("MLFLOW_TRACKING_URI") or _local_uri()
+
+
+def _local_uri() -> str:
+    return f"sqlite:///{local_store()}"
+
+
+def local_store() -> Path:
+    """Return the SQLite file of the default tracking store."""
+    return project_root() / "mlflow.db"
+
+
+def is_local() -> bool:
+    """Say whether runs go to the default store in the project's root."""
+    # Compared by address, because MLflow itself writes the one it was given into the variable.
+    return tracking_uri() == _local_uri()
+
+
+def check_tracking() -> None:
+    """Check that the tracking store can be used.
+
+    Raises:
+        InputError: the server does not answer, or the local file is no database.
+    """
+    uri = tracking_uri()
+    if is_local():
+        _check_database(local_store())
+    elif urlsplit(uri).scheme in {"http", "https"}:
+        _check_server(uri)
+
+
+def _check_database(path: Path) -> None:
+    if not path.exists():
+        return
+    try:
+        with sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True) as database:
+            database.execute("SELECT count(*) FROM sqlite_master")
+    except sqlite3.DatabaseError as error:
+        raise InputError(
+            f"{path.name}: not a usable tracking store ({error}); move it away, and a new one is made"
+        ) from None
+
+
+def _check_server(uri: str) -> None:
+    shown = _without_password(uri)
+    request = urllib.request.Request(f"{uri.rstrip('/')}/health")  # noqa: S310 - http and https alone come here
+    try:
+        with urllib.request.urlopen(request, timeout=ANSWER_WITHIN):  # noqa: S310
+            pass
+    except urllib.error.HTTPError:
+        return  # it answers; whether it lets us in is its own business
+    except (urllib.error.URLError, OSError, ValueError) as error:
+        reason = getattr(error, "reason", error)
+        raise InputError(
+            f"MLFLOW_TRACKING_URI: no MLflow server answers at {shown} ({reason}); start it, correct the address, "
+            "or unset the variable to use the local store"
+        ) from None
+
+
+def _without_password(uri: str) -> str:
+    parts = urlsplit(uri)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()

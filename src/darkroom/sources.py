@@ -1,0 +1,111 @@
+"""Where images come from: each source yields every image once, with its name and label, always in the same order."""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from darkroom import images
+from darkroom.errors import ImageError, InputError
+from darkroom.params import DataParams
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One labelled image as its source holds it."""
+
+    name: str
+    """Unique within the source; for a folder the path below it, with forward slashes."""
+    label: str
+    place: Path | images.Pixels
+    """The file, or the pixels themselves."""
+
+    def content(self) -> bytes | images.Pixels:
+        """Read the image: a file's bytes, or uint8 pixels."""
+        if not isinstance(self.place, Path):
+            return self.place
+        try:
+            return self.place.read_bytes()
+        except OSError as error:
+            raise ImageError(f"{self.place}: cannot be read ({error.strerror})") from None
+
+
+def content_hash(content: bytes | images.Pixels) -> str:
+    """Return the SHA-256 of a file's bytes, or of pixels together with their shape.
+
+    It is taken over bytes as they are stored, not over decoded pixels: a newer decoder must not move an image to
+    another split.
+    """
+    if isinstance(content, bytes):
+        return hashlib.sha256(content).hexdigest()
+    return hashlib.sha256(repr(content.shape).encode() + np.ascontiguousarray(content).tobytes()).hexdigest()
+
+
+def open_image(name: str, content: bytes | images.Pixels) -> Image.Image:
+    """Decode what a sample holds.
+
+    Raises:
+        ImageError: it cannot be decoded; the text names the image.
+    """
+    try:
+        return images.decode(content) if isinstance(content, bytes) else images.from_array(content)
+    except ImageError as error:
+        raise ImageError(f"{name}: {error}; replace or remove it") from None
+
+
+def samples(data: DataParams) -> list[Sample]:
+    """List all images of the source that params.yaml names.
+
+    Raises:
+        InputError: the place is missing, empty, or holds no classes.
+    """
+    root = Path(data.path)
+    if not root.exists():
+        raise InputError(f"data.path: {data.path} does not exist; set it in params.yaml to the folder of your images")
+    found = list(_digits() if data.source == "digits" else _folder(root))
+    labels = {sample.label for sample in found}
+    if len(labels) < 2:  # noqa: PLR2004 - one class is nothing to tell apart
+        what = f"only the class {labels.pop()!r}" if labels else "no image"
+        raise InputError(
+            f"data.path: {data.path} holds {what}; at least two folders of images were expected, "
+            f"one for each class ({data.path}/<class>/<image>)"
+        )
+    return found
+
+
+def _digits() -> Iterator[Sample]:
+    """1,797 handwritten digits, scanned at 8×8 with 17 grey values (UCI ML repository, E. Alpaydin, C. Kaynak)."""
+    from sklearn.datasets import load_digits
+
+    digits = load_digits()
+    pixels = np.round(digits.images * (255 / 16)).astype(np.uint8)
+    for index, (image, label) in enumerate(zip(pixels, digits.target, strict=True)):
+        yield Sample(f"{index:04d}", str(label), image)
+
+
+def _folder(root: Path) -> Iterator[Sample]:
+    """Images below ``<root>/<class>/``, at any depth; hidden files and files with other endings are not images."""
+    if not root.is_dir():
+        raise InputError(f"data.path: {root} is not a folder; give the folder that holds one folder for each class")
+    for folder in sorted(path for path in root.iterdir() if path.is_dir() and not path.name.startswith(".")):
+        for path in sorted(folder.rglob("*")):
+            hidden = any(part.startswith(".") for part in path.relative_to(root).parts)
+            if path.suffix.lower() in images.ENDINGS and not hidden and path.is_file():
+                yield Sample(path.relative_to(root).as_posix(), folder.name, path)
+
+
+def left_out(data: DataParams) -> list[str]:
+    """Name the files below a class folder that are not taken for images, so that nothing vanishes silently."""
+    if data.source != "folder":
+        return []
+    root = Path(data.path)
+    taken = {sample.name for sample in _folder(root)}
+    files = (path.relative_to(root) for path in root.rglob("*") if path.is_file())
+    return sorted(
+        file.as_posix()
+        for file in files
+        if file.as_posix() not in taken and not any(part.startswith(".") for part in file.parts)
+    )

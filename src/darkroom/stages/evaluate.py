@@ -1,0 +1,67 @@
+"""The evaluation of one network as it runs in the pipeline: what is measured, written and recorded."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from darkroom import evaluation, figures, inference, tracking
+from darkroom.datasets import Description, Floats, Split, read_split
+from darkroom.files import write_json, write_text
+from darkroom.params import Network
+
+
+def evaluate_network(
+    network: Network, prepared: Path, model: Path, summary: Path, report: Path, run: tracking.Run
+) -> None:
+    """Predict the test split; write metrics, predictions and confusion matrix, and log them with the network's run.
+
+    Args:
+        network: its name.
+        prepared: folder of the packed images; of the splits ``test`` alone is read.
+        model: the saved network.
+        summary: JSON file that gets what promotion needs.
+        report: folder that gets the rest.
+        run: the network's own.
+    """
+    description = Description.read(prepared / "dataset.json")
+    test = read_split(prepared / "test", description.labels)
+    largest = max(description.labels, key=lambda label: description.training_counts[label])
+    probabilities = inference.probabilities(inference.load(model), test.images)
+    metrics = evaluation.evaluate(test.classes, probabilities, description.labels, description.labels.index(largest))
+
+    write_json(report / "metrics.json", metrics.as_json())
+    write_json(summary, {"accuracy": metrics.accuracy, "macro_f1": metrics.macro_f1, "images": metrics.images})
+    predictions = predictions_table(test, probabilities, description.labels)
+    write_text(report / "predictions.csv", predictions.to_csv(index=False, lineterminator="\n"))
+    matrix = evaluation.confusion_matrix(test.classes, probabilities.argmax(axis=1), len(description.labels))
+    title = f"{network}: {metrics.accuracy:.4f} of {metrics.images} test images right"
+    figures.confusion_matrix(matrix, description.labels, title, report / "confusion_matrix.png")
+
+    run.log_metrics(
+        {
+            "test_accuracy": metrics.accuracy,
+            "test_macro_f1": metrics.macro_f1,
+            "test_baseline_accuracy": metrics.baseline_accuracy,
+            "test_images": metrics.images,
+            **{f"test_recall/{label}": of_class.recall for label, of_class in metrics.classes.items()},
+        }
+    )
+    for name in ("metrics.json", "predictions.csv", "confusion_matrix.png"):
+        run.log_file(report / name, "evaluation")
+    print(f"{title}, macro F {metrics.macro_f1:.4f}; the largest class alone gives {metrics.baseline_accuracy:.4f}")
+
+
+def predictions_table(test: Split, probabilities: Floats, labels: tuple[str, ...]) -> pd.DataFrame:
+    """List each test image with its label, what was predicted, and the probability of each class."""
+    table = pd.DataFrame(
+        {
+            "image": test.manifest["name"],
+            "sha256": test.manifest["sha256"],
+            "label": test.manifest["label"],
+            "predicted": np.array(labels)[probabilities.argmax(axis=1)],
+        }
+    )
+    # Through text: float32 as short as it can be written without loss.
+    columns = {f"p({label})": probabilities[:, number].astype(str) for number, label in enumerate(labels)}
+    return table.assign(**columns)
