@@ -8,6 +8,7 @@ import hashlib
 import importlib
 import importlib.util
 import sys
+import warnings
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -33,6 +34,10 @@ def import_privately(code: Path) -> ModuleType:
     return importlib.import_module(f"{name}.serving")
 
 
+# MLflow advises type hints, by which it would check and convert the input; images come in more forms than that.
+warnings.filterwarnings("ignore", message=".*Add type hints", category=UserWarning)
+
+
 class PackagedModel(PythonModel):
     """Raw images in, label and probabilities out."""
 
@@ -41,7 +46,6 @@ class PackagedModel(PythonModel):
         self._serving = import_privately(Path(context.artifacts["code"]))
         self._classifier = self._serving.Classifier.load(context.artifacts["network"], context.artifacts["description"])
 
-    # Without type hints: MLflow would check and convert the input by them, and images come in many forms.
     def predict(self, context, model_input, params=None):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201, ARG002
         """Classify images; see ``Classifier.predict`` in the model's own code."""
         try:

@@ -38,9 +38,6 @@ PACKAGED_CODE = ("__init__.py", "errors.py", "images.py", "serving.py")
 
 for _name in ("mlflow", "alembic"):
     logging.getLogger(_name).setLevel(logging.WARNING)
-# MLflow advises an input schema and type hints; an image comes in more forms than they can describe.
-for _advice in ("Add type hints", "An input example was not provided"):
-    warnings.filterwarnings("ignore", message=f".*{_advice}", category=UserWarning)
 
 
 @dataclass(frozen=True)
@@ -136,7 +133,9 @@ class Run:
             The model's address in the store, ``models:/m-…``.
         """
         package = Path(__file__).parent
-        with tempfile.TemporaryDirectory() as folder:
+        with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+            # An example would only confirm the lack of a schema that is meant, see below.
+            warnings.filterwarnings("ignore", message=".*An input example was not provided", category=UserWarning)
             code = Path(folder) / "code"
             code.mkdir()
             for name in PACKAGED_CODE:
