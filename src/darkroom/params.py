@@ -281,7 +281,11 @@ def _read_yaml(path: Path) -> dict[str, Any]:
 
 def _lines(error: ValidationError, path: str) -> Iterable[str]:
     """One line for each finding of pydantic."""
-    for finding in error.errors(include_url=False):
+    findings = error.errors(include_url=False)
+    places = {finding["loc"] for finding in findings}
+    for finding in findings:
+        if any(place[: len(finding["loc"])] == finding["loc"] != place for place in places):
+            continue  # a list that is too short because of an entry that was refused
         location = [part for part in finding["loc"] if not (isinstance(part, str) and "[" in part)]
         name = _dotted(location)
         match finding["type"]:
@@ -289,10 +293,14 @@ def _lines(error: ValidationError, path: str) -> Iterable[str]:
                 known = _known_keys(location[:-1])
                 yield f"{path}: {name}: unknown key{_suggestion(str(location[-1]), known)}"
             case "missing":
-                yield f"{path}: {name}: missing; add it (README.md describes each section)"
+                yield f"{path}: {name}: missing; add it (its comments in the shipped params.yaml say what it means)"
             case _:
-                expected = finding["msg"].replace("Input should", "it should", 1)
-                yield f"{path}: {name}: {finding['input']!r} does not do; {expected}"
+                yield f"{path}: {name}: {_expected(finding['input'], finding['msg'])}"
+
+
+def _expected(given: Any, message: str) -> str:
+    """Turn pydantic's words into what was given and what was expected."""
+    return f"{given!r} given; it {message[message.find('should') :]}" if "should" in message else message
 
 
 def _dotted(location: Iterable[int | str]) -> str:
@@ -392,8 +400,7 @@ def with_values(values: NetworkParams, changes: Mapping[str, Any]) -> NetworkPar
         return type(values).model_validate_json(json.dumps({**values.model_dump(mode="json"), **changes}))
     except ValidationError as error:
         finding = error.errors(include_url=False)[0]
-        expected = finding["msg"].replace("Input should", "it should", 1)
-        raise InputError(f"{_dotted(finding['loc'])}: {finding['input']!r} does not do; {expected}") from None
+        raise InputError(f"{_dotted(finding['loc'])}: {_expected(finding['input'], finding['msg'])}") from None
 
 
 def read_best_params(path: str | Path) -> dict[str, Any]:

@@ -1,0 +1,111 @@
+"""What the tests share: small images, a project of their own, and the commands run as a user runs them."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from ruamel.yaml import YAML
+
+ROOT = Path(__file__).resolve().parents[1]
+PARTS = ("dvc.yaml", "params.yaml", "pipeline", "src", "data/digits", ".dvc/config", ".gitignore", ".dvcignore")
+
+
+@pytest.fixture(autouse=True)
+def _own_store(monkeypatch):
+    """No test writes to a store that the environment names."""
+    for name in ("MLFLOW_TRACKING_URI", "DVC_ROOT", "DVC_EXP_NAME", "MLFLOW_RUN_ID", "MLFLOW_EXPERIMENT_ID"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def edit_params(path, changes):
+    """Set values of a params.yaml by dotted names; None as a value stays None, ... removes the key."""
+    yaml = YAML()
+    values = yaml.load(path.read_text())
+    for name, value in changes.items():
+        *sections, key = name.split(".")
+        section = values
+        for part in sections:
+            section = section[part]
+        if value is ...:
+            del section[key]
+        else:
+            section[key] = value
+    with path.open("w") as file:
+        yaml.dump(values, file)
+
+
+def draw(label, seed, size=(24, 24), mode="L"):
+    """An image that a network can tell: bars across for label a, bars down for b, a diagonal for c."""
+    generator = np.random.default_rng((ord(label[0]), seed))
+    width, height = size
+    rows, columns = np.mgrid[0:height, 0:width]
+    position = {"a": rows, "b": columns, "c": rows + columns}[label[0]]
+    pixels = 127 + 100 * np.sin(position * 1.2 + generator.uniform(0, 6)) + generator.normal(0, 15, (height, width))
+    return Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8)).convert(mode)
+
+
+def write_folder(root, labels="ab", count=30, **options):
+    """Write <root>/<label>/<number>.png."""
+    for label in labels:
+        (root / label).mkdir(parents=True, exist_ok=True)
+        for number in range(count):
+            draw(label, number, **options).save(root / label / f"{number:03d}.png")
+    return root
+
+
+class Project:
+    """A copy of this repository's tracked parts in a folder of its own, with git and DVC."""
+
+    def __init__(self, root):
+        self.root = root
+        for part in PARTS:
+            source, target = ROOT / part, root / part
+            target.parent.mkdir(parents=True, exist_ok=True)
+            if source.is_dir():
+                shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
+            else:
+                shutil.copy(source, target)
+
+    def git(self):
+        for command in (
+            ["init", "-q"],
+            ["config", "user.email", "test@example.org"],
+            ["config", "user.name", "test"],
+            ["add", "-A"],
+            ["commit", "-qm", "start"],
+        ):
+            subprocess.run(["git", *command], cwd=self.root, check=True)
+        return self
+
+    def params(self, **changes):
+        edit_params(self.root / "params.yaml", {name.replace("__", "."): value for name, value in changes.items()})
+        return self
+
+    def run(self, *command, code=0, timeout=600, **environment):
+        """Run a command of the environment in the project; return what it printed."""
+        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        done = subprocess.run(
+            command,
+            cwd=self.root,
+            env={**os.environ, "PATH": path, **environment},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=timeout,
+            check=False,
+        )
+        assert done.returncode == code, done.stdout
+        return done.stdout
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    """A project; the test runs inside it."""
+    made = Project(tmp_path / "project")
+    monkeypatch.chdir(made.root)
+    return made

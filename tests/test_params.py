@@ -1,0 +1,158 @@
+"""params.yaml: what is refused, and with which words."""
+
+import math
+
+import pytest
+from conftest import ROOT, edit_params
+from hypothesis import given
+from hypothesis import strategies as st
+
+from darkroom.errors import InputError
+from darkroom.params import ScheduleParams, origins, read_params, with_values
+from darkroom.schedules import learning_rate
+
+
+@pytest.fixture
+def params_file(tmp_path):
+    path = tmp_path / "params.yaml"
+    path.write_text((ROOT / "params.yaml").read_text())
+    return path
+
+
+def refusal(path):
+    with pytest.raises(InputError) as caught:
+        read_params(path)
+    assert "\n" not in str(caught.value)
+    return str(caught.value).removeprefix(f"{path}: ")
+
+
+def test_the_shipped_file_is_valid():
+    params = read_params(ROOT / "params.yaml")
+    assert params.models == ("mlp", "lenet5", "mnist_cnn")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("dato", {}, ["dato: unknown key", "did you mean data"]),
+        ("data.sorce", "digits", ["data.sorce: unknown key", "did you mean source"]),
+        ("train.lenet5.learning_rat", 0.1, ["train.lenet5.learning_rat: unknown key", "did you mean learning_rate"]),
+        ("train.lenet5.schedule.knd", "step", ["train.lenet5.schedule.knd: unknown key", "did you mean kind"]),
+        ("search.mlp.learning.learning_rate.lo", 1, ["unknown key", "did you mean low"]),
+        ("train.resnet18", {}, ["train.resnet18: unknown key", "known here: lenet5"]),
+        ("models", ["lenet6"], ["models[0]: 'lenet6' given", "'lenet5'"]),
+        ("models", [], ["models: [] given"]),
+        ("models", ["mlp", "mlp"], ["models names mlp twice"]),
+        ("train.lenet5.learning_rate", "fast", ["train.lenet5.learning_rate: 'fast' given", "number"]),
+        ("train.lenet5.learning_rate", "0.1", ["'0.1' given", "number"]),
+        ("train.lenet5.learning_rate", 0, ["train.lenet5.learning_rate: 0 given", "greater than 0"]),
+        ("train.lenet5.learning_rate", math.nan, ["train.lenet5.learning_rate", "finite"]),
+        ("train.lenet5.epochs", 1.5, ["train.lenet5.epochs: 1.5 given", "integer"]),
+        ("train.lenet5.epochs", True, ["train.lenet5.epochs: True given", "integer"]),
+        ("train.mlp.hidden_units", [], ["train.mlp.hidden_units", "at least 1 item"]),
+        ("train.lenet5.optimizer", "adamw", ["'adamw' given", "'adam'"]),
+        ("preprocess.size", [28, 28], ["preprocess.size[2]"]),
+        ("preprocess.size", [28, 28, 2], ["preprocess.size[2]: 2 given", "1 or 3"]),
+        ("preprocess.size", [27, 40, 1], ["27×40 is too small for lenet5", "28×28"]),
+        ("preprocess.split", {"train": 0.8, "validation": 0.2, "test": 0.2}, ["sums to 1.2", "sum to 1"]),
+        ("preprocess.split.test", 1, ["preprocess.split.test: 1 given", "less than 1"]),
+        ("preprocess.augmentation.rotation", -5, ["preprocess.augmentation.rotation: -5 given"]),
+        ("data.source", "s3", ["data.source: 's3' given", "'folder'"]),
+        ("data", ..., ["data: missing", "add it"]),
+        ("train.mlp", ..., ["train.mlp is missing", "add a section"]),
+        ("search.mlp", ..., ["search.mlp is missing", "add a section"]),
+        ("search.trials", -1, ["search.trials: -1 given"]),
+        ("search.lenet5", {"learning": {"dropout": {"low": 0, "high": 1}}}, ["lenet5 has no such parameter"]),
+        ("search.mlp", {"learning": {"dropout": {"low": 0.5, "high": 0.1}}}, ["low < high is needed"]),
+        ("search.mlp", {"learning": {"dropout": {"low": 0.0, "high": 0.1, "log": True}}}, ["0 < low < high"]),
+        ("search.mlp", {"learning": {"dropout": {"low": 0.1, "high": 1.5}}}, ["1.5 given", "less than 1"]),
+        ("search.mlp", {"learning": {"dropout": {"choices": []}}}, ["not empty"]),
+        ("search.mlp", {"learning": {"optimizer": {"choices": ["sgd", "adagrad"]}}}, ["'adagrad' given"]),
+        ("search.mlp", {"learning": {"batch_size": {"low": 0.5, "high": 8}}}, ["0.5 given", "integer"]),
+        (
+            "search.mlp",
+            {"learning": {"dropout": {"low": 0, "high": 0.1}}, "regularisation": {"dropout": {"choices": [0.1]}}},
+            ["named in two groups"],
+        ),
+        ("promote.registered_model", "a/b", ["promote.registered_model: 'a/b' given"]),
+    ],
+)
+def test_what_is_refused(params_file, name, value, words):
+    edit_params(params_file, {name: value})
+    line = refusal(params_file)
+    assert [word for word in words if word not in line] == []
+
+
+def test_every_finding_is_said_at_once(params_file):
+    edit_params(params_file, {"train.lenet5.epochs": 0, "data.sorce": "digits"})
+    with pytest.raises(InputError) as caught:
+        read_params(params_file)
+    assert len(str(caught.value).splitlines()) == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("data: [", "not readable as YAML"),
+        ("data: 1\ndata: 2", "line 2"),
+        ("- a\n- b", "sections such as data"),
+        ("", "sections such as data"),
+    ],
+)
+def test_files_that_are_no_params(params_file, text, words):
+    params_file.write_text(text)
+    assert words in refusal(params_file)
+
+
+def test_a_missing_file(tmp_path):
+    assert "no such file" in refusal(tmp_path / "params.yaml")
+
+
+def test_numbers_as_dvc_reads_them(params_file):
+    # YAML 1.1, which PyYAML speaks, takes this for text; DVC and we read YAML 1.2.
+    params_file.write_text((ROOT / "params.yaml").read_text().replace("learning_rate: 0.004", "learning_rate: 4e-3"))
+    assert read_params(params_file).network("lenet5").learning_rate == 0.004
+
+
+def test_values_are_frozen(params_file):
+    with pytest.raises(ValueError, match="frozen"):
+        read_params(params_file).train.seed = 1
+
+
+def test_the_search_wins_and_origins_say_so(params_file):
+    params = read_params(params_file)
+    values = with_values(params.network("mlp"), {"dropout": 0.25})
+    assert values.dropout == 0.25
+    assert values.epochs == params.network("mlp").epochs
+    origin = origins(params, "mlp", {"dropout": 0.25}, params_file)
+    assert origin["dropout"] == "search"
+    assert origin["schedule.kind"] == "params.yaml"
+    assert origin["schedule.every"] == "default"
+    assert origin["activation"] == "default"
+
+
+rates = st.floats(1e-6, 10)
+factors = st.floats(0.01, 1)
+
+
+@given(st.sampled_from(["constant", "step", "linear", "exponential", "cosine"]), rates, factors, st.integers(1, 200))
+def test_schedules_start_at_the_rate_and_never_rise(kind, start, factor, epochs):
+    schedule = ScheduleParams(kind=kind, factor=factor, every=7)
+    course = [learning_rate(schedule, start, epoch, epochs) for epoch in range(epochs)]
+    assert course[0] == pytest.approx(start)
+    assert all(later <= earlier * (1 + 1e-12) for earlier, later in zip(course, course[1:], strict=False))
+    assert min(course) > 0
+
+
+@given(rates, factors, st.integers(2, 200))
+def test_linear_and_cosine_end_at_their_share(start, factor, epochs):
+    for kind in ("linear", "cosine"):
+        schedule = ScheduleParams(kind=kind, factor=factor)
+        assert learning_rate(schedule, start, epochs - 1, epochs) == pytest.approx(start * factor)
+
+
+def test_step_and_exponential_by_the_formula():
+    step = ScheduleParams(kind="step", factor=0.5, every=8)
+    assert [learning_rate(step, 1.0, epoch, 100) for epoch in (0, 7, 8, 16)] == [1.0, 1.0, 0.5, 0.25]
+    exponential = ScheduleParams(kind="exponential", factor=0.01, every=8)
+    assert learning_rate(exponential, 1.0, 4, 100) == pytest.approx(0.1)
