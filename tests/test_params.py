@@ -1,12 +1,13 @@
 """params.yaml: what is refused, and with which words."""
 
+import itertools
 import math
 
 import pytest
-from conftest import ROOT, edit_params
 from hypothesis import given
 from hypothesis import strategies as st
 
+from conftest import ROOT, edit_params
 from darkroom.errors import InputError
 from darkroom.params import ScheduleParams, origins, read_params, with_values
 from darkroom.schedules import learning_rate
@@ -140,7 +141,7 @@ def test_schedules_start_at_the_rate_and_never_rise(kind, start, factor, epochs)
     schedule = ScheduleParams(kind=kind, factor=factor, every=7)
     course = [learning_rate(schedule, start, epoch, epochs) for epoch in range(epochs)]
     assert course[0] == pytest.approx(start)
-    assert all(later <= earlier * (1 + 1e-12) for earlier, later in zip(course, course[1:], strict=False))
+    assert all(later <= earlier * (1 + 1e-12) for earlier, later in itertools.pairwise(course))
     assert min(course) > 0
 
 

@@ -59,7 +59,7 @@ def suite(manifest: pd.DataFrame, params: ValidateParams) -> gx.ExpectationSuite
                 column="label",
                 value_set=labels,
                 meta={
-                    "meaning": f"labels known to validate.labels are {', '.join(labels)}; move or relabel the others"
+                    "meaning": f"known labels are {', '.join(labels)}; relabel the others, or extend validate.labels"
                 },
             ),
             expect.ExpectColumnDistinctValuesToContainSet(
@@ -174,9 +174,10 @@ def _finding(row: Any) -> Finding:
                          for value in result.get("partial_unexpected_list", [])})  # fmt: skip
         observed = f"{result['unexpected_count']} of {result['element_count']} images"
         observed += f" have {', '.join(values[:SHOWN])}" if values else ""
+    elif missing := result.get("partial_missing_list"):
+        observed = f"no image of {', '.join(map(str, missing))}"
     else:
-        found = result["observed_value"]
-        observed = f"{', '.join(map(str, found)) if isinstance(found, list) else found} found"
+        observed = f"{result.get('observed_value')} found"
     return Finding(
         expectation=config.type,
         column=config.kwargs["column"],

@@ -16,7 +16,7 @@ Pixels = npt.NDArray[np.uint8]
 
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "GIF")
 ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif")
-MAXIMUM_PIXELS = 100_000_000
+MAXIMUM_PIXELS = 80_000_000
 BACKGROUND = (255, 255, 255)  # what shows through where an image is transparent
 
 

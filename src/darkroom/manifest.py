@@ -108,7 +108,7 @@ def with_splits(manifest: pd.DataFrame, params: PreprocessParams) -> pd.DataFram
 
 def labels_of(manifest: pd.DataFrame) -> list[str]:
     """Return the class names in the order that every stage and the packaged model use."""
-    return sorted(manifest["label"].unique())
+    return sorted(manifest["label"].dropna().unique())
 
 
 def digest(manifest: pd.DataFrame) -> str:

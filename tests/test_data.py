@@ -1,0 +1,196 @@
+"""From a source to the manifest, the splits and the packed arrays."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from conftest import draw, write_folder
+from darkroom import manifest, sources
+from darkroom.datasets import (
+    Description,
+    balanced_weights,
+    batch_seed,
+    channel_statistics,
+    one_hot,
+    read_split,
+)
+from darkroom.errors import ImageError, InputError
+from darkroom.params import DataParams, PreprocessParams, SplitParams
+from darkroom.stages.preprocess import pack
+
+DIGITS = DataParams(source="digits", path="data/digits")
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return write_folder(tmp_path / "photographs", "abc", 20)
+
+
+def of(path):
+    return DataParams(source="folder", path=str(path))
+
+
+def test_the_digits(project):
+    rows = manifest.build(sources.samples(DIGITS))
+    assert len(rows) == 1797
+    assert manifest.labels_of(rows) == list("0123456789")
+    assert rows["label"].value_counts().sort_index().tolist() == [178, 182, 177, 183, 181, 182, 181, 179, 174, 180]
+    assert set(rows["mode"]) == {"L"}
+    assert set(rows["width"]) == set(rows["height"]) == {8}
+
+
+def test_a_folder(folder):
+    (folder / "a" / "notes.txt").write_text("no image")
+    (folder / "a" / ".hidden.png").write_text("no image")
+    (folder / "a" / "deeper").mkdir()
+    draw("a", 99).save(folder / "a" / "deeper" / "LOUD.PNG")
+    (folder / ".git").mkdir()
+    draw("a", 98).save(folder / ".git" / "x.png")
+    found = sources.samples(of(folder))
+    assert len(found) == 61
+    assert [sample.name for sample in found if "LOUD" in sample.name] == ["a/deeper/LOUD.PNG"]
+    assert {sample.label for sample in found} == {"a", "b", "c"}
+    assert sources.left_out(of(folder)) == ["a/notes.txt"]
+
+
+def test_labels_stay_text(tmp_path):
+    for number, label in enumerate(("007", "nan", "ä ö")):
+        (tmp_path / label).mkdir()
+        draw("a", number).save(tmp_path / label / "x y.png")
+    rows = manifest.build(sources.samples(of(tmp_path)))
+    manifest.write(rows, tmp_path / "m.parquet")
+    again = manifest.read(tmp_path / "m.parquet")
+    assert again["label"].tolist() == ["007", "nan", "ä ö"]
+    pd.testing.assert_frame_equal(rows, again)
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda root: root / "nowhere", "does not exist"),
+        (lambda root: root, "holds no image"),
+        (lambda root: write_folder(root, "a", 3), "only the class 'a'"),
+        (lambda root: (root / "file.txt").write_text("") or root / "file.txt", "not a folder"),
+    ],
+)
+def test_places_that_hold_no_classes(tmp_path, make, words):
+    with pytest.raises(InputError, match=words) as caught:
+        sources.samples(of(make(tmp_path)))
+    assert "\n" not in str(caught.value)
+
+
+def test_an_unreadable_image_is_named(folder):
+    (folder / "b" / "003.png").write_bytes(b"not a picture")
+    with pytest.raises(ImageError, match=r"b/003\.png: not an image .*; replace or remove it"):
+        manifest.build(sources.samples(of(folder)))
+
+
+hashes = st.lists(st.text("0123456789abcdef", min_size=8, max_size=8), min_size=1, max_size=50, unique=True)
+SHARES = ((0.6, 0.2, 0.2), (0.7, 0.15, 0.15), (0.5, 0.3, 0.2))
+thirds = st.sampled_from(
+    [SplitParams(train=train, validation=validation, test=test) for train, validation, test in SHARES]
+)
+
+
+@given(hashes, st.data(), st.integers(0, 1000), thirds)
+def test_an_images_split_depends_on_nothing_but_itself(found, data, seed, shares):
+    everywhere = {sha256: manifest.split_of(sha256, seed, shares) for sha256 in found}
+    some = data.draw(st.lists(st.sampled_from(found), unique=True))
+    assert {sha256: manifest.split_of(sha256, seed, shares) for sha256 in some}.items() <= everywhere.items()
+
+
+@given(st.integers(0, 2**32 - 1), thirds)
+@settings(max_examples=20, deadline=None)
+def test_the_shares_are_right_within_chance(seed, shares):
+    count = 3000
+    names = [manifest.split_of(f"{number:08x}", seed, shares) for number in range(count)]
+    for name in manifest.SPLITS:
+        share = getattr(shares, name)
+        # Five standard deviations: one in a million for each check, and every image has its place.
+        assert abs(names.count(name) - count * share) <= 5 * np.sqrt(count * share * (1 - share))
+
+
+def test_another_seed_splits_otherwise():
+    names = [[manifest.split_of(f"{n:08x}", seed, SplitParams()) for n in range(200)] for seed in (0, 1)]
+    assert names[0] != names[1]
+
+
+def test_exact_duplicates_stay_together(folder):
+    for number in range(20):
+        (folder / "b" / f"copy{number}.png").write_bytes((folder / "b" / f"{number:03d}.png").read_bytes())
+    rows = manifest.with_splits(manifest.build(sources.samples(of(folder))), PreprocessParams())
+    assert len(rows.drop_duplicates(["sha256", "split"])) == 60
+    assert rows["sha256"].nunique() == 60
+
+
+def test_a_class_without_test_images_is_named(tmp_path):
+    write_folder(tmp_path, "a", 40)
+    write_folder(tmp_path, "b", 1)
+    with pytest.raises(InputError, match=r"class 'b' \(1 images\) has no \w+ image; add images"):
+        manifest.with_splits(manifest.build(sources.samples(of(tmp_path))), PreprocessParams())
+
+
+def test_packed_arrays_are_the_images_resized(folder, tmp_path):
+    params = PreprocessParams(size=(12, 16, 3), interpolation="bilinear")
+    rows = manifest.with_splits(manifest.build(sources.samples(of(folder))), params)
+    description = pack(rows, of(folder), params, tmp_path / "prepared")
+    assert description == Description.read(tmp_path / "prepared" / "dataset.json")
+    total = 0
+    for name in manifest.SPLITS:
+        split = read_split(tmp_path / "prepared" / name, description.labels)
+        assert split.images.dtype == np.uint8
+        assert len(split.images) == len(split.classes) == len(split.manifest) == description.counts[name]
+        assert [description.labels[number] for number in split.classes] == split.manifest["label"].tolist()
+        assert set(split.manifest["split"]) == {name}
+        for image, file in zip(split.images, split.manifest["name"], strict=True):
+            with Image.open(folder / file) as original:
+                expected = original.convert("RGB").resize((16, 12), Image.Resampling.BILINEAR)
+            assert np.array_equal(image, np.asarray(expected))
+        total += len(split.images)
+    assert total == 60
+    training = read_split(tmp_path / "prepared" / "train", description.labels).images.reshape(-1, 3)
+    np.testing.assert_allclose(description.mean, training.mean(axis=0))
+    np.testing.assert_allclose(description.deviation, training.std(axis=0))
+    assert sum(description.training_counts.values()) == description.counts["train"]
+
+
+def test_an_image_that_changed_after_ingestion_is_noticed(folder, tmp_path):
+    rows = manifest.with_splits(manifest.build(sources.samples(of(folder))), PreprocessParams())
+    draw("c", 1234).save(folder / "a" / "000.png")
+    with pytest.raises(InputError, match=r"a/000\.png has changed"):
+        pack(rows, of(folder), PreprocessParams(), tmp_path / "prepared")
+
+
+def test_the_digest_knows_content_label_and_split_but_no_order(folder):
+    rows = manifest.with_splits(manifest.build(sources.samples(of(folder))), PreprocessParams())
+    assert manifest.digest(rows) == manifest.digest(rows.sample(frac=1, random_state=0))
+    for column in ("sha256", "label", "split"):
+        changed = rows.copy()
+        changed.loc[0, column] = "another"
+        assert manifest.digest(changed) != manifest.digest(rows)
+
+
+def test_a_constant_channel_is_refused():
+    with pytest.raises(InputError, match="same value"):
+        channel_statistics(np.full((3, 4, 4, 1), 7, dtype=np.uint8))
+
+
+@given(st.lists(st.integers(0, 4), min_size=1, max_size=100))
+def test_balanced_weights_average_to_one_and_even_the_classes_out(classes):
+    classes = np.array(classes)
+    weights = balanced_weights(classes, 5)
+    sums = np.array([weights[classes][classes == number].sum() for number in range(5)])
+    present = np.unique(classes)
+    np.testing.assert_allclose(sums[present], len(classes) / 5, rtol=1e-5)
+
+
+def test_one_hot():
+    assert one_hot(np.array([2, 0]), 3).tolist() == [[0, 0, 1], [1, 0, 0]]
+
+
+def test_batch_seeds_differ():
+    seeds = {batch_seed(seed, epoch, batch) for seed in range(10) for epoch in range(10) for batch in range(10)}
+    assert len(seeds) == 1000

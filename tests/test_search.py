@@ -1,0 +1,91 @@
+"""The search, with the real Optuna and objectives that need no training."""
+
+import pytest
+
+from darkroom.errors import TrainingError
+from darkroom.params import MlpParams, Range, SearchParams, SearchSpace
+from darkroom.search import Pruned, best_values, search
+
+SPACE = SearchSpace(
+    learning={"learning_rate": Range(low=1e-4, high=1.0, log=True), "batch_size": Range(low=8, high=64)},
+    regularisation={"dropout": Range(choices=(0.0, 0.25, 0.5))},
+)
+VALUES = MlpParams()
+
+
+def run(objective, **params):
+    return search(VALUES, SPACE, SearchParams(**{"trials": 8, "seed": 3, **params}), objective)
+
+
+def bowl(number, tried, report):
+    return abs(tried["learning_rate"] - 0.01) + tried["dropout"]
+
+
+def test_only_what_the_space_names_is_turned_and_types_are_kept():
+    for trial in run(bowl):
+        assert set(trial.tried) == {"learning_rate", "batch_size", "dropout"}
+        assert isinstance(trial.tried["batch_size"], int)
+        assert 8 <= trial.tried["batch_size"] <= 64
+        assert 1e-4 <= trial.tried["learning_rate"] <= 1
+        assert trial.tried["dropout"] in {0.0, 0.25, 0.5}
+
+
+def test_the_same_seed_tries_the_same_values():
+    assert run(bowl) == run(bowl)
+    assert run(bowl) != run(bowl, seed=4)
+
+
+def test_the_best_finished_trial_wins():
+    trials = run(bowl, trials=20)
+    losses = [bowl(trial.number, trial.tried, None) for trial in trials]
+    assert bowl(0, best_values(trials), None) == min(losses)
+    assert [trial.val_loss for trial in trials] == losses
+
+
+def test_a_hopeless_trial_is_pruned_and_cannot_win():
+    epochs = []
+
+    def objective(number, tried, report):
+        loss = 1.0 if number < 3 else 9.0
+        for epoch in range(10):
+            report(epoch, {"val_loss": loss})
+            epochs.append((number, epoch))
+        # What it would have reached must not count: it was never asked.
+        return 0.0 if number >= 3 else loss
+
+    trials = run(objective, startup_trials=2, warmup_epochs=4)
+    assert [trial.state for trial in trials] == ["complete"] * 3 + ["pruned"] * 5
+    assert {trial.epochs for trial in trials[3:]} == {5}
+    assert max(epoch for number, epoch in epochs if number >= 3) == 3
+    assert best_values(trials) in [trial.tried for trial in trials[:3]]
+
+
+def test_a_diverging_trial_does_not_end_the_search():
+    def objective(number, tried, report):
+        if number % 2:
+            raise TrainingError("loss is nan at step 3")
+        return 1.0
+
+    assert [trial.state for trial in run(objective, trials=4)] == ["complete", "fail", "complete", "fail"]
+
+
+def test_a_search_without_any_result_fails():
+    def objective(number, tried, report):
+        raise TrainingError("loss is nan at step 3")
+
+    with pytest.raises(TrainingError, match="none of 8 trials came to an end; the last one: loss is nan at step 3"):
+        run(objective)
+
+
+def test_other_errors_are_not_swallowed():
+    def objective(number, tried, report):
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        run(objective)
+
+
+def test_pruned_is_optunas_own():
+    import optuna
+
+    assert Pruned is optuna.TrialPruned

@@ -1,0 +1,279 @@
+"""Runs, registry and packaged model, with a real MLflow store in a temporary folder."""
+
+import base64
+import io
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
+from optuna import TrialPruned
+from PIL import Image
+
+from conftest import write_folder
+from darkroom import images, inference, lineage, manifest, predictions, sources, tracking
+from darkroom.errors import InputError, TrainingError
+from darkroom.files import write_json
+from darkroom.params import DataParams, PreprocessParams, read_params
+from darkroom.stages import promote
+from darkroom.stages.preprocess import pack
+from darkroom.tracking import RunRecord
+from test_models import build
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """A project with prepared images and an untrained network, packaged twice: plain, and answering by chance."""
+    root = tmp_path_factory.mktemp("project")
+    patch = pytest.MonkeyPatch()
+    patch.chdir(root)
+    patch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    (root / "dvc.yaml").touch()
+    data = DataParams(source="folder", path=str(write_folder(root / "photographs", "ab", 30, size=(40, 30))))
+    rows = manifest.with_splits(manifest.build(sources.samples(data)), PreprocessParams())
+    description = pack(rows, data, PreprocessParams(), root / "prepared")
+    network = build("mnist_cnn", classes=2)
+    network.save(root / "network.keras")
+    tracking.open_store()
+    with tracking.start_run("mnist_cnn", "train", {"network": "mnist_cnn"}) as run:
+        run.log_dataset(description)
+        uri = run.log_model(root / "network.keras", root / "prepared" / "dataset.json")
+    yield root, network, RunRecord(run.run_id, uri, 0.9, 0.1, 1, 1), data
+    patch.undo()
+
+
+@pytest.fixture
+def project(made, monkeypatch):
+    monkeypatch.chdir(made[0])
+    tracking.open_store()
+    return made
+
+
+@pytest.fixture(scope="module")
+def model(made):
+    return tracking.load_model(made[2].model_uri)
+
+
+def vector(answers):
+    return np.array([list(answer["probabilities"].values()) for answer in answers])
+
+
+def test_the_packaged_model_answers_what_the_network_computes(project, model):
+    root, network, *_ = project
+    files = sorted((root / "photographs").rglob("*.png"))[:5]
+    pixels = [images.to_pixels(images.decode(file.read_bytes()), (28, 28, 1), "bicubic", "stretch") for file in files]
+    expected = inference.probabilities(network, np.stack(pixels))
+    answers = model.predict([file.read_bytes() for file in files])
+    np.testing.assert_allclose(vector(answers), expected, atol=1e-5)
+    assert [answer["label"] for answer in answers] == ["ab"[number] for number in expected.argmax(axis=1)]
+
+
+def test_every_form_of_the_same_image_gets_the_same_answer(project, model):
+    file = project[0] / "photographs" / "a" / "000.png"
+    content = file.read_bytes()
+    text = base64.b64encode(content).decode()
+    with Image.open(file) as opened:
+        pixels = np.asarray(opened)
+    expected = vector(model.predict([content]))
+    forms = {
+        "bytes": content,
+        "base64": text,
+        "base64 in lines": "\n".join(text[start : start + 76] for start in range(0, len(text), 76)),
+        "list of base64": [text],
+        "array": pixels,
+        "list of arrays": [pixels],
+        "channel": pixels[:, :, None],
+        "batch": pixels[None, :, :, None],
+        "numbers of JSON": pixels[:, :, None].tolist(),
+        "int64": pixels.astype(np.int64),
+        "data frame": pd.DataFrame({"image": [text]}),
+        "mapping": {"image": [content]},
+        "object array": np.array([content], dtype=object),
+    }
+    for name, form in forms.items():
+        np.testing.assert_allclose(vector(model.predict(form)), expected, atol=1e-6, err_msg=name)
+
+
+def test_a_batch_answers_as_each_image_alone(project, model):
+    files = sorted((project[0] / "photographs").rglob("*.png"))[:40]
+    contents = [file.read_bytes() for file in files]
+    together = vector(model.predict(contents))
+    alone = np.concatenate([vector(model.predict([content])) for content in contents])
+    np.testing.assert_allclose(together, alone, atol=1e-6)
+
+
+def test_images_of_several_sizes_in_one_call(model):
+    sizes = [np.full((9 + n, 20, 3), 50 * n, dtype=np.uint8) for n in range(3)]
+    together = vector(model.predict(sizes))
+    np.testing.assert_allclose(together, np.concatenate([vector(model.predict([one])) for one in sizes]), atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ([], "no image given"),
+        (["no base64!"], "image 0: text that is not base64"),
+        ([base64.b64encode(b"hello").decode()], "image 0: not an image"),
+        ([np.zeros((4, 4)), np.zeros((4, 4))], "whole numbers"),
+        ([[[0, 256], [0, 0]], [[0]]], "image 0: pixels from 0 to 256"),
+        (np.zeros((4, 4, 5), dtype=np.uint8), "shape"),
+        ([None], "were expected"),
+        (pd.DataFrame({"x": [1]}), "columns x given"),
+        ("/etc/passwd", "image 0: "),
+    ],
+)
+def test_what_is_no_image_is_refused_with_a_reason(model, given, words):
+    with pytest.raises(MlflowException, match=words) as caught:
+        model.predict(given)
+    assert caught.value.error_code == "INVALID_PARAMETER_VALUE"
+
+
+def test_unsure_answers_are_marked_on_request(model):
+    image = np.zeros((8, 8), dtype=np.uint8)
+    assert "unsure" not in model.predict([image])[0]
+    assert model.predict([image], params={"minimum_probability": 1.0})[0]["unsure"]
+    assert not model.predict([image], params={"minimum_probability": 0.01})[0]["unsure"]
+
+
+def test_the_package_holds_no_pickle(project):
+    artifacts = list((project[0] / "mlartifacts").rglob("*"))
+    assert any(path.name == "packaged_model.py" for path in artifacts)
+    assert [path for path in artifacts if path.suffix in {".pkl", ".pickle", ".joblib", ".cloudpickle"}] == []
+
+
+def test_predictions_of_files(project, model, tmp_path):
+    good, bad = project[0] / "photographs" / "a" / "000.png", tmp_path / "bad.png"
+    bad.write_bytes(b"no picture")
+    answers = list(predictions.answers(model, [good, bad, good], 0.99))
+    assert [answer.error is None for answer in answers] == [True, False, True]
+    assert "not an image" in answers[1].error
+    assert json.loads(predictions.render(answers, "json"))[0]["image"] == str(good)
+    table = pd.read_csv(io.StringIO(predictions.render(answers, "csv")))
+    assert table["unsure"].all()
+    assert table["probability"].to_numpy() == pytest.approx(table[["p(a)", "p(b)"]].max(axis=1).to_numpy())
+    assert len(predictions.render(answers, "table").splitlines()) == 2
+
+
+def test_a_failed_run_is_marked_failed(project):
+    with (
+        pytest.raises(TrainingError),
+        tracking.start_run("lenet5", "train", {"network": "lenet5"}) as run,
+    ):
+        raise TrainingError("loss is nan")
+    assert MlflowClient().get_run(run.run_id).info.status == "FAILED"
+
+
+def test_a_pruned_trial_is_marked_killed(project):
+    with tracking.start_run("lenet5 search", "search", {}) as parent:
+        with pytest.raises(TrialPruned), tracking.start_trial("trial 0", {}, TrialPruned) as trial:
+            raise TrialPruned
+        with pytest.raises(ValueError, match="x"), tracking.start_trial("trial 1", {}, TrialPruned) as broken:
+            raise ValueError("x")
+    status = {run_id: MlflowClient().get_run(run_id).info.status for run_id in (trial.run_id, broken.run_id)}
+    assert status == {trial.run_id: "KILLED", broken.run_id: "FAILED"}
+    assert MlflowClient().get_run(trial.run_id).data.tags["mlflow.parentRunId"] == parent.run_id
+
+
+def test_a_run_carries_its_lineage_and_its_data(project):
+    run = MlflowClient().get_run(project[2].run_id)
+    assert {"git_commit", "git_uncommitted_diff", "dvc_lock", "dvc_experiment", "stage"} <= set(run.data.tags)
+    (dataset,) = run.inputs.dataset_inputs
+    assert dataset.dataset.name == "folder"
+    assert len(dataset.dataset.digest) == 16
+
+
+def test_a_run_that_the_store_lacks_is_named_with_the_remedy(project):
+    unknown = RunRecord("123", "", 0, 0, 1, 1)
+    words = r"run 123 of mlp is not in the tracking store .*: dvc repro --force train@mlp"
+    with pytest.raises(InputError, match=words), tracking.continue_run(unknown, "mlp"):
+        pass
+
+
+def test_runs_lie_below_the_project(project):
+    assert (project[0] / "mlflow.db").is_file()
+    assert not (project[0] / "mlruns").exists()
+
+
+class Registry:
+    """Promotes runs of the packaged model with the validation and test accuracies that a test asks for."""
+
+    def __init__(self, made, name, tmp_path):
+        self.made, self.folder = made, tmp_path
+        shipped = read_params(tracking.Path(__file__).parents[1] / "params.yaml")
+        self.params = shipped.model_copy(
+            update={
+                "data": made[3],
+                "models": ("mnist_cnn",),
+                "promote": shipped.promote.model_copy(update={"registered_model": name}),
+            }
+        )
+        self.test = pd.read_parquet(made[0] / "prepared" / "test" / "manifest.parquet")
+
+    def train(self, right):
+        """A run of which so many test predictions are right."""
+        with tracking.start_run("mnist_cnn", "train", {"network": "mnist_cnn"}) as run:
+            uri = run.log_model(self.made[0] / "network.keras", self.made[0] / "prepared" / "dataset.json")
+            table = self.test[["sha256", "label"]].assign(predicted=self.test["label"])
+            table.loc[right:, "predicted"] = "neither"
+            table.to_csv(self.folder / "predictions.csv", index=False)
+            run.log_file(self.folder / "predictions.csv", "evaluation")
+        return RunRecord(run.run_id, uri, 0.9, 0.1, 1, 1), right / len(self.test)
+
+    def promote(self, record, accuracy):
+        folder = self.folder / "mnist_cnn"
+        folder.mkdir(exist_ok=True)
+        record.write(folder / "run.json")
+        write_json(folder / "test.json", {"accuracy": accuracy, "images": len(self.test)})
+        decision = promote.decide(self.params, self.made[0] / "prepared", self.folder)
+        promote.carry_out(decision, self.params, self.folder)
+        return decision
+
+    def alias(self, alias):
+        name = self.params.promote.registered_model
+        aliases = MlflowClient().get_registered_model(name).aliases
+        return MlflowClient().get_model_version(name, aliases[alias]).run_id if alias in aliases else None
+
+
+@pytest.fixture
+def registry(project, tmp_path, request):
+    return Registry(project, request.node.name, tmp_path)
+
+
+def test_the_registry_obeys_the_decisions(registry):
+    first, better, worse = registry.train(5), registry.train(8), registry.train(6)
+    assert registry.promote(*first).outcome == "promote"
+    assert (registry.alias("champion"), registry.alias("challenger")) == (first[0].run_id, None)
+    assert registry.promote(*better).outcome == "promote"
+    assert (registry.alias("champion"), registry.alias("challenger")) == (better[0].run_id, first[0].run_id)
+    kept = registry.promote(*worse)
+    assert kept.outcome == "keep"
+    assert kept.champion.test_accuracy == pytest.approx(better[1])
+    assert (registry.alias("champion"), registry.alias("challenger")) == (better[0].run_id, worse[0].run_id)
+
+
+def test_promotion_is_idempotent(registry):
+    record = registry.train(5)
+    registry.promote(*record)
+    name = registry.params.promote.registered_model
+    assert registry.promote(*record).reason.endswith("already")
+    assert len(MlflowClient().search_model_versions(f"name = '{name}'")) == 1
+    assert registry.alias("champion") == record[0].run_id
+
+
+def test_a_champion_without_saved_predictions_predicts_anew(registry):
+    registry.promote(registry.made[2], 0.0)
+    rival = registry.train(len(registry.test))
+    decision = registry.promote(*rival)
+    model = tracking.load_model(registry.made[2].model_uri)
+    content = {sample.name: sample for sample in sources.samples(registry.made[3])}
+    answers = [model.predict([content[name].content()])[0]["label"] for name in registry.test["name"]]
+    assert decision.champion.test_accuracy == pytest.approx(np.mean(registry.test["label"].to_numpy() == answers))
+
+
+def test_in_an_experiment_nothing_is_registered(registry, monkeypatch):
+    monkeypatch.setenv("DVC_EXP_NAME", "try")
+    assert lineage.in_experiment()
+    assert registry.promote(*registry.train(5)).outcome == "promote"
+    assert tracking.champion(registry.params.promote.registered_model) is None

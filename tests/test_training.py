@@ -1,0 +1,186 @@
+"""Training at toy scale, with the real Keras."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from conftest import draw
+from darkroom import inference, training
+from darkroom.augment import Augmenter
+from darkroom.batches import TrainingBatches
+from darkroom.datasets import Split
+from darkroom.errors import TrainingError
+from darkroom.params import (
+    AugmentationParams,
+    EarlyStoppingParams,
+    Lenet5Params,
+    MlpParams,
+    MnistCnnParams,
+    ScheduleParams,
+)
+from test_models import description
+
+SOME = AugmentationParams(rotation=10, shift=0.1, scale=0.1, horizontal_flip=True)
+NONE = AugmentationParams()
+
+
+def split(count=64, start=0, size=28):
+    pixels = [np.asarray(draw("ab"[n % 2], start + n, (size, size)))[:, :, None] for n in range(count)]
+    return Split(np.stack(pixels), np.arange(count) % 2, pd.DataFrame())
+
+
+@pytest.fixture(scope="module")
+def data():
+    return split(), split(32, 1000)
+
+
+def fit(network, values, data, seed=0, augmentation=NONE, on_epoch=()):
+    return training.train(
+        network, values, description((28, 28, 1), 2), data, seed=seed, augmentation=augmentation, on_epoch=on_epoch
+    )
+
+
+def test_the_best_weights_are_restored(data):
+    # What is learnt is wrong for these validation images, so that an early epoch is the best.
+    validation = replace(data[1], classes=1 - data[1].classes)
+    trained = fit("mlp", MlpParams(hidden_units=(8,), epochs=5), (data[0], validation))
+    losses = [epoch["val_loss"] for epoch in trained.history]
+    assert trained.best_epoch == int(np.argmin(losses)) < 4
+    probabilities = inference.probabilities(trained.model, validation.images)
+    loss = -np.log(probabilities[np.arange(32), validation.classes]).mean()
+    assert loss == pytest.approx(min(losses), rel=1e-4)
+
+
+def test_early_stopping_ends_the_run(data):
+    values = MlpParams(hidden_units=(8,), epochs=50, learning_rate=1.0, early_stopping=EarlyStoppingParams(patience=2))
+    trained = fit("mlp", values, data)
+    assert len(trained.history) == trained.best_epoch + 3 < 50
+
+
+def test_the_same_seed_gives_the_same_weights_and_another_does_not(data):
+    values = MnistCnnParams(epochs=1, dropout=0.3, batch_size=32)
+    one, same, other = (fit("mnist_cnn", values, data, seed, SOME).model.get_weights() for seed in (1, 1, 2))
+    assert all(np.array_equal(a, b) for a, b in zip(one, same, strict=True))
+    assert not all(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("network", "values"),
+    [
+        ("mlp", MlpParams(epochs=30, learning_rate=3e-4)),
+        ("lenet5", Lenet5Params(epochs=30, learning_rate=2e-3, optimizer="rmsprop")),
+        ("mnist_cnn", MnistCnnParams(epochs=30, optimizer="sgd", learning_rate=0.02, momentum=0.9)),
+    ],
+)
+def test_every_network_fits_64_images(network, values, data):
+    trained = fit(network, values, (data[0], data[0]))
+    assert max(epoch["val_accuracy"] for epoch in trained.history) == 1.0
+
+
+def test_a_loss_that_is_no_number_stops_the_run(data):
+    values = MlpParams(hidden_units=(8,), optimizer="sgd", learning_rate=10.0, momentum=0.99, epochs=40)
+    # A deviation near zero blows the inputs up until float32 overflows.
+    blown_up = replace(description((28, 28, 1), 2), deviation=(1e-30,))
+    with pytest.raises(TrainingError) as caught:
+        training.train("mlp", values, blown_up, data, seed=0, augmentation=NONE)
+    line = str(caught.value)
+    assert "mlp: training loss is nan at step" in line or "mlp: training loss is inf at step" in line
+    assert "lower train.mlp.learning_rate" in line
+    assert "\n" not in line
+
+
+def test_the_schedule_in_force_is_told(data):
+    values = MlpParams(
+        hidden_units=(4,), epochs=4, learning_rate=0.1, schedule=ScheduleParams(kind="step", factor=0.5, every=2)
+    )
+    told = []
+    fit("mlp", values, data, on_epoch=[lambda epoch, logs: told.append((epoch, logs["learning_rate"]))])
+    assert [epoch for epoch, _ in told] == [0, 1, 2, 3]
+    np.testing.assert_allclose([rate for _, rate in told], [0.1, 0.1, 0.05, 0.05], rtol=1e-6)
+
+
+def test_a_progress_line(data, capsys):
+    show = training.progress_line("mlp", 2)
+    fit("mlp", MlpParams(hidden_units=(4,), epochs=2), data, on_epoch=[show])
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 2
+    assert lines[0].startswith("mlp  epoch 1/2  loss ")
+    assert "val_accuracy" in lines[0]
+
+
+def test_class_weights_help_the_small_class():
+    rows = np.r_[0:60:2, 1:5:2]  # 30 of one class, 2 of the other
+    everything = split()
+    few = Split(everything.images[rows], everything.classes[rows], everything.manifest)
+    recalls = {}
+    for rule in ("none", "balanced"):
+        values = MlpParams(hidden_units=(8,), epochs=3, optimizer="sgd", learning_rate=0.003, class_weights=rule)
+        model = fit("mlp", values, (few, everything)).model
+        small = everything.images[everything.classes == 1]
+        recalls[rule] = inference.probabilities(model, small)[:, 1].mean()
+    assert recalls["balanced"] > recalls["none"] + 0.05
+
+
+def test_a_saved_network_answers_the_same(data, tmp_path):
+    model = fit("lenet5", Lenet5Params(epochs=1), data)
+    model.save(tmp_path / "lenet5.keras")
+    loaded = inference.load(tmp_path / "lenet5.keras")
+    one, other = (inference.probabilities(each, data[1].images) for each in (model.model, loaded))
+    assert np.array_equal(one, other)
+
+
+def test_batches_cover_every_image_once_in_a_new_order_each_epoch():
+    training_split = Split(np.arange(10, dtype=np.uint8).reshape(10, 1, 1, 1), np.arange(10), pd.DataFrame())
+    batches = TrainingBatches(training_split, 10, 4, seed=3)
+    orders = []
+    for _ in range(3):
+        drawn = [batches[index] for index in range(len(batches))]
+        orders.append([int(image) for images, _ in drawn for image in images.ravel()])
+        for images, targets in drawn:
+            assert np.array_equal(targets.argmax(axis=1), images.ravel())
+        batches.on_epoch_end()
+    assert all(sorted(order) == list(range(10)) for order in orders)
+    assert len({tuple(order) for order in orders}) == 3
+    again = TrainingBatches(training_split, 10, 4, seed=3)
+    assert [int(image) for index in range(3) for image in again[index][0].ravel()] == orders[0]
+
+
+def test_augmentation_is_seeded_and_changes_each_image():
+    images = split(8).images
+    before = images.copy()
+    augmenter = Augmenter(SOME)
+    one, same, other = augmenter(images, 5), augmenter(images, 5), augmenter(images, 6)
+    assert np.array_equal(one, same)
+    assert not np.array_equal(one, other)
+    assert one.shape == images.shape
+    assert one.dtype == np.uint8
+    assert all(not np.array_equal(a, b) for a, b in zip(one, images, strict=True))
+    assert np.array_equal(images, before)
+
+
+def test_no_augmentation_changes_nothing():
+    images = split(4).images
+    assert np.array_equal(Augmenter(NONE)(images, 1), images)
+
+
+def test_augmentation_keeps_to_its_ranges():
+    # A single bright line in the middle: shifts of at most a tenth keep it within a tenth of the frame.
+    images = np.zeros((50, 100, 100, 1), dtype=np.uint8)
+    images[:, :, 50] = 255
+    shifted = Augmenter(AugmentationParams(shift=0.1))(images, 0)
+    columns = np.unique(np.argwhere(shifted[..., 0] > 100)[:, 2])
+    assert columns.min() >= 39
+    assert columns.max() <= 61
+    assert len(columns) > 10
+
+
+def test_flips_mirror():
+    images = split(40).images
+    flipped = Augmenter(AugmentationParams(horizontal_flip=True))(images, 0)
+    mirrored = [np.array_equal(a, b[:, ::-1]) for a, b in zip(flipped, images, strict=True)]
+    same = [np.array_equal(a, b) for a, b in zip(flipped, images, strict=True)]
+    assert all(a or b for a, b in zip(mirrored, same, strict=True))
+    assert 5 < sum(same) < 35
