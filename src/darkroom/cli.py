@@ -91,9 +91,10 @@ def _params(chosen: argparse.Namespace) -> int:
 
 
 def _predict(chosen: argparse.Namespace) -> int:
-    from darkroom import predictions
+    from darkroom import predictions, services
 
     paths = predictions.find_images(chosen.images)
+    services.check_tracking(must_exist=True)
     from darkroom import backend, tracking  # noqa: F401 - backend keeps TensorFlow quiet
 
     model = tracking.load_model(chosen.model or f"models:/{_registered_model()}@champion")

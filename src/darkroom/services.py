@@ -40,21 +40,28 @@ def is_local() -> bool:
     return tracking_uri() == _local_uri()
 
 
-def check_tracking() -> None:
+def check_tracking(*, must_exist: bool = False) -> None:
     """Check that the tracking store can be used.
 
+    Args:
+        must_exist: whether the local store is read from, so that a new one would be of no use.
+
     Raises:
-        InputError: the server does not answer, or the local file is no database.
+        InputError: the server does not answer, or the local file is missing or no database.
     """
     uri = tracking_uri()
     if is_local():
-        _check_database(local_store())
+        _check_database(local_store(), must_exist)
     elif urlsplit(uri).scheme in {"http", "https"}:
         _check_server(uri)
 
 
-def _check_database(path: Path) -> None:
+def _check_database(path: Path, must_exist: bool) -> None:  # noqa: FBT001
     if not path.exists():
+        if must_exist:
+            raise InputError(
+                f"no tracking store {path}; run dvc repro first, or set MLFLOW_TRACKING_URI to the store you mean"
+            )
         return
     try:
         with sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True) as database:

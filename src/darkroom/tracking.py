@@ -248,12 +248,7 @@ def load_model(uri: str) -> Any:
     Raises:
         InputError: there is no such model in the store.
     """
-    if services.is_local() and not services.local_store().is_file():
-        raise InputError(
-            f"no tracking store {services.local_store()}; run dvc repro first, or set MLFLOW_TRACKING_URI to the store "
-            "that has the model"
-        )
-    services.check_tracking()
+    services.check_tracking(must_exist=True)
     mlflow.set_tracking_uri(services.tracking_uri())
     try:
         return mlflow.pyfunc.load_model(uri)

@@ -1,0 +1,194 @@
+"""What a user types, and what bad input gets: one line, exit code 2, before DVC starts."""
+
+import json
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import pytest
+
+from conftest import write_folder
+from darkroom.cli import main
+from darkroom.files import write_json
+
+HEAVY = {"tensorflow", "keras", "mlflow", "optuna", "great_expectations", "albumentations"}
+
+
+def refused(capsys, *arguments):
+    """The one line with which a command is refused."""
+    assert main(arguments) == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    (line,) = printed.err.splitlines()
+    return line
+
+
+@pytest.fixture
+def photographs(project):
+    write_folder(project.root / "data" / "raw", "ab", 30)
+    return project.params(data__source="folder", data__path="data/raw")
+
+
+def test_the_default_project_is_in_order(project, capsys):
+    assert main(["check"]) == 0
+    assert capsys.readouterr().out == "params.yaml and data are in order: 1797 images in 10 classes\n"
+    assert main(["check"]) == 0
+    assert "unchanged since the last check" in capsys.readouterr().out
+
+
+def test_a_folder_is_read_again_when_it_changed(photographs, capsys):
+    assert main(["check"]) == 0
+    assert main(["check"]) == 0
+    assert capsys.readouterr().out.splitlines()[1].endswith("(unchanged since the last check)")
+    (photographs.root / "data/raw/a/000.png").write_bytes(b"no picture")
+    assert "a/000.png: not an image" in refused(capsys, "check")
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"train.lenet5.learning_rat": 1}, "train.lenet5.learning_rat: unknown key; did you mean learning_rate?"),
+        ({"train.lenet5.epochs": "many"}, "train.lenet5.epochs: 'many' given; it should be a valid integer"),
+        ({"train.lenet5.learning_rate": -1}, "train.lenet5.learning_rate: -1 given; it should be greater than 0"),
+        ({"models": ["resnet18"]}, "models[0]: 'resnet18' given; it should be 'mlp', 'lenet5' or 'mnist_cnn'"),
+        ({"preprocess.size": [20, 20, 1]}, "preprocess.size 20×20 is too small for lenet5, which needs at least 28×28"),
+        ({"data.source": "folder", "data.path": "data/nowhere"}, "data.path: data/nowhere does not exist"),
+        ({"data.source": "folder"}, "data.path: data/digits holds no image; at least two folders"),
+        ({"preprocess.split": {"train": 0.998, "validation": 0.001, "test": 0.001}}, "has no validation image; add"),
+    ],
+)
+def test_what_check_refuses(project, capsys, changes, words):
+    project.params(**changes)
+    line = refused(capsys, "check")
+    assert words in line
+    assert line.startswith("darkroom check: ")
+
+
+def test_an_empty_folder(photographs, capsys):
+    shutil.rmtree("data/raw")
+    Path("data/raw/a").mkdir(parents=True)
+    assert "data/raw holds no image" in refused(capsys, "check")
+
+
+def test_no_params_file(project, capsys):
+    Path("params.yaml").unlink()
+    assert "params.yaml: no such file; run from the root" in refused(capsys, "check")
+
+
+def test_a_server_that_does_not_answer(project, capsys, monkeypatch):
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        address = f"http://me:secret@127.0.0.1:{unused.getsockname()[1]}"
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
+        line = refused(capsys, "check")
+    assert "no MLflow server answers at http://127.0.0.1" in line
+    assert "start it" in line
+    assert "secret" not in line
+
+
+def test_a_server_that_answers(project, capsys, monkeypatch):
+    class Healthy(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200 if self.path == "/health" else 404)
+            self.end_headers()
+
+        def log_message(self, *arguments):
+            pass
+
+    server = HTTPServer(("127.0.0.1", 0), Healthy)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{server.server_port}")
+    assert main(["check"]) == 0
+    server.shutdown()
+    server.server_close()
+
+
+def test_a_store_that_is_no_database(project, capsys):
+    Path("mlflow.db").write_text("not a database, but long enough to be taken for one " * 20)
+    assert "mlflow.db: not a usable tracking store" in refused(capsys, "check")
+
+
+def test_params_with_origins(project, capsys):
+    Path("runs/lenet5").mkdir(parents=True)
+    write_json("runs/lenet5/best_params.json", {"learning_rate": 0.00321})
+    assert main(["params", "lenet5"]) == 0
+    rows = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert ["learning_rate", "0.00321", "search"] in rows
+    assert ["batch_size", "64", "params.yaml"] in rows
+    assert ["activation", "tanh", "default"] in rows
+    assert main(["params", "lenet5", "--json"]) == 0
+    assert {"parameter": "schedule.kind", "value": "cosine", "origin": "params.yaml"} in json.loads(
+        capsys.readouterr().out
+    )
+
+
+def test_predict_without_a_model(project, capsys):
+    write_folder(project.root / "new", "a", 1)
+    assert "no tracking store" in refused(capsys, "predict", "new")
+    assert not Path("mlflow.db").exists()
+
+
+def test_predict_without_images(project, capsys):
+    assert "nowhere does not exist" in refused(capsys, "predict", "nowhere")
+    Path("empty").mkdir()
+    assert "empty holds no image" in refused(capsys, "predict", "empty")
+
+
+@pytest.mark.parametrize("arguments", [["chek"], ["params", "resnet18"], ["predict", "--min-probability", "2", "x"]])
+def test_a_typo_on_the_command_line(arguments, capsys):
+    with pytest.raises(SystemExit) as caught:
+        main(arguments)
+    assert caught.value.code == 2
+    assert "Traceback" not in capsys.readouterr().err
+
+
+def imported_by(*command):
+    code = (
+        "import sys; from darkroom.cli import main\n"
+        f"try: main({list(command)!r})\n"
+        "except SystemExit: pass\n"
+        f"print(sorted({HEAVY!r} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return done.stdout.splitlines()[-1]
+
+
+def test_nothing_heavy_is_imported_for_nothing(project):
+    assert imported_by("--help") == "[]"
+    assert imported_by("params", "mlp") == "[]"
+    assert imported_by("check") == "[]"
+    assert imported_by("predict", "data") == "[]"
+    project.params(train__lenet5__epochs=0)
+    assert imported_by("check") == "[]"
+
+
+@pytest.mark.parametrize("stage", ["ingest", "validate", "preprocess", "search", "train", "evaluate", "promote"])
+def test_every_stage_checks_the_whole_of_params_first(project, stage):
+    # A mistake in a section that is not the stage's own, found before anything heavy is imported or any file read.
+    project.params(**{"promote.minimum_gain": 5, "train.mlp.epoch": 3})
+    arguments = {"ingest": 1, "validate": 3, "preprocess": 3, "search": 4, "train": 7, "evaluate": 6, "promote": 3}
+    printed = project.run(sys.executable, "-m", f"pipeline.{stage}", *["mlp"] * arguments[stage], code=2)
+    lines = printed.splitlines()
+    assert len(lines) == 2
+    assert all(line.startswith(f"{stage}: params.yaml: ") for line in lines)
+
+
+def test_search_passes_through_without_tensorflow(project):
+    project.params(search__trials=0)
+    code = (
+        "import sys; from pipeline.search import main; main('mlp', 'nowhere', 'best.json', 'trials.csv')\n"
+        f"print(sorted({HEAVY!r} & set(sys.modules)))"
+    )
+    printed = project.run(sys.executable, "-c", code)
+    assert printed.splitlines()[-1] == "[]"
+    assert json.loads(Path("best.json").read_text()) == {}
+    assert Path("trials.csv").read_text().startswith("number,")
+
+
+def test_a_stage_called_wrongly_says_how(project):
+    printed = project.run(sys.executable, "-m", "pipeline.ingest", code=2)
+    assert printed.startswith("usage: python -m pipeline.ingest manifest_path")
