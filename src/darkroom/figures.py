@@ -78,6 +78,6 @@ def augmentation(originals: Pixels, variants: Sequence[Pixels], labels: Sequence
             axes.set_xticks([])
             axes.set_yticks([])
             if row == 0:
-                axes.set_title("original" if column == 0 else f"epoch {column}", fontsize=9)
+                axes.set_title("original" if column == 0 else f"variant {column}", fontsize=9)
         grid[row, 0].set_ylabel(label, fontsize=9)
     _save(figure, path)

@@ -83,7 +83,12 @@ def open_store() -> None:
     # Two processes that create the same store at once would destroy each other's tables.
     with FileLock(root / ".darkroom" / "store.lock"):
         if MlflowClient().get_experiment_by_name(EXPERIMENT) is None:
-            MlflowClient().create_experiment(EXPERIMENT, artifact_location=(root / "mlartifacts").as_uri())
+            # The tag makes the UI open on training runs rather than on chats with language models.
+            MlflowClient().create_experiment(
+                EXPERIMENT,
+                artifact_location=(root / "mlartifacts").as_uri(),
+                tags={"mlflow.experimentKind": "custom_model_development"},
+            )
     mlflow.set_experiment(EXPERIMENT)
 
 

@@ -12,7 +12,7 @@ from darkroom.params import DataParams, Params, PreprocessParams
 from darkroom.sources import Sample, content_hash, open_image, samples
 
 PREVIEW_IMAGES = 8
-PREVIEW_EPOCHS = 6
+PREVIEW_VARIANTS = 6
 
 
 def pack(rows: pd.DataFrame, data: DataParams, params: PreprocessParams, folder: str | Path) -> Description:
@@ -66,7 +66,7 @@ def _resized(rows: pd.DataFrame, known: dict[str, Sample], params: PreprocessPar
 
 
 def draw_augmentation(folder: str | Path, description: Description, params: Params, path: str | Path) -> None:
-    """Draw training images of different classes beside what training would make of them in several epochs."""
+    """Draw training images of different classes beside variants that the same code makes in training."""
     from darkroom.augment import Augmenter
     from darkroom.figures import augmentation
 
@@ -76,5 +76,5 @@ def draw_augmentation(folder: str | Path, description: Description, params: Para
     rows = np.lexsort((training.classes, turn))[:PREVIEW_IMAGES]
     originals = np.asarray(training.images[rows])
     augmenter = Augmenter(params.preprocess.augmentation)
-    variants = [augmenter(originals, batch_seed(params.train.seed, epoch, 0)) for epoch in range(PREVIEW_EPOCHS)]
+    variants = [augmenter(originals, batch_seed(params.train.seed, epoch, 0)) for epoch in range(PREVIEW_VARIANTS)]
     augmentation(originals, variants, list(training.manifest["label"].iloc[rows]), path)
