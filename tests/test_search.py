@@ -30,6 +30,14 @@ def test_only_what_the_space_names_is_turned_and_types_are_kept():
         assert trial.tried["dropout"] in {0.0, 0.25, 0.5}
 
 
+def test_the_networks_own_values_come_first():
+    first = run(bowl)[0].tried
+    assert (first["learning_rate"], first["batch_size"], first["dropout"]) == (1e-3, 32, 0.0)
+    outside = SearchSpace(learning={"learning_rate": Range(low=0.5, high=1.0)})
+    (trial,) = search(VALUES, outside, SearchParams(trials=1), lambda number, tried, report: 1.0)
+    assert 0.5 <= trial.tried["learning_rate"] <= 1.0
+
+
 def test_the_same_seed_tries_the_same_values():
     assert run(bowl) == run(bowl)
     assert run(bowl) != run(bowl, seed=4)

@@ -45,6 +45,8 @@ def search(values: NetworkParams, space: SearchSpace, params: SearchParams, obje
         sampler=optuna.samplers.TPESampler(seed=params.seed),
         pruner=optuna.pruners.MedianPruner(params.startup_trials, params.warmup_epochs),
     )
+    # The network's own values come first, so that a short search cannot make it worse.
+    study.enqueue_trial(own_values(space, values))
     failures: list[TrainingError] = []
 
     def run(trial: optuna.Trial) -> float:
@@ -73,6 +75,19 @@ def best_values(trials: list[Trial]) -> dict[str, Any]:
     """Return the values of the finished trial with the lowest validation loss."""
     finished = [trial for trial in trials if trial.state == "complete" and trial.val_loss is not None]
     return min(finished, key=lambda trial: (trial.val_loss, trial.number)).tried
+
+
+def own_values(space: SearchSpace, values: NetworkParams) -> dict[str, Any]:
+    """Return the values that a network has without the search, as far as the space holds them."""
+    own = {name: getattr(values, name) for name in space.ranges()}
+    return {name: own[name] for name, tried in space.ranges().items() if holds(tried, own[name])}
+
+
+def holds(tried: Range, value: Any) -> bool:
+    """Say whether a value is one of those that a range offers."""
+    if tried.choices is not None:
+        return value in tried.choices
+    return tried.low is not None and tried.high is not None and tried.low <= value <= tried.high
 
 
 def suggest(trial: optuna.Trial, name: str, tried: Range, values: NetworkParams) -> Any:

@@ -1,0 +1,258 @@
+"""Whole pipelines under the real DVC, in a repository of their own. Slow: each stage is a process of its own."""
+
+import base64
+import json
+import os
+import re
+import socket
+import sqlite3
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from conftest import Project, write_folder
+
+pytestmark = pytest.mark.slow
+
+SMALL = {
+    "data.source": "folder",
+    "data.path": "data/raw",
+    "models": ["mlp", "lenet5"],
+    "search.trials": 1,
+    "search.epochs": 1,
+    "train.mlp.epochs": 2,
+    "train.lenet5.epochs": 2,
+    "train.mlp.hidden_units": [16],
+}
+
+
+def stages_run(printed):
+    return re.findall(r"^Running stage '(.+)':$", printed, re.MULTILINE)
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory):
+    """A project with two classes of 40 drawn images and two networks, run once."""
+    project = Project(tmp_path_factory.mktemp("small") / "project")
+    write_folder(project.root / "data" / "raw", "ab", 40)
+    project.params(**SMALL).git()
+    project.printed = project.run("dvc", "repro")
+    return project
+
+
+def champion(project):
+    query = (
+        "SELECT v.run_id FROM registered_model_aliases a JOIN model_versions v USING (name, version) WHERE alias = ?"
+    )
+    with sqlite3.connect(project.root / "mlflow.db") as store:
+        return store.execute(query, ("champion",)).fetchone()[0]
+
+
+def test_everything_is_there_after_one_command(small):
+    names = ["search@mlp", "search@lenet5", "train@mlp", "train@lenet5", "evaluate@mlp", "evaluate@lenet5", "promote"]
+    assert stages_run(small.printed) == ["ingest", "validate", "preprocess", *names]
+    for network in ("mlp", "lenet5"):
+        metrics = json.loads((small.root / f"reports/{network}/metrics.json").read_text())
+        predictions = pd.read_csv(small.root / f"reports/{network}/predictions.csv")
+        assert metrics["accuracy"] == pytest.approx((predictions["label"] == predictions["predicted"]).mean())
+        assert len(pd.read_csv(small.root / f"reports/{network}/history.csv")) == 2
+        for picture in ("curves.png", "confusion_matrix.png"):
+            with Image.open(small.root / f"reports/{network}/{picture}") as opened:
+                assert min(opened.size) > 300
+        assert set(json.loads((small.root / f"runs/{network}/best_params.json").read_text())) <= {
+            "learning_rate",
+            "dropout",
+        }
+    decision = json.loads((small.root / "reports/promotion.json").read_text())
+    assert decision["outcome"] == "promote"
+    assert champion(small) == decision["candidate"]["run_id"]
+    assert (small.root / "reports/data_docs/index.html").is_file()
+    assert (small.root / "reports/augmentation.png").is_file()
+    assert "WARNING" not in small.printed
+    assert "Traceback" not in small.printed
+
+
+def test_one_run_holds_all_that_belongs_to_a_network(small):
+    code = (
+        "import json; from darkroom import tracking; from mlflow import MlflowClient; tracking.open_store();"
+        "record = tracking.RunRecord.read('runs/lenet5/run.json'); client = MlflowClient();"
+        "run = client.get_run(record.run_id);"
+        "files = [f.path for f in client.list_artifacts(record.run_id)];"
+        "history = len(client.get_metric_history(record.run_id, 'val_loss'));"
+        "children = [dict(r.data.tags) for r in client.search_runs(['1']) if 'mlflow.parentRunId' in r.data.tags];"
+        "print(json.dumps([run.to_dictionary(), files, history, children]))"
+    )
+    run, files, history, children = json.loads(small.run(sys.executable, "-c", code).splitlines()[-1])
+    assert run["info"]["status"] == "FINISHED"
+    metrics, tags = run["data"]["metrics"], run["data"]["tags"]
+    assert {"test_accuracy", "test_macro_f1", "test_recall/a", "validation_accuracy", "learning_rate"} <= set(metrics)
+    assert run["data"]["params"]["learning_rate"]
+    assert len(tags["git_commit"]) == 40
+    assert len(tags["dvc_lock"]) == 16
+    assert tags["dvc_experiment"] == "none"
+    assert Path(tags["data_docs"]).is_file()
+    assert {"augmentation.png", "curves.png", "evaluation"} <= set(files)
+    assert history == 2
+    assert run["inputs"]["dataset_inputs"]
+    assert sorted(tags["network"] for tags in children) == ["lenet5", "mlp"]
+
+
+def test_a_second_run_does_nothing(small):
+    assert stages_run(small.run("dvc", "repro")) == []
+
+
+def test_served_posted_and_predicted_probabilities_are_the_same(small, tmp_path):
+    reported = pd.read_csv(small.root / "reports/lenet5/predictions.csv")
+    if json.loads((small.root / "reports/promotion.json").read_text())["candidate"]["network"] == "mlp":
+        reported = pd.read_csv(small.root / "reports/mlp/predictions.csv")
+    files = [small.root / "data/raw" / name for name in reported["image"][:5]]
+    predicted = json.loads(small.run("darkroom", "predict", "--json", *map(str, files)))
+    expected = np.array([list(answer["probabilities"].values()) for answer in predicted])
+    np.testing.assert_allclose(expected, reported[["p(a)", "p(b)"]][:5], atol=1e-5)
+    assert [answer["label"] for answer in predicted] == reported["predicted"][:5].tolist()
+
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        port = unused.getsockname()[1]
+    environment = {
+        **os.environ,
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "MLFLOW_TRACKING_URI": f"sqlite:///{small.root / 'mlflow.db'}",
+    }
+    command = [
+        "mlflow",
+        "models",
+        "serve",
+        "-m",
+        "models:/darkroom@champion",
+        "--env-manager",
+        "local",
+        "-p",
+        str(port),
+    ]
+    with (tmp_path / "log").open("w") as log:
+        server = subprocess.Popen(
+            command, cwd=tmp_path, env=environment, stdout=log, stderr=log, start_new_session=True
+        )
+    try:
+        posted = [post(port, base64.b64encode(file.read_bytes()).decode(), tmp_path / "log") for file in files]
+        with pytest.raises(urllib.error.HTTPError) as caught:
+            post(port, "bm8gaW1hZ2U=", tmp_path / "log")
+        assert caught.value.code == 400
+        answer = caught.value.read().decode()
+        assert "not an image" in answer
+        assert "Traceback" not in answer
+    finally:
+        os.killpg(server.pid, 15)
+        server.wait(20)
+    served = np.array([list(answer["probabilities"].values()) for answer in posted])
+    np.testing.assert_allclose(served, expected, atol=1e-5)
+
+
+def post(port, text, log):
+    """Ask the server, once it answers."""
+    body = json.dumps({"inputs": [text]}).encode()
+    request = urllib.request.Request(f"http://127.0.0.1:{port}/invocations", body, {"Content-Type": "application/json"})
+    for _ in range(120):
+        try:
+            with urllib.request.urlopen(request, timeout=30) as answer:
+                return json.loads(answer.read())["predictions"][0]
+        except urllib.error.HTTPError:
+            raise
+        except OSError:
+            time.sleep(1)
+    raise AssertionError(log.read_text())
+
+
+def test_a_changed_value_reruns_its_network_alone(small):
+    small.params(**{"train.lenet5.learning_rate": 0.003})
+    printed = small.run("dvc", "repro")
+    assert stages_run(printed) == ["search@lenet5", "train@lenet5", "evaluate@lenet5", "promote"]
+    decision = json.loads((small.root / "reports/promotion.json").read_text())
+    if decision["outcome"] == "promote":
+        assert champion(small) == decision["candidate"]["run_id"]
+    elif decision["champion"]["run_id"] != decision["candidate"]["run_id"]:
+        assert champion(small) == decision["champion"]["run_id"]
+
+
+def test_a_changed_line_of_training_retrains_every_network(small):
+    code = small.root / "src/darkroom/training.py"
+    code.write_text(code.read_text() + "\n# changed\n")
+    ran = stages_run(small.run("dvc", "repro"))
+    assert {"search@mlp", "search@lenet5", "train@mlp", "train@lenet5"} <= set(ran)
+    assert not {"ingest", "validate", "preprocess"} & set(ran)
+
+
+def test_a_failed_expectation_stops_the_pipeline_and_says_which(project):
+    write_folder(project.root / "data" / "raw", "ab", 30)
+    Image.new("L", (24, 24), 128).save(project.root / "data/raw/b/blank.png")
+    project.params(**SMALL).git()
+    printed = project.run("dvc", "repro", code=255)
+    assert stages_run(printed) == ["ingest", "validate"]
+    assert "validate: expect_column_values_to_be_between on pixel_deviation: 1 of 61 images" in printed
+    assert "(b/blank.png); an image must not be blank" in printed
+    assert (project.root / "reports/data_docs/index.html").is_file()
+    assert "Traceback" not in printed
+
+
+def test_a_loss_that_is_no_number_marks_the_run_failed(project):
+    write_folder(project.root / "data" / "raw", "ab", 30)
+    project.params(
+        **SMALL,
+        **{
+            "train.mlp.optimizer": "sgd",
+            "train.mlp.momentum": 0.99,
+            "train.mlp.learning_rate": 10.0,
+            "train.mlp.schedule": {"kind": "constant"},
+            "train.mlp.early_stopping": {"patience": 1000},
+        },
+    )
+    project.params(
+        **{"models": ["mlp"], "search.trials": 0, "train.mlp.epochs": 1000, "train.mlp.hidden_units": [64] * 6}
+    )
+    project.git()
+    printed = project.run("dvc", "repro", code=255)
+    assert re.search(r"train: mlp: (training|validation) loss is (nan|inf) at step \d+ \(epoch \d+ of 1000\)", printed)
+    assert "Traceback" not in printed
+    with sqlite3.connect(project.root / "mlflow.db") as store:
+        assert store.execute("SELECT status FROM runs").fetchall() == [("FAILED",)]
+
+
+def test_a_folder_of_photographs_works_by_changing_params_alone(project):
+    from sklearn.datasets import load_sample_image
+
+    generator = np.random.default_rng(0)
+    for label in ("china", "flower"):
+        photograph = load_sample_image(f"{label}.jpg")
+        folder = project.root / "photographs" / label
+        folder.mkdir(parents=True)
+        for number in range(40):
+            top, left = generator.integers(0, 427 - 150), generator.integers(0, 640 - 200)
+            part = Image.fromarray(photograph[top : top + 150, left : left + 200])
+            part.save(folder / f"{number}.jpg", quality=90)
+    project.params(
+        **{
+            "data.source": "folder",
+            "data.path": "photographs",
+            "preprocess.size": [64, 64, 3],
+            "search.trials": 1,
+            "search.epochs": 1,
+        }
+    ).git()
+    printed = project.run("dvc", "repro")
+    assert "Traceback" not in printed
+    for network in ("mlp", "lenet5", "mnist_cnn"):
+        metrics = json.loads((project.root / f"reports/{network}/metrics.json").read_text())
+        assert set(metrics["classes"]) == {"china", "flower"}
+    assert json.loads((project.root / "reports/mnist_cnn/metrics.json").read_text())["accuracy"] > 0.75
+    lines = project.run("darkroom", "predict", "photographs/china").splitlines()
+    assert len(lines) == 40
+    assert sum(line.split()[1] == "china" for line in lines) > 30
