@@ -3,7 +3,7 @@
 # EXTRA=gpu installs TensorFlow with CUDA; PYTHON=python3.12 chooses the interpreter of the environment.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup repro check test test-all lint format ui bench lock
+.PHONY: help setup repro check test test-slow lint format ui bench lock
 
 PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
 	$$python -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null && echo $$python && break; done)
@@ -42,13 +42,14 @@ check: setup
 	@darkroom check
 
 repro: check
+	@python -m compileall -q src pipeline
 	@dvc repro
 
 test: setup
 	@python -m pytest
 
-test-all: setup
-	@python -m pytest -m "slow or not slow"
+test-slow: setup
+	@python -m pytest -m slow
 
 lint: setup
 	@ruff check

@@ -20,9 +20,10 @@ from ruamel.yaml import YAML
 ROOT = Path(__file__).resolve().parents[1]
 
 
-def run_pipeline(seed: int, folder: Path) -> dict[str, float]:
-    """Run the pipeline with one seed in a fresh clone; return each network's test accuracy."""
+def run_pipeline(seed: int, commit: str, folder: Path) -> dict[str, float]:
+    """Run the pipeline of a commit with one seed in a fresh clone; return each network's test accuracy."""
     subprocess.run(["git", "clone", "--quiet", str(ROOT), str(folder)], check=True)
+    subprocess.run(["git", "checkout", "--quiet", "--detach", commit], cwd=folder, check=True)
     yaml = YAML()
     params = yaml.load((folder / "params.yaml").read_text(encoding="utf-8"))
     for section in ("preprocess", "search", "train"):
@@ -42,10 +43,12 @@ def run_pipeline(seed: int, folder: Path) -> dict[str, float]:
 def main(seeds: int) -> None:
     """Run all seeds and print the table."""
     results: dict[str, list[float]] = {}
+    head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=True)
+    commit = head.stdout.strip()
     for seed in range(seeds):
         started = time.perf_counter()
         with tempfile.TemporaryDirectory() as folder:
-            accuracies = run_pipeline(seed, Path(folder) / "darkroom")
+            accuracies = run_pipeline(seed, commit, Path(folder) / "darkroom")
         print(f"seed {seed}: {accuracies} in {time.perf_counter() - started:.0f} s", file=sys.stderr, flush=True)
         for network, accuracy in accuracies.items():
             results.setdefault(network, []).append(accuracy)

@@ -39,7 +39,7 @@ def test_the_shipped_file_is_valid():
         ("data.sorce", "digits", ["data.sorce: unknown key", "did you mean source"]),
         ("train.lenet5.learning_rat", 0.1, ["train.lenet5.learning_rat: unknown key", "did you mean learning_rate"]),
         ("train.lenet5.schedule.knd", "step", ["train.lenet5.schedule.knd: unknown key", "did you mean kind"]),
-        ("search.mlp.learning.learning_rate.lo", 1, ["unknown key", "did you mean low"]),
+        ("search.lenet5.learning.learning_rate.lo", 1, ["unknown key", "did you mean low"]),
         ("train.resnet18", {}, ["train.resnet18: unknown key", "known here: lenet5"]),
         ("models", ["lenet6"], ["models[0]: 'lenet6' given", "'lenet5'"]),
         ("models", [], ["models: [] given"]),
@@ -75,6 +75,7 @@ def test_the_shipped_file_is_valid():
             {"learning": {"dropout": {"low": 0, "high": 0.1}}, "regularisation": {"dropout": {"choices": [0.1]}}},
             ["named in two groups"],
         ),
+        ("search.mlp", {"learning": {"epochs": {"low": 1, "high": 5}}}, ["search.epochs", "take epochs out"]),
         ("promote.registered_model", "a/b", ["promote.registered_model: 'a/b' given"]),
     ],
 )

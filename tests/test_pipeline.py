@@ -11,6 +11,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -256,3 +257,31 @@ def test_a_folder_of_photographs_works_by_changing_params_alone(project):
     lines = project.run("darkroom", "predict", "photographs/china").splitlines()
     assert len(lines) == 40
     assert sum(line.split()[1] == "china" for line in lines) > 30
+
+
+@pytest.mark.datasets
+def test_ten_classes_of_photographs(project):
+    datasets = os.environ.get("DARKROOM_DATASETS")
+    archive = Path(datasets or "") / "cifar10-images.zip"
+    if not datasets or not archive.is_file():
+        pytest.skip("DARKROOM_DATASETS names no folder with cifar10-images.zip")
+    with zipfile.ZipFile(archive) as images:
+        for name in images.namelist():
+            parts = Path(name).parts
+            if name.endswith(".jpg") and parts[1] == "train" and int(Path(name).stem) <= 60:
+                target = project.root / "photographs" / parts[2] / parts[3]
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.write_bytes(images.read(name))
+    project.params(
+        **{
+            "data.source": "folder",
+            "data.path": str(project.root / "photographs"),
+            "preprocess.size": [32, 32, 3],
+            "models": ["mnist_cnn"],
+            "search.trials": 0,
+        }
+    ).git()
+    project.run("dvc", "repro")
+    metrics = json.loads((project.root / "reports/mnist_cnn/metrics.json").read_text())
+    assert len(metrics["classes"]) == 10
+    assert metrics["accuracy"] > 0.2

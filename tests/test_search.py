@@ -34,7 +34,7 @@ def test_the_networks_own_values_come_first():
     first = run(bowl)[0].tried
     assert (first["learning_rate"], first["batch_size"], first["dropout"]) == (1e-3, 32, 0.0)
     outside = SearchSpace(learning={"learning_rate": Range(low=0.5, high=1.0)})
-    (trial,) = search(VALUES, outside, SearchParams(trials=1), lambda number, tried, report: 1.0)
+    (trial,) = search(VALUES, outside, SearchParams(trials=1), lambda *_: 1.0)
     assert 0.5 <= trial.tried["learning_rate"] <= 1.0
 
 

@@ -137,6 +137,21 @@ def test_unsure_answers_are_marked_on_request(model):
     assert not model.predict([image], params={"minimum_probability": 0.01})[0]["unsure"]
 
 
+def test_two_versions_in_one_process_each_run_their_own_code(project, model):
+    root = project[0]
+    with tracking.start_run("mnist_cnn", "train", {}) as run:
+        uri = run.log_model(root / "network.keras", root / "prepared" / "dataset.json")
+    (code,) = (root / "mlartifacts").rglob(f"{uri.removeprefix('models:/')}/artifacts/artifacts/code/images.py")
+    # As if a later version of Darkroom saw every image upside down.
+    code.write_text(code.read_text().replace("return np.asarray(image, ", "return np.asarray(ImageOps.flip(image), "))
+    other = tracking.load_model(uri)
+    image = np.linspace(0, 255, 28 * 28).reshape(28, 28).astype(np.uint8)
+    turned = np.flipud(image)
+    for _ in range(2):
+        np.testing.assert_allclose(vector(other.predict([image])), vector(model.predict([turned])), atol=1e-6)
+        assert np.abs(vector(other.predict([image])) - vector(model.predict([image]))).max() > 1e-3
+
+
 def test_the_package_holds_no_pickle(project):
     artifacts = list((project[0] / "mlartifacts").rglob("*"))
     assert any(path.name == "packaged_model.py" for path in artifacts)

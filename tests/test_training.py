@@ -53,6 +53,17 @@ def test_the_best_weights_are_restored(data):
     assert loss == pytest.approx(min(losses), rel=1e-4)
 
 
+def test_the_best_epoch_is_the_one_whose_weights_are_kept(data):
+    # An improvement of less than min_delta does not count, so that the first epoch stays the best.
+    values = MlpParams(hidden_units=(8,), epochs=4, early_stopping=EarlyStoppingParams(min_delta=100.0))
+    trained = fit("mlp", values, data)
+    assert trained.best_epoch == 0
+    probabilities = inference.probabilities(trained.model, data[1].images)
+    loss = -np.log(probabilities[np.arange(32), data[1].classes]).mean()
+    assert loss == pytest.approx(trained.best["val_loss"], rel=1e-4)
+    assert min(epoch["val_loss"] for epoch in trained.history) < trained.best["val_loss"]
+
+
 def test_early_stopping_ends_the_run(data):
     values = MlpParams(hidden_units=(8,), epochs=50, learning_rate=1.0, early_stopping=EarlyStoppingParams(patience=2))
     trained = fit("mlp", values, data)

@@ -8,7 +8,6 @@ import hashlib
 import importlib
 import importlib.util
 import sys
-import warnings
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -34,12 +33,11 @@ def import_privately(code: Path) -> ModuleType:
     return importlib.import_module(f"{name}.serving")
 
 
-# MLflow advises type hints, by which it would check and convert the input; images come in more forms than that.
-warnings.filterwarnings("ignore", message=".*Add type hints", category=UserWarning)
-
-
 class PackagedModel(PythonModel):
     """Raw images in, label and probabilities out."""
+
+    # MLflow's own switch: by type hints it would check and convert the input, and images come in more forms than that.
+    _skip_type_hint_validation = True
 
     def load_context(self, context: Any) -> None:
         """Load network, description and code from the model's artifacts."""

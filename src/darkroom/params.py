@@ -214,7 +214,7 @@ class SearchParams(Section):
 class PromoteParams(Section):
     """When a new model takes the champion's place."""
 
-    registered_model: Annotated[str, Field(min_length=1, pattern=r"^[^/:]+$")] = "darkroom"
+    registered_model: Annotated[str, Field(min_length=1, pattern=r"^[\w .-]+$")] = "darkroom"
     candidate: Literal["validation_accuracy", "validation_loss"] = "validation_accuracy"
     """The metric that picks the candidate among the networks of this run."""
     minimum_gain: Annotated[float, Field(ge=0, lt=1)] = 0.0
@@ -364,6 +364,8 @@ def check_space(params: Params, name: Network, path: str = "params.yaml") -> Non
     for group in SearchSpace.model_fields:
         for key, tried in getattr(groups, group).items():
             place = f"{path}: search.{name}.{group}.{key}"
+            if key == "epochs":
+                raise InputError(f"{place}: the search has its own number, search.epochs; take epochs out of the space")
             if key not in type(values).model_fields:
                 raise InputError(f"{place}: {name} has no such parameter{_suggestion(key, type(values).model_fields)}")
             if key in seen:

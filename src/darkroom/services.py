@@ -73,7 +73,6 @@ def _check_database(path: Path, must_exist: bool) -> None:  # noqa: FBT001
 
 
 def _check_server(uri: str) -> None:
-    shown = _without_password(uri)
     request = urllib.request.Request(f"{uri.rstrip('/')}/health")  # noqa: S310 - http and https alone come here
     try:
         with urllib.request.urlopen(request, timeout=ANSWER_WITHIN):  # noqa: S310
@@ -83,11 +82,12 @@ def _check_server(uri: str) -> None:
     except (urllib.error.URLError, OSError, ValueError) as error:
         reason = getattr(error, "reason", error)
         raise InputError(
-            f"MLFLOW_TRACKING_URI: no MLflow server answers at {shown} ({reason}); start it, correct the address, "
-            "or unset the variable to use the local store"
+            f"MLFLOW_TRACKING_URI: no MLflow server answers at {shown_uri()} ({reason}); start it, "
+            "correct the address, or unset the variable to use the local store"
         ) from None
 
 
-def _without_password(uri: str) -> str:
-    parts = urlsplit(uri)
+def shown_uri() -> str:
+    """Return the tracking store's address without user and password, for messages."""
+    parts = urlsplit(tracking_uri())
     return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()

@@ -191,7 +191,7 @@ def continue_run(record: RunRecord, network: str) -> Iterator[Run]:
         MlflowClient().get_run(record.run_id)
     except MlflowException:
         raise InputError(
-            f"run {record.run_id} of {network} is not in the tracking store {services.tracking_uri()}; set "
+            f"run {record.run_id} of {network} is not in the tracking store {services.shown_uri()}; set "
             f"MLFLOW_TRACKING_URI to the store that has it, or train anew: dvc repro --force train@{network}"
         ) from None
     with mlflow.start_run(run_id=record.run_id) as active:
@@ -234,11 +234,14 @@ def describe_version(name: str, version: ModelVersion, tags: Mapping[str, Any]) 
 
 def saved_predictions(run_id: str) -> pd.DataFrame | None:
     """Return a run's predictions of its test images; None if it has none."""
-    try:
-        path = mlflow.artifacts.download_artifacts(run_id=run_id, artifact_path="evaluation/predictions.csv")
-    except (MlflowException, OSError):
-        return None
-    return pd.read_csv(path, dtype=str, keep_default_na=False)
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            path = mlflow.artifacts.download_artifacts(
+                run_id=run_id, artifact_path="evaluation/predictions.csv", dst_path=folder
+            )
+        except (MlflowException, OSError):
+            return None
+        return pd.read_csv(path, dtype=str, keep_default_na=False)
 
 
 def annotate_run(run_id: str, tags: Mapping[str, Any]) -> None:

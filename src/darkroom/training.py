@@ -31,11 +31,8 @@ class Trained:
 
     model: keras.Model
     history: list[Epoch]
-
-    @property
-    def best_epoch(self) -> int:
-        """The epoch, from 0, of the lowest validation loss: the one whose weights the model has."""
-        return min(range(len(self.history)), key=lambda epoch: self.history[epoch]["val_loss"])
+    best_epoch: int
+    """The epoch, from 0, whose weights the model has: the one of the lowest validation loss, but for ``min_delta``."""
 
     @property
     def best(self) -> Epoch:
@@ -116,6 +113,12 @@ def train(
         Augmenter(augmentation) if values.augment else None,
         balanced_weights(training.classes, classes) if values.class_weights == "balanced" else None,
     )
+    stopping = keras.callbacks.EarlyStopping(
+        monitor="val_loss",
+        patience=values.early_stopping.patience,
+        min_delta=values.early_stopping.min_delta,
+        restore_best_weights=True,
+    )
     recorder = _Recorder(on_epoch)
     model.fit(
         batches,
@@ -128,16 +131,11 @@ def train(
             keras.callbacks.LearningRateScheduler(
                 lambda epoch, _: learning_rate(values.schedule, values.learning_rate, epoch, values.epochs)
             ),
-            keras.callbacks.EarlyStopping(
-                monitor="val_loss",
-                patience=values.early_stopping.patience,
-                min_delta=values.early_stopping.min_delta,
-                restore_best_weights=True,
-            ),
+            stopping,
             recorder,
         ],
     )
-    return Trained(model, recorder.history)
+    return Trained(model, recorder.history, stopping.best_epoch)
 
 
 def progress_line(title: str, epochs: int) -> OnEpoch:
