@@ -103,7 +103,7 @@ def test_one_run_holds_all_that_belongs_to_a_network(small):
     assert {"augmentation.png", "curves.png", "evaluation"} <= set(files)
     assert history == 2
     assert run["inputs"]["dataset_inputs"]
-    assert sorted(tags["network"] for tags in children) == ["lenet5", "mlp"]
+    assert [tags["network"] for tags in children] == ["lenet5"]
 
 
 def test_a_second_run_does_nothing(small):
@@ -235,7 +235,7 @@ def test_a_folder_of_photographs_works_by_changing_params_alone(project):
         photograph = load_sample_image(f"{label}.jpg")
         folder = project.root / "photographs" / label
         folder.mkdir(parents=True)
-        for number in range(40):
+        for number in range(60):
             top, left = generator.integers(0, 427 - 150), generator.integers(0, 640 - 200)
             part = Image.fromarray(photograph[top : top + 150, left : left + 200])
             part.save(folder / f"{number}.jpg", quality=90)
@@ -246,6 +246,8 @@ def test_a_folder_of_photographs_works_by_changing_params_alone(project):
             "preprocess.size": [64, 64, 3],
             "search.trials": 1,
             "search.epochs": 1,
+            # Few images make few steps an epoch; smaller batches make more of them.
+            "train.mnist_cnn.batch_size": 8,
         }
     ).git()
     printed = project.run("dvc", "repro")
@@ -255,8 +257,8 @@ def test_a_folder_of_photographs_works_by_changing_params_alone(project):
         assert set(metrics["classes"]) == {"china", "flower"}
     assert json.loads((project.root / "reports/mnist_cnn/metrics.json").read_text())["accuracy"] > 0.75
     lines = project.run("darkroom", "predict", "photographs/china").splitlines()
-    assert len(lines) == 40
-    assert sum(line.split()[1] == "china" for line in lines) > 30
+    assert len(lines) == 60
+    assert sum(line.split()[1] == "china" for line in lines) > 45
 
 
 @pytest.mark.datasets
