@@ -8,8 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import settings
 from PIL import Image
 from ruamel.yaml import YAML
+
+# A shared machine may hold up any single example.
+settings.register_profile("shared", deadline=None)
+settings.load_profile("shared")
 
 ROOT = Path(__file__).resolve().parents[1]
 PARTS = ("dvc.yaml", "params.yaml", "pipeline", "src", "data/digits", ".dvc/config", ".gitignore", ".dvcignore")

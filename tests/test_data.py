@@ -103,7 +103,7 @@ def test_an_images_split_depends_on_nothing_but_itself(found, data, seed, shares
 
 
 @given(st.integers(0, 2**32 - 1), thirds)
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_the_shares_are_right_within_chance(seed, shares):
     count = 3000
     names = [manifest.split_of(f"{number:08x}", seed, shares) for number in range(count)]

@@ -13,6 +13,8 @@ from darkroom.promotion import Contender, Decision
 from darkroom.sources import samples
 from darkroom.tracking import RunRecord
 
+PORTION = 256  # images in memory at a time
+
 
 def decide(params: Params, prepared: Path, runs: Path) -> Decision:
     """Pick the candidate on validation data, and decide whether it beats the champion on the current test images."""
@@ -60,7 +62,10 @@ def _accuracy(run_id: str, model_uri: str, prepared: Path, data: DataParams) -> 
         return float((saved["predicted"] == saved["label"]).mean())
     content = {sample.name: sample for sample in samples(data)}
     model = tracking.load_model(model_uri)
-    predicted = [model.predict([content[name].content()])[0]["label"] for name in test["name"]]
+    names, predicted = list(test["name"]), []
+    for start in range(0, len(names), PORTION):
+        answers = model.predict([content[name].content() for name in names[start : start + PORTION]])
+        predicted.extend(answer["label"] for answer in answers)
     return float(np.mean(test["label"].to_numpy() == np.array(predicted)))
 
 

@@ -30,7 +30,8 @@ def log_inputs(
         }
     )
     run.log_dataset(description)
-    run.log_file(preview)
+    if values.augment:
+        run.log_file(preview)
 
 
 def train_network(
