@@ -184,6 +184,19 @@ def test_a_changed_value_reruns_its_network_alone(small):
         assert champion(small) == decision["champion"]["run_id"]
 
 
+def test_an_undone_change_is_restored_and_decided_anew(small):
+    run_json = small.root / "runs/mlp/run.json"
+    before = run_json.read_text()
+    params = (small.root / "params.yaml").read_text()
+    small.params(**{"train.mlp.learning_rate": 0.005})
+    assert stages_run(small.run("dvc", "repro")) == ["search@mlp", "train@mlp", "evaluate@mlp", "promote"]
+    assert run_json.read_text() != before
+    (small.root / "params.yaml").write_text(params)
+    # The network comes back with the run that made it; the registry lies outside DVC and is asked again.
+    assert stages_run(small.run("dvc", "repro")) == ["promote"]
+    assert run_json.read_text() == before
+
+
 def test_a_changed_line_of_training_retrains_every_network(small):
     code = small.root / "src/darkroom/training.py"
     code.write_text(code.read_text() + "\n# changed\n")
