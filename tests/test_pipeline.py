@@ -12,6 +12,7 @@ import time
 import urllib.error
 import urllib.request
 import zipfile
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -53,7 +54,7 @@ def champion(project):
     query = (
         "SELECT v.run_id FROM registered_model_aliases a JOIN model_versions v USING (name, version) WHERE alias = ?"
     )
-    with sqlite3.connect(project.root / "mlflow.db") as store:
+    with closing(sqlite3.connect(project.root / "mlflow.db")) as store:
         return store.execute(query, ("champion",)).fetchone()[0]
 
 
@@ -236,7 +237,7 @@ def test_a_loss_that_is_no_number_marks_the_run_failed(project):
     printed = project.run("dvc", "repro", code=255)
     assert re.search(r"train: mlp: (training|validation) loss is (nan|inf) at step \d+ \(epoch \d+ of 1000\)", printed)
     assert "Traceback" not in printed
-    with sqlite3.connect(project.root / "mlflow.db") as store:
+    with closing(sqlite3.connect(project.root / "mlflow.db")) as store:
         assert store.execute("SELECT status FROM runs").fetchall() == [("FAILED",)]
 
 
