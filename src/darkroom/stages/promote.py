@@ -62,7 +62,8 @@ def _accuracy(run_id: str, model_uri: str, prepared: Path, data: DataParams) -> 
         return float((saved["predicted"] == saved["label"]).mean())
     content = {sample.name: sample for sample in samples(data)}
     model = tracking.load_model(model_uri)
-    names, predicted = list(test["name"]), []
+    names = list(test["name"])
+    predicted: list[str] = []
     for start in range(0, len(names), PORTION):
         answers = model.predict([content[name].content() for name in names[start : start + PORTION]])
         predicted.extend(answer["label"] for answer in answers)
