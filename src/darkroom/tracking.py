@@ -83,12 +83,7 @@ def open_store() -> None:
     # Two processes that create the same store at once would destroy each other's tables.
     with FileLock(root / ".darkroom" / "store.lock"):
         if MlflowClient().get_experiment_by_name(EXPERIMENT) is None:
-            # The tag makes the UI open on training runs rather than on chats with language models.
-            MlflowClient().create_experiment(
-                EXPERIMENT,
-                artifact_location=(root / "mlartifacts").as_uri(),
-                tags={"mlflow.experimentKind": "custom_model_development"},
-            )
+            MlflowClient().create_experiment(EXPERIMENT, artifact_location=(root / "mlartifacts").as_uri())
     mlflow.set_experiment(EXPERIMENT)
 
 
