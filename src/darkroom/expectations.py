@@ -72,13 +72,13 @@ def suite(manifest: pd.DataFrame, params: ValidateParams) -> gx.ExpectationSuite
                 column="width",
                 min_value=params.minimum_side,
                 max_value=params.maximum_side,
-                meta={"meaning": _between("pixels", params.minimum_side, params.maximum_side, "side")},
+                meta={"meaning": _sides(params)},
             ),
             expect.ExpectColumnValuesToBeBetween(
                 column="height",
                 min_value=params.minimum_side,
                 max_value=params.maximum_side,
-                meta={"meaning": _between("pixels", params.minimum_side, params.maximum_side, "side")},
+                meta={"meaning": _sides(params)},
             ),
             expect.ExpectColumnValuesToBeInSet(
                 column="mode",
@@ -120,10 +120,9 @@ def suite(manifest: pd.DataFrame, params: ValidateParams) -> gx.ExpectationSuite
     )
 
 
-def _between(unit: str, low: int, high: int, key: str) -> str:
-    return (
-        f"{low} to {high} {unit} are accepted; change the images, or validate.minimum_{key} and validate.maximum_{key}"
-    )
+def _sides(params: ValidateParams) -> str:
+    limits = "validate.minimum_side and validate.maximum_side"
+    return f"{params.minimum_side} to {params.maximum_side} pixels are accepted; change the images, or {limits}"
 
 
 def validate(manifest: pd.DataFrame, params: ValidateParams, data_docs: Path) -> list[Finding]:

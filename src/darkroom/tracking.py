@@ -116,10 +116,6 @@ class Run:
         """Store a value as a JSON file."""
         mlflow.log_text(as_json(value), name)
 
-    def set_tags(self, values: Mapping[str, Any]) -> None:
-        """Set tags."""
-        mlflow.set_tags({name: str(value) for name, value in values.items()})
-
     def log_dataset(self, description: Description) -> None:
         """Name the data set, with the digest of its images, labels and splits, as the run's input."""
         source = CodeDatasetSource(tags={"source": description.source, "counts": json.dumps(description.counts)})
@@ -152,10 +148,10 @@ class Run:
 
 
 @contextmanager
-def start_run(name: str, stage: str, tags: Mapping[str, Any], *, nested: bool = False) -> Iterator[Run]:
+def start_run(name: str, stage: str, tags: Mapping[str, Any]) -> Iterator[Run]:
     """Open a run with its lineage; an exception marks it failed and goes on."""
-    with mlflow.start_run(run_name=name, tags={**lineage.tags(stage), **tags}, nested=nested) as active:
-        if not nested and (diff := lineage.uncommitted_diff()):
+    with mlflow.start_run(run_name=name, tags={**lineage.tags(stage), **tags}) as active:
+        if diff := lineage.uncommitted_diff():
             mlflow.log_text(diff, "uncommitted.diff")
         yield Run(active.info.run_id)
 
