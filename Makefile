@@ -71,6 +71,6 @@ bench: setup
 lock: setup
 	@for extra in cpu gpu; do \
 		uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header \
-			--extra $$extra --extra dev --extra install pyproject.toml \
+			--extra $$extra --extra s3 --extra dev --extra install pyproject.toml \
 			-o requirements$$(test $$extra = gpu && echo -gpu).lock; \
 	done

@@ -2,21 +2,25 @@
 
 from pathlib import Path
 
-from darkroom import script
+from darkroom import lineage, script
 from darkroom.files import write_json
 from darkroom.params import read_params
 
 
 def main(prepared: str, runs: str, promotion_path: str) -> None:
     params = read_params()
-    from darkroom import tracking
+    from darkroom import registry, tracking
     from darkroom.stages import promote
 
     tracking.open_store()
-    decision = promote.decide(params, Path(prepared), Path(runs))
-    promote.carry_out(decision, params, Path(runs))
-    write_json(promotion_path, decision.as_json())
-    print(f"{decision.outcome}: {decision.reason}")
+    promote.name_lock(params, Path(runs))
+    withheld = lineage.withheld()
+    with registry.one_promotion_at_a_time(params.promote.registered_model):
+        decision = promote.decide(params, Path(prepared), Path(runs))
+        if withheld is None:
+            promote.carry_out(decision, params, Path(runs))
+    write_json(promotion_path, decision.as_json(withheld))
+    print(f"{decision.outcome}: {decision.reason}{f' (not carried out: {withheld})' if withheld else ''}")
 
 
 if __name__ == "__main__":

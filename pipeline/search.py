@@ -1,6 +1,6 @@
 """Search for better parameters of one network; with no trials to run, pass its own ones through."""
 
-from typing import Any
+from pathlib import Path
 
 from darkroom import script
 from darkroom.files import write_json, write_text
@@ -9,16 +9,14 @@ from darkroom.params import Network, read_params
 
 def main(network: Network, prepared: str, best_params_path: str, trials_path: str) -> None:
     params = read_params()
-    best: dict[str, Any] = {}
-    trials = "number,state,val_loss,epochs\n"
     if params.search.trials and params.space(network).ranges():
         from darkroom.stages.search import search_network
 
-        best, trials = search_network(network, params, prepared)
+        search_network(network, params, Path(prepared), best_params_path, trials_path)
     else:
         print(f"{network}: nothing to search; train.{network} is used as it is")
-    write_json(best_params_path, best)
-    write_text(trials_path, trials)
+        write_json(best_params_path, {})
+        write_text(trials_path, "number,state,val_loss,epochs\n")
 
 
 if __name__ == "__main__":

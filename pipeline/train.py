@@ -11,14 +11,14 @@ def main(
 ) -> None:
     params = read_params()
     values = with_values(params.network(network), read_best_params(best_params))
-    from darkroom import tracking
+    from darkroom import records, tracking
     from darkroom.datasets import Description
     from darkroom.stages import train
 
     description = Description.read(Path(prepared) / "dataset.json")
     tracking.open_store()
     with tracking.start_run(network, "train", train.run_tags(network, description)) as run:
-        train.log_inputs(run, params, values, description, preview)
+        records.log_inputs(run, params, values, description, preview)
         trained = train.train_network(network, params, values, description, Path(prepared), run)
         train.write_report(run, trained, network, Path(report))
         trained.save(model)

@@ -1,10 +1,16 @@
 """The search, with the real Optuna and objectives that need no training."""
 
+import tempfile
+from contextlib import nullcontext
+from pathlib import Path
+
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from darkroom.errors import TrainingError
 from darkroom.params import MlpParams, Range, SearchParams, SearchSpace
-from darkroom.search import Pruned, best_values, search
+from darkroom.search import Pruned, best_values, kept_study, open_study, search
 
 SPACE = SearchSpace(
     learning={"learning_rate": Range(low=1e-4, high=1.0, log=True), "batch_size": Range(low=8, high=64)},
@@ -13,8 +19,10 @@ SPACE = SearchSpace(
 VALUES = MlpParams()
 
 
-def run(objective, **params):
-    return search(VALUES, SPACE, SearchParams(**{"trials": 8, "seed": 3, **params}), objective)
+def run(objective, file=None, space=SPACE, **params):
+    chosen = SearchParams(**{"trials": 8, "seed": 3, **params})
+    with kept_study(file, chosen) if file else nullcontext(open_study(chosen)) as study:
+        return search(study, VALUES, space, chosen, objective)
 
 
 def bowl(number, tried, report):
@@ -34,7 +42,7 @@ def test_the_networks_own_values_come_first():
     first = run(bowl)[0].tried
     assert (first["learning_rate"], first["batch_size"], first["dropout"]) == (1e-3, 32, 0.0)
     outside = SearchSpace(learning={"learning_rate": Range(low=0.5, high=1.0)})
-    (trial,) = search(VALUES, outside, SearchParams(trials=1), lambda *_: 1.0)
+    (trial,) = run(lambda *_: 1.0, space=outside, trials=1)
     assert 0.5 <= trial.tried["learning_rate"] <= 1.0
 
 
@@ -91,6 +99,53 @@ def test_other_errors_are_not_swallowed():
 
     with pytest.raises(ZeroDivisionError):
         run(objective)
+
+
+class Killed(BaseException):
+    """What no search catches."""
+
+
+@settings(max_examples=4)
+@given(st.lists(st.integers(0, 12), max_size=4))
+def test_an_interrupted_search_ends_as_an_undisturbed_one(kills):
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "study.db"
+        started = []
+
+        def objective(number, tried, report):
+            started.append(number)
+            report(0, {"val_loss": bowl(number, tried, report)})
+            if kills and len(started) > kills[-1]:
+                kills.pop()
+                raise Killed
+            if number == 2:
+                raise TrainingError("loss is nan at step 3")
+            return bowl(number, tried, report)
+
+        def interrupted():
+            while True:
+                try:
+                    return run(objective, file, trials=6)
+                except Killed:
+                    continue
+
+        def undisturbed(number, tried, report):
+            report(0, {"val_loss": bowl(number, tried, report)})
+            if number == 2:
+                raise TrainingError("loss is nan at step 3")
+            return bowl(number, tried, report)
+
+        assert interrupted() == run(undisturbed, trials=6)
+        # Finished trials were not run again, and nothing is left behind.
+        assert len(started) == 6 + (len(started) - 6) <= 6 + 4
+        assert not file.exists()
+
+
+def test_a_finished_search_leaves_nothing_to_go_on_with(tmp_path):
+    run(bowl, tmp_path / "study.db")
+    seen = []
+    run(lambda number, *_: seen.append(number) or 1.0, tmp_path / "study.db")
+    assert seen == list(range(8))
 
 
 def test_pruned_is_optunas_own():

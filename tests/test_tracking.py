@@ -3,17 +3,26 @@
 import base64
 import io
 import json
+import shutil
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 import numpy as np
 import pandas as pd
 import pytest
+from filelock import FileLock
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 from optuna import TrialPruned
 from PIL import Image
 
 from conftest import write_folder
-from darkroom import images, inference, lineage, manifest, predictions, sources, tracking
+from darkroom import images, inference, manifest, predictions, processes, registry, services, sources, tracking
 from darkroom.errors import InputError, TrainingError
 from darkroom.files import write_json
 from darkroom.params import DataParams, PreprocessParams, read_params
@@ -193,7 +202,7 @@ def test_a_pruned_trial_is_marked_killed(project):
 
 def test_a_run_carries_its_lineage_and_its_data(project):
     run = MlflowClient().get_run(project[2].run_id)
-    assert {"git_commit", "git_uncommitted_diff", "dvc_lock", "dvc_experiment", "stage"} <= set(run.data.tags)
+    assert {"git_commit", "git_uncommitted_diff", "dvc_experiment", "stage", "process"} <= set(run.data.tags)
     (dataset,) = run.inputs.dataset_inputs
     assert dataset.dataset.name == "folder"
     assert len(dataset.dataset.digest) == 16
@@ -201,7 +210,7 @@ def test_a_run_carries_its_lineage_and_its_data(project):
 
 def test_a_run_that_the_store_lacks_is_named_with_the_remedy(project):
     unknown = RunRecord("123", "", 0, 0, 1, 1)
-    words = r"run 123 of mlp is not in the tracking store .*: dvc repro --force train@mlp"
+    words = r"run 123 of mlp is not in the tracking store .*; darkroom restore rebuilds it"
     with pytest.raises(InputError, match=words), tracking.continue_run(unknown, "mlp"):
         pass
 
@@ -215,7 +224,7 @@ class Registry:
     """Promotes runs of the packaged model with the validation and test accuracies that a test asks for."""
 
     def __init__(self, made, name, tmp_path):
-        self.made, self.folder = made, tmp_path
+        self.made, self.folder, self.name = made, tmp_path, name
         shipped = read_params(tracking.Path(__file__).parents[1] / "params.yaml")
         self.params = shipped.model_copy(
             update={
@@ -234,7 +243,7 @@ class Registry:
             table.loc[right:, "predicted"] = "neither"
             table.to_csv(self.folder / "predictions.csv", index=False)
             run.log_file(self.folder / "predictions.csv", "evaluation")
-        return RunRecord(run.run_id, uri, 0.9, 0.1, 1, 1), right / len(self.test)
+        return RunRecord(run.run_id, uri, 0.9, 0.1, 1, 1, 0, *run.origin()), right / len(self.test)
 
     def promote(self, record, accuracy):
         folder = self.folder / "mnist_cnn"
@@ -252,43 +261,159 @@ class Registry:
 
 
 @pytest.fixture
-def registry(project, tmp_path, request):
+def models(project, tmp_path, request):
     return Registry(project, request.node.name, tmp_path)
 
 
-def test_the_registry_obeys_the_decisions(registry):
-    first, better, worse = registry.train(5), registry.train(8), registry.train(6)
-    assert registry.promote(*first).outcome == "promote"
-    assert (registry.alias("champion"), registry.alias("challenger")) == (first[0].run_id, None)
-    assert registry.promote(*better).outcome == "promote"
-    assert (registry.alias("champion"), registry.alias("challenger")) == (better[0].run_id, first[0].run_id)
-    kept = registry.promote(*worse)
+def test_the_registry_obeys_the_decisions(models):
+    first, better, worse = models.train(5), models.train(8), models.train(6)
+    assert models.promote(*first).outcome == "promote"
+    assert (models.alias("champion"), models.alias("challenger")) == (first[0].run_id, None)
+    assert models.promote(*better).outcome == "promote"
+    assert (models.alias("champion"), models.alias("challenger")) == (better[0].run_id, first[0].run_id)
+    kept = models.promote(*worse)
     assert kept.outcome == "keep"
     assert kept.champion.test_accuracy == pytest.approx(better[1])
-    assert (registry.alias("champion"), registry.alias("challenger")) == (better[0].run_id, worse[0].run_id)
+    assert (models.alias("champion"), models.alias("challenger")) == (better[0].run_id, worse[0].run_id)
 
 
-def test_promotion_is_idempotent(registry):
-    record = registry.train(5)
-    registry.promote(*record)
-    name = registry.params.promote.registered_model
-    assert registry.promote(*record).reason.endswith("already")
+def test_promotion_is_idempotent(models):
+    record = models.train(5)
+    models.promote(*record)
+    name = models.params.promote.registered_model
+    assert models.promote(*record).reason.endswith("already")
     assert len(MlflowClient().search_model_versions(f"name = '{name}'")) == 1
-    assert registry.alias("champion") == record[0].run_id
+    assert models.alias("champion") == record[0].run_id
 
 
-def test_a_champion_without_saved_predictions_predicts_anew(registry):
-    registry.promote(registry.made[2], 0.0)
-    rival = registry.train(len(registry.test))
-    decision = registry.promote(*rival)
-    model = tracking.load_model(registry.made[2].model_uri)
-    content = {sample.name: sample for sample in sources.samples(registry.made[3])}
-    answers = [model.predict([content[name].content()])[0]["label"] for name in registry.test["name"]]
-    assert decision.champion.test_accuracy == pytest.approx(np.mean(registry.test["label"].to_numpy() == answers))
+def test_a_champion_without_saved_predictions_predicts_anew(models):
+    models.promote(models.made[2], 0.0)
+    rival = models.train(len(models.test))
+    decision = models.promote(*rival)
+    model = tracking.load_model(models.made[2].model_uri)
+    content = {sample.name: sample for sample in sources.samples(models.made[3])}
+    answers = [model.predict([content[name].content()])[0]["label"] for name in models.test["name"]]
+    assert decision.champion.test_accuracy == pytest.approx(np.mean(models.test["label"].to_numpy() == answers))
 
 
-def test_in_an_experiment_nothing_is_registered(registry, monkeypatch):
-    monkeypatch.setenv("DVC_EXP_NAME", "try")
-    assert lineage.in_experiment()
-    assert registry.promote(*registry.train(5)).outcome == "promote"
-    assert tracking.champion(registry.params.promote.registered_model) is None
+def test_an_interrupted_promotion_is_finished_by_the_next(models, monkeypatch):
+    first, better = models.train(5), models.train(8)
+    models.promote(*first)
+
+    def killed(*arguments):
+        raise KeyboardInterrupt
+
+    for step in ("register", "point"):
+        with monkeypatch.context() as patch:
+            patch.setattr(registry, step, killed)
+            with pytest.raises(KeyboardInterrupt):
+                models.promote(*better)
+        assert models.alias("champion") == first[0].run_id
+    assert models.promote(*better).outcome == "promote"
+    assert (models.alias("champion"), models.alias("challenger")) == (better[0].run_id, first[0].run_id)
+
+
+def test_a_version_leads_to_commit_data_lock_and_run(models):
+    record = models.train(5)
+    models.promote(*record)
+    version = registry.champion(models.name)
+    assert registry.run_of(version) == record[0].run_id
+    assert {"git_commit", "git_uncommitted_diff", "dvc_experiment", "dvc_lock", "promotion_reason"} <= set(version.tags)
+
+
+def test_a_restored_run_is_found_by_its_first_id(models):
+    models.train(5)
+    lost = "a" * 32
+    assert tracking.find_run(lost) is None
+    with tracking.restored_run(
+        "mnist_cnn", 1_700_000_000_000, {"network": "mnist_cnn", tracking.ORIGINAL: lost}
+    ) as run:
+        run.log_model(models.made[0] / "network.keras", models.made[0] / "prepared" / "dataset.json")
+    found = tracking.find_run(lost)
+    assert (found.info.run_id, found.info.start_time) == (run.run_id, 1_700_000_000_000)
+    version = registry.register(models.name, lost, {})
+    assert registry.run_of(version) == lost
+    with tracking.continue_run(RunRecord(lost, "", 0, 0, 1, 1), "mnist_cnn") as continued:
+        assert continued.run_id == run.run_id
+    tracking.annotate_run(lost, {"dvc_lock": "first"}, keep=True)
+    tracking.annotate_run(lost, {"dvc_lock": "second"}, keep=True)
+    assert tracking.find_run(lost).data.tags["dvc_lock"] == "first"
+
+
+def test_what_a_dead_process_left_open_is_closed_and_nothing_else(project):
+    with tracking.start_run("mlp", "train", {}) as living:
+        client = MlflowClient()
+        gone = subprocess.Popen(["sleep", "60"])
+        identities = {"dead": processes.identity(gone.pid), "elsewhere": "otherhost x y 1 2", "unknown": ""}
+        gone.kill()
+        gone.wait()
+        experiment = client.get_experiment_by_name("darkroom").experiment_id
+        runs = {
+            name: client.create_run(experiment, tags={"process": of}).info.run_id for name, of in identities.items()
+        }
+        tracking.open_store()
+        status = {name: client.get_run(run_id).info.status for name, run_id in runs.items()}
+        assert status == {"dead": "FAILED", "elsewhere": "RUNNING", "unknown": "RUNNING"}
+        assert client.get_run(living.run_id).info.status == "RUNNING"
+    # Continued after all, it is a run like any other.
+    with tracking.continue_run(RunRecord(runs["dead"], "", 0, 0, 1, 1), "mlp"):
+        pass
+    continued = client.get_run(runs["dead"])
+    assert continued.info.status == "FINISHED"
+    assert "ended" not in continued.data.tags
+
+
+def test_a_moved_or_copied_folder_reads_its_own_files(made, tmp_path, monkeypatch):
+    root, _, record, _ = made
+    copy = tmp_path / "copy with a space"
+    shutil.copytree(root, copy)
+    monkeypatch.chdir(copy)
+    tracking.open_store()
+    model_id = record.model_uri.removeprefix("models:/")
+    assert MlflowClient().get_logged_model(model_id).artifact_location.startswith(copy.as_uri())
+    (original,) = (root / "mlartifacts").rglob(f"{model_id}/artifacts/artifacts/network.keras")
+    hidden = original.rename(original.with_suffix(".hidden"))
+    try:
+        assert tracking.load_model(record.model_uri).predict([np.zeros((8, 8), dtype=np.uint8)])
+        with tracking.start_run("mlp", "train", {}) as run:
+            run.log_json({}, "new.json")
+        assert list((copy / "mlartifacts" / run.run_id).rglob("new.json"))
+        with closing(sqlite3.connect(copy / "mlflow.db")) as store:
+            columns = [
+                row[0] for row in store.execute("SELECT artifact_uri FROM runs UNION SELECT source FROM model_versions")
+            ]
+        assert all(place.startswith(copy.as_uri()) for place in columns)
+    finally:
+        hidden.rename(original)
+        monkeypatch.chdir(root)
+        tracking.open_store()
+
+
+def test_a_store_of_another_mlflow_is_refused_with_the_remedy(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "dvc.yaml").touch()
+    tracking.open_store()
+    with closing(sqlite3.connect("mlflow.db")) as store, store:
+        store.execute("UPDATE alembic_version SET version_num = 'ffffffffffff'")
+    # In a process of its own: MLflow looks at the schema once.
+    darkroom = Path(sys.executable).with_name("darkroom")
+    done = subprocess.run([darkroom, "runs"], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert "written by another version of MLflow" in line
+    assert "after a backup, mlflow db upgrade" in line
+
+
+def test_a_store_that_another_process_holds(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(tracking, "LOCKED_FOR", 0.1)
+    with FileLock(services.state_folder() / "store.lock"), pytest.raises(InputError, match="another process holds"):
+        tracking.open_store()
+
+
+def test_a_champion_whose_files_are_gone(models):
+    models.promote(*models.train(5))
+    version = registry.champion(models.name)
+    shutil.rmtree(url2pathname(urlsplit(version.source).path))
+    with pytest.raises(InputError, match=r"cannot be loaded .*; dvc repro .* darkroom restore"):
+        tracking.load_model(f"models:/{models.name}@champion")

@@ -1,4 +1,4 @@
-"""What is held against params.yaml and the data before the pipeline starts, without any heavy library."""
+"""What is held against params.yaml, the data and the registry, with as few heavy libraries as that takes."""
 
 import hashlib
 import json
@@ -6,13 +6,14 @@ from importlib import metadata
 from pathlib import Path
 
 from darkroom import services
-from darkroom.files import write_text
+from darkroom.errors import InputError
+from darkroom.files import read_json, write_text
 from darkroom.params import Params, read_params
 
-REMEMBERED = Path(".darkroom") / "checked"
+DECIDE_ANEW = "dvc repro --force --single-item promote"
 
 
-def check(path: str | Path = "params.yaml") -> str:
+def check_inputs(path: str | Path = "params.yaml") -> str:
     """Check parameters, tracking store and data.
 
     Every image is read once; a folder that has not changed since it was last found in order is not read again.
@@ -28,7 +29,7 @@ def check(path: str | Path = "params.yaml") -> str:
     from darkroom.sources import samples
 
     seen = _fingerprint(params)
-    remembered = services.project_root() / REMEMBERED
+    remembered = services.state_folder() / "checked"
     if remembered.is_file() and remembered.read_text(encoding="utf-8") == seen:
         return "params.yaml and data are in order (unchanged since the last check)"
     from darkroom import manifest
@@ -51,3 +52,39 @@ def _fingerprint(params: Params) -> str:
     else:
         state.append((metadata.version("scikit-learn"), Path(params.data.path).exists()))
     return hashlib.sha256(json.dumps(state).encode()).hexdigest()
+
+
+def check_registry(report: str | Path = "reports/promotion.json") -> str:
+    """Check that the registry's champion is the one that the last promotion left.
+
+    Returns:
+        One line that says what was found in order.
+
+    Raises:
+        InputError: the registry has been changed from outside, lost its alias, or was never told of the decision.
+    """
+    if not Path(report).is_file():
+        return "no promotion yet"
+    decision = read_json(report)
+    name = read_params().promote.registered_model
+    if withheld := decision["withheld"]:
+        raise InputError(
+            f"{report}: decided but not carried out ({withheld}); to carry it out, decide anew: {DECIDE_ANEW}"
+        )
+    services.check_tracking()
+    from darkroom import registry, tracking
+
+    tracking.open_store()
+    version = registry.champion(name)
+    expected = decision["champion_run_id"]
+    if version is None:
+        raise InputError(
+            f"models:/{name} has no alias champion, but {report} gave it to run {expected}; "
+            f"in a new store darkroom restore brings it back, in any other {DECIDE_ANEW} decides anew"
+        )
+    if (run_id := registry.run_of(version)) != expected:
+        raise InputError(
+            f"models:/{name}@champion is version {version.version} of run {run_id}, but {report} left run {expected}: "
+            f"it was moved elsewhere; get that commit's results, or decide anew: {DECIDE_ANEW}"
+        )
+    return f"models:/{name}@champion is version {version.version}, as {report} left it"

@@ -38,7 +38,12 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="darkroom", description="An experiment pipeline for image classification.")
     commands = parser.add_subparsers(dest="name", metavar="COMMAND", required=True)
 
-    check = commands.add_parser("check", help="check params.yaml, the data and the tracking store")
+    check = commands.add_parser("check", help="check params.yaml, the data, the tracking store and the registry")
+    part = check.add_mutually_exclusive_group()
+    part.add_argument("--inputs", action="store_true", help="only what must be in order before a run")
+    part.add_argument(
+        "--registry", action="store_true", help="only whether the registry is as the last promotion left it"
+    )
     check.set_defaults(command=_check)
 
     params = commands.add_parser("params", help="show a network's effective parameters and where each comes from")
@@ -57,6 +62,20 @@ def _parser() -> argparse.ArgumentParser:
     form.add_argument("--json", dest="form", action="store_const", const="json", help="print JSON")
     predict.set_defaults(command=_predict, form="table")
 
+    runs = commands.add_parser("runs", help="list training runs with commit, dvc.lock, experiment and model version")
+    runs.add_argument("--rev", metavar="REVISION", help="only the runs whose results this git revision holds")
+    runs.add_argument("--json", action="store_true", help="print JSON")
+    runs.set_defaults(command=_runs)
+
+    restore = commands.add_parser("restore", help="rebuild a lost or empty tracking store from git and DVC")
+    restore.add_argument("--all", action="store_true", help="every run in git's history, not the workspace's alone")
+    restore.set_defaults(command=_restore)
+
+    retrain = commands.add_parser("retrain", help="pull, run what changed, push, sum up, offer the results: for CI")
+    retrain.add_argument("--summary", type=Path, default=Path(".darkroom/summary"), metavar="FOLDER")
+    retrain.add_argument("--base", metavar="REVISION", help="what to compare with; default: the current commit")
+    retrain.set_defaults(command=_retrain)
+
     ui = commands.add_parser("ui", help="open the MLflow UI on this project's store")
     ui.add_argument("--port", type=int, default=5000)
     ui.set_defaults(command=_ui)
@@ -70,10 +89,41 @@ def _probability(text: str) -> float:
     return value
 
 
-def _check(_: argparse.Namespace) -> int:
-    from darkroom.checks import check
+def _check(chosen: argparse.Namespace) -> int:
+    from darkroom.checks import check_inputs, check_registry
 
-    print(check())
+    if not chosen.registry:
+        print(check_inputs())
+    if not chosen.inputs:
+        print(check_registry())
+    return 0
+
+
+def _runs(chosen: argparse.Namespace) -> int:
+    from darkroom import listing, services
+    from darkroom.lineage import git
+
+    if chosen.rev and git("rev-parse", "--verify", "--quiet", f"{chosen.rev}^{{commit}}") is None:
+        raise InputError(f"--rev {chosen.rev}: no such revision; git log lists them")
+    services.check_tracking(must_exist=True)
+    rows = listing.rows(_registered_model(), chosen.rev)
+    shown = as_json(rows) if chosen.json else _table([listing.shortened(row) for row in rows]) if rows else "no runs\n"
+    print(shown, end="")
+    return 0
+
+
+def _restore(chosen: argparse.Namespace) -> int:
+    from darkroom import restoring
+
+    lines = list(restoring.restore(every=chosen.all)) or ["nothing is missing"]
+    print("\n".join(lines))
+    return 0
+
+
+def _retrain(chosen: argparse.Namespace) -> int:
+    from darkroom.retraining import retrain
+
+    retrain(chosen.summary, chosen.base)
     return 0
 
 

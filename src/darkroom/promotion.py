@@ -30,9 +30,19 @@ class Decision:
     candidate: Contender
     champion: Contender | None
 
-    def as_json(self) -> dict[str, Any]:
-        """Return the decision for a report."""
-        return asdict(self)
+    def champion_after(self, *, withheld: bool) -> str | None:
+        """Return the run whose model is the champion once the decision is carried out, or withheld; None for none."""
+        before = self.champion.run_id if self.champion else None
+        return self.candidate.run_id if self.outcome == "promote" and not withheld else before
+
+    def as_json(self, withheld: str | None = None) -> dict[str, Any]:
+        """Return the decision for a report.
+
+        Args:
+            withheld: why it is not carried out; None if it is.
+        """
+        after = {"withheld": withheld, "champion_run_id": self.champion_after(withheld=withheld is not None)}
+        return {"outcome": self.outcome, "reason": self.reason, **after, **asdict(self)}
 
 
 def best_candidate(contenders: Sequence[Contender], rules: PromoteParams) -> Contender:

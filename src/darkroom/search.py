@@ -1,19 +1,28 @@
 """Hyperparameter search; the only place that imports optuna."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import optuna
+from filelock import FileLock
+from optuna.trial import TrialState
 
 from darkroom.errors import TrainingError
 from darkroom.params import NetworkParams, Range, SearchParams, SearchSpace
 
+Study = optuna.Study
 Pruned = optuna.TrialPruned
 Report = Callable[[int, Mapping[str, float]], None]
 """Takes an epoch and its values; raises ``Pruned`` where going on is not worth it."""
 Objective = Callable[[int, dict[str, Any], Report], float]
-"""Takes a trial's number, the values to try and where to report; returns the lowest validation loss."""
+"""Takes a trial's number, from 0, the values to try and where to report; returns the lowest validation loss."""
+
+DIVERGED = "diverged"
 
 
 @dataclass(frozen=True)
@@ -28,10 +37,45 @@ class Trial:
     epochs: int
 
 
-def search(values: NetworkParams, space: SearchSpace, params: SearchParams, objective: Objective) -> list[Trial]:
-    """Try values from a space for the lowest validation loss.
+def open_study(params: SearchParams, storage: str | None = None) -> Study:
+    """Open a study in a storage, or in memory alone."""
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    return optuna.create_study(
+        storage=storage,
+        study_name="search",
+        load_if_exists=True,
+        pruner=optuna.pruners.MedianPruner(params.startup_trials, params.warmup_epochs),
+    )
+
+
+@contextmanager
+def kept_study(path: Path, params: SearchParams) -> Iterator[Study]:
+    """Open a study that outlives an interruption: it is in a file until the search has come to its end.
 
     Args:
+        path: the file, named by everything that the outcome depends on. A second process waits for the first.
+        params: budget, seed and pruning.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(path.with_suffix(".lock")):
+        study = open_study(params, f"sqlite:///{path}")
+        # Nobody else has the lock: what is running there belongs to a process that is gone.
+        for trial in study.get_trials(states=(TrialState.RUNNING,)):
+            study.tell(trial.number, state=TrialState.FAIL)
+        yield study
+        path.unlink()
+
+
+def search(
+    study: Study, values: NetworkParams, space: SearchSpace, params: SearchParams, objective: Objective
+) -> list[Trial]:
+    """Try values from a space for the lowest validation loss, until the budget is used up.
+
+    Trials that the study has already are counted, and not run again. What a trial tries depends on the seed and on the
+    trials before it, not on how often the search was interrupted.
+
+    Args:
+        study: from ``kept_study``.
         values: the network's own parameters; they say which searched ones are whole numbers.
         space: what may be turned.
         params: budget, seed and pruning.
@@ -40,35 +84,49 @@ def search(values: NetworkParams, space: SearchSpace, params: SearchParams, obje
     Raises:
         TrainingError: no trial came to an end.
     """
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    study = optuna.create_study(
-        sampler=optuna.samplers.TPESampler(seed=params.seed),
-        pruner=optuna.pruners.MedianPruner(params.startup_trials, params.warmup_epochs),
-    )
-    # The network's own values come first, so that a short search cannot make it worse.
-    study.enqueue_trial(own_values(space, values))
-    failures: list[TrainingError] = []
-
-    def run(trial: optuna.Trial) -> float:
+    while (number := len(_ended(study))) < params.trials:
+        seed = int(np.random.SeedSequence((params.seed, number)).generate_state(1)[0])
+        study.sampler = optuna.samplers.TPESampler(seed=seed)
+        if number == 0 and not study.get_trials(states=(TrialState.WAITING,)):
+            # The network's own values come first, so that a short search cannot make it worse.
+            study.enqueue_trial(own_values(space, values))
+        trial = study.ask()
         tried = {name: suggest(trial, name, of, values) for name, of in space.ranges().items()}
-
-        def report(epoch: int, epoch_values: Mapping[str, float]) -> None:
-            trial.report(epoch_values["val_loss"], epoch)
-            if trial.should_prune():
-                raise Pruned(f"validation loss {epoch_values['val_loss']:.4f} after {epoch + 1} epochs")
-
-        try:
-            return objective(trial.number, tried, report)
-        except TrainingError as error:
-            failures.append(error)
-            raise
-
-    # A trial that diverges is a finding, not the end of the search.
-    study.optimize(run, n_trials=params.trials, catch=(TrainingError,))
-    trials = [_trial(trial) for trial in study.trials]
+        _run(study, trial, partial(objective, number, tried))
+    ended = _ended(study)
+    trials = [_trial(number, trial) for number, trial in enumerate(ended)]
     if not any(trial.state == "complete" for trial in trials):
-        raise TrainingError(f"none of {len(trials)} trials came to an end; the last one: {failures[-1]}")
+        raise TrainingError(
+            f"none of {len(trials)} trials came to an end; the last one: {ended[-1].user_attrs[DIVERGED]}"
+        )
     return trials
+
+
+def _ended(study: Study) -> list[optuna.trial.FrozenTrial]:
+    """Return the trials that count: those of an interruption are failed ones that did not diverge."""
+    return [
+        trial
+        for trial in study.get_trials(states=(TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL))
+        if trial.state != TrialState.FAIL or DIVERGED in trial.user_attrs
+    ]
+
+
+def _run(study: Study, trial: optuna.Trial, objective: Callable[[Report], float]) -> None:
+    """Run a trial, and tell the study what came of it."""
+
+    def report(epoch: int, epoch_values: Mapping[str, float]) -> None:
+        trial.report(epoch_values["val_loss"], epoch)
+        if trial.should_prune():
+            raise Pruned(f"validation loss {epoch_values['val_loss']:.4f} after {epoch + 1} epochs")
+
+    try:
+        study.tell(trial, objective(report))
+    except Pruned:
+        study.tell(trial, state=TrialState.PRUNED)
+    except TrainingError as error:
+        # A trial that diverges is a finding, not the end of the search.
+        trial.set_user_attr(DIVERGED, str(error))
+        study.tell(trial, state=TrialState.FAIL)
 
 
 def best_values(trials: list[Trial]) -> dict[str, Any]:
@@ -101,7 +159,7 @@ def suggest(trial: optuna.Trial, name: str, tried: Range, values: NetworkParams)
     return trial.suggest_float(name, tried.low, tried.high, log=tried.log)
 
 
-def _trial(trial: optuna.trial.FrozenTrial) -> Trial:
+def _trial(number: int, trial: optuna.trial.FrozenTrial) -> Trial:
     reported = trial.intermediate_values
     value = trial.value if trial.value is not None else min(reported.values(), default=None)
-    return Trial(trial.number, trial.state.name.lower(), value, dict(trial.params), len(reported))
+    return Trial(number, trial.state.name.lower(), value, dict(trial.params), len(reported))

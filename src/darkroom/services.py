@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from darkroom.errors import InputError
 
+EXPERIMENT = "darkroom"
 ANSWER_WITHIN = 5.0  # seconds
 
 
@@ -35,6 +36,18 @@ def local_store() -> Path:
     return project_root() / "mlflow.db"
 
 
+def state_folder() -> Path:
+    """Return the folder for what Darkroom remembers between two calls and may forget: locks, interrupted searches."""
+    folder = project_root() / ".darkroom"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
+def artifacts_uri() -> str:
+    """Return where the default tracking store keeps its files."""
+    return (project_root() / "mlartifacts").as_uri()
+
+
 def is_local() -> bool:
     """Say whether runs go to the default store in the project's root."""
     # Compared by address, because MLflow itself writes the one it was given into the variable.
@@ -53,6 +66,7 @@ def check_tracking(*, must_exist: bool = False) -> None:
     uri = tracking_uri()
     if is_local():
         _check_database(local_store(), must_exist)
+        anchor_store()
     elif urlsplit(uri).scheme in {"http", "https"}:
         _check_server(uri)
 
@@ -71,6 +85,37 @@ def _check_database(path: Path, must_exist: bool) -> None:  # noqa: FBT001
         raise InputError(
             f"{path.name}: not a usable tracking store ({error}); move it away, and a new one is made"
         ) from None
+
+
+ANCHORED = (
+    ("experiments", "artifact_location"),
+    ("runs", "artifact_uri"),
+    ("logged_models", "artifact_location"),
+    ("model_versions", "source"),
+    ("model_versions", "storage_location"),
+)
+"""Table and column of every place of a file in MLflow's SQLite store."""
+
+
+def anchor_store() -> None:
+    """Let the default store find its files again after its folder was moved or copied.
+
+    MLflow writes absolute places into its database. In a moved folder they lead nowhere, and in a copied one to the
+    original's files, which is worse.
+    """
+    if not local_store().is_file():
+        return
+    with closing(sqlite3.connect(local_store(), timeout=60)) as database, database:
+        if not database.execute("SELECT 1 FROM sqlite_master WHERE name = 'experiments'").fetchone():
+            return
+        query = "SELECT artifact_location FROM experiments WHERE name = ?"
+        now = artifacts_uri()
+        before = (database.execute(query, (EXPERIMENT,)).fetchone() or (now,))[0]
+        if before == now:
+            return
+        for table, column in ANCHORED:
+            moved = f"UPDATE {table} SET {column} = ? || substr({column}, ?) WHERE substr({column}, 1, ?) = ?"  # noqa: S608 - our own names
+            database.execute(moved, (now, len(before) + 1, len(before), before))
 
 
 def _check_server(uri: str) -> None:

@@ -1,4 +1,4 @@
-"""Runs, packaged models and the registry; the only place that imports mlflow, but for the script inside each model."""
+"""Runs and packaged models in MLflow; ``registry.py`` has the rest of it."""
 
 import json
 import logging
@@ -9,30 +9,38 @@ import time
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import mlflow
-import pandas as pd
-from filelock import FileLock
+from filelock import FileLock, Timeout
 from mlflow import MlflowClient
 from mlflow.data.code_dataset_source import CodeDatasetSource
 from mlflow.data.meta_dataset import MetaDataset
 from mlflow.entities import Metric, RunStatus
-from mlflow.entities.model_registry import ModelVersion
+from mlflow.entities import Run as StoredRun
 from mlflow.exceptions import MlflowException
 from mlflow.models import ModelSignature
 from mlflow.types.schema import DataType, ParamSchema, ParamSpec
 
-from darkroom import lineage, services
+from darkroom import lineage, processes, services
 from darkroom.datasets import Description
 from darkroom.errors import InputError
 from darkroom.files import as_json, read_json, write_json
 from darkroom.params import flattened
 
-EXPERIMENT = "darkroom"
+ORIGINAL = "original_run_id"
+"""Tag of a restored run: the id that it had in the store that is gone."""
+PROCESS = "process"
+"""Tag of every run: the process that writes it."""
+LOCKED_FOR = 120.0  # seconds that creating a store may take
+ENDED = "ended"
+"""Tag of a run that was found open after its process had died."""
+MODEL = "model_uri"
+"""Tag of a training run: the address of its packaged model."""
+WRITTEN_ANEW = {PROCESS, MODEL, ORIGINAL, ENDED}
 PACKAGED_REQUIREMENTS = ("mlflow", "keras", "numpy", "pandas", "pillow")
 PACKAGED_CODE = ("__init__.py", "errors.py", "images.py", "serving.py")
 
@@ -50,6 +58,11 @@ class RunRecord:
     validation_loss: float
     best_epoch: int
     epochs: int
+    parameters: int = 0
+    tags: dict[str, str] = field(default_factory=dict)
+    """Where the run comes from: commit, data, experiment. With it a lost store can be restored."""
+    started: int = 0
+    """Milliseconds since 1970."""
 
     def write(self, path: str | Path) -> None:
         """Write as JSON."""
@@ -70,21 +83,79 @@ class RunRecord:
 def open_store() -> None:
     """Point MLflow at the tracking store, and create store and experiment where they are missing.
 
+    Runs that a dead process left open are closed.
+
     Raises:
-        InputError: a server does not answer.
+        InputError: a server does not answer, the store is of another version of MLflow, or another process holds it.
     """
     services.check_tracking()
     mlflow.set_tracking_uri(services.tracking_uri())
-    if not services.is_local():
-        mlflow.set_experiment(EXPERIMENT)
-        return
-    root = services.project_root()
-    (root / ".darkroom").mkdir(exist_ok=True)
     # Two processes that create the same store at once would destroy each other's tables.
-    with FileLock(root / ".darkroom" / "store.lock"):
-        if MlflowClient().get_experiment_by_name(EXPERIMENT) is None:
-            MlflowClient().create_experiment(EXPERIMENT, artifact_location=(root / "mlartifacts").as_uri())
-    mlflow.set_experiment(EXPERIMENT)
+    lock = FileLock(services.state_folder() / "store.lock", timeout=LOCKED_FOR)
+    try:
+        with lock:
+            if services.is_local() and MlflowClient().get_experiment_by_name(services.EXPERIMENT) is None:
+                MlflowClient().create_experiment(services.EXPERIMENT, artifact_location=services.artifacts_uri())
+            mlflow.set_experiment(services.EXPERIMENT)
+            _close_left_open()
+    except Timeout:
+        raise InputError(
+            f"another process holds {lock.lock_file} for {LOCKED_FOR:g} seconds; wait for it to end, or end it"
+        ) from None
+    except MlflowException as error:
+        raise InputError(_refused_store(error)) from None
+
+
+def _refused_store(error: MlflowException) -> str:
+    if "out-of-date database schema" not in str(error):
+        return f"the tracking store {services.shown_uri()} refuses: {_first_line(error)}"
+    return (
+        f"{services.shown_uri()} was written by another version of MLflow than the {mlflow.__version__} here; after a "
+        f"backup, mlflow db upgrade {services.shown_uri()} brings an older one up to date; for a newer one, install it"
+    )
+
+
+def _close_left_open() -> None:
+    """Mark as failed what a process that is dead for certain was writing; runs of other hosts are left alone."""
+    experiment = MlflowClient().get_experiment_by_name(services.EXPERIMENT)
+    if experiment is None:
+        return
+    for run in _every_run(experiment.experiment_id, "attributes.status = 'RUNNING'"):
+        if processes.has_ended(run.data.tags.get(PROCESS, ""), own_host=services.is_local()):
+            MlflowClient().set_tag(run.info.run_id, ENDED, "its process was killed")
+            MlflowClient().set_terminated(run.info.run_id, RunStatus.to_string(RunStatus.FAILED))
+
+
+def _every_run(experiment_id: str, condition: str = "") -> list[StoredRun]:
+    """Search without the limit on the number of answers."""
+    page = MlflowClient().search_runs([experiment_id], condition)
+    found = list(page)
+    while page.token:
+        page = MlflowClient().search_runs([experiment_id], condition, page_token=page.token)
+        found.extend(page)
+    return found
+
+
+def training_runs() -> list[StoredRun]:
+    """Return all training runs of the store, the newest first."""
+    experiment = MlflowClient().get_experiment_by_name(services.EXPERIMENT)
+    return _every_run(experiment.experiment_id, "tags.stage = 'train'") if experiment else []
+
+
+def find_run(run_id: str) -> StoredRun | None:
+    """Return a run by its id, also one that was restored under another; None where the store lacks it."""
+    client = MlflowClient()
+    try:
+        run = client.get_run(run_id)
+    except MlflowException:
+        run = None
+    if run is not None and run.info.lifecycle_stage == "active":
+        return run
+    experiment = client.get_experiment_by_name(services.EXPERIMENT)
+    if experiment is None:
+        return None
+    found = client.search_runs([experiment.experiment_id], f"tags.{ORIGINAL} = '{run_id}'", max_results=1)
+    return found[0] if found else None
 
 
 class Run:
@@ -93,6 +164,12 @@ class Run:
     def __init__(self, run_id: str) -> None:
         self.run_id = run_id
         self._client = MlflowClient()
+
+    def origin(self) -> tuple[dict[str, str], int]:
+        """Return the tags that say where the run comes from, and when it started in milliseconds since 1970."""
+        stored = self._client.get_run(self.run_id)
+        own = {key: value for key, value in stored.data.tags.items() if not key.startswith("mlflow.")}
+        return {key: value for key, value in own.items() if key not in WRITTEN_ANEW}, stored.info.start_time
 
     def log_params(self, values: Mapping[str, Any]) -> None:
         """Log parameters; nested ones get dotted names."""
@@ -122,13 +199,17 @@ class Run:
         dataset = MetaDataset(source, name=description.source, digest=description.digest)  # type: ignore[abstract]
         mlflow.log_input(dataset, context="training")
 
-    def log_model(self, network: str | Path, description: str | Path) -> str:
+    def log_model(self, network: str | Path, description: str | Path, package: Path = Path(__file__).parent) -> str:
         """Package a saved network with its preprocessing, its label names and the code that uses them.
+
+        Args:
+            network: the saved network.
+            description: of its data.
+            package: folder of the code, Darkroom's own.
 
         Returns:
             The model's address in the store, ``models:/m-…``.
         """
-        package = Path(__file__).parent
         with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
             # An example would only confirm the lack of a schema that is meant, see below.
             warnings.filterwarnings("ignore", message=".*An input example was not provided", category=UserWarning)
@@ -144,13 +225,25 @@ class Run:
                 # Without an input schema, which would refuse some of the forms that an image comes in.
                 signature=ModelSignature(params=ParamSchema([ParamSpec("minimum_probability", DataType.double, 0.0)])),
             )
+        self._client.set_tag(self.run_id, MODEL, info.model_uri)
         return str(info.model_uri)
 
 
 @contextmanager
-def start_run(name: str, stage: str, tags: Mapping[str, Any]) -> Iterator[Run]:
-    """Open a run with its lineage; an exception marks it failed and goes on."""
-    with mlflow.start_run(run_name=name, tags={**lineage.tags(stage), **tags}) as active:
+def start_run(name: str, stage: str, tags: Mapping[str, Any], earlier: str | None = None) -> Iterator[Run]:
+    """Open a run with its lineage; an exception marks it failed and goes on.
+
+    Args:
+        name: the run's name.
+        stage: the stage that writes it.
+        tags: what else it is found by.
+        earlier: the id of a run to go on with, if the store still has it: its stage was interrupted.
+    """
+    if earlier and find_run(earlier):
+        with _reopened(earlier) as run:
+            yield run
+        return
+    with mlflow.start_run(run_name=name, tags={**lineage.tags(stage), **_process(), **tags}) as active:
         if diff := lineage.uncommitted_diff():
             mlflow.log_text(diff, "uncommitted.diff")
         yield Run(active.info.run_id)
@@ -159,7 +252,7 @@ def start_run(name: str, stage: str, tags: Mapping[str, Any]) -> Iterator[Run]:
 @contextmanager
 def start_trial(name: str, tags: Mapping[str, Any], pruned: type[Exception]) -> Iterator[Run]:
     """Open the nested run of one trial; a pruned one ends as KILLED, which MLflow shows apart from FAILED."""
-    active = mlflow.start_run(run_name=name, tags=dict(tags), nested=True)
+    active = mlflow.start_run(run_name=name, tags={**_process(), **tags}, nested=True)
     status = RunStatus.to_string(RunStatus.FAILED)
     try:
         yield Run(active.info.run_id)
@@ -178,67 +271,61 @@ def continue_run(record: RunRecord, network: str) -> Iterator[Run]:
     Raises:
         InputError: the store does not have it, as after a clone or with another store.
     """
-    try:
-        MlflowClient().get_run(record.run_id)
-    except MlflowException:
+    stored = find_run(record.run_id)
+    if stored is None:
         raise InputError(
-            f"run {record.run_id} of {network} is not in the tracking store {services.shown_uri()}; set "
-            f"MLFLOW_TRACKING_URI to the store that has it, or train anew: dvc repro --force train@{network}"
-        ) from None
-    with mlflow.start_run(run_id=record.run_id) as active:
+            f"run {record.run_id} of {network} is not in the tracking store {services.shown_uri()}; darkroom restore "
+            "rebuilds it from DVC's outputs, or set MLFLOW_TRACKING_URI to the store that has it"
+        )
+    with _reopened(stored.info.run_id) as run:
+        yield run
+
+
+@contextmanager
+def restored_run(name: str, started: int, tags: Mapping[str, str]) -> Iterator[Run]:
+    """Open a run that stands for one of a store that is gone.
+
+    Args:
+        name: the run's name.
+        started: milliseconds since 1970.
+        tags: as they were, and ``ORIGINAL`` with its old id.
+    """
+    experiment = mlflow.set_experiment(services.EXPERIMENT)
+    created = MlflowClient().create_run(experiment.experiment_id, started, {**tags, **_process()}, name)
+    with _reopened(created.info.run_id) as run:
+        yield run
+
+
+@contextmanager
+def _reopened(run_id: str) -> Iterator[Run]:
+    """Go on writing to a run of the store."""
+    client = MlflowClient()
+    for key, value in _process().items():
+        client.set_tag(run_id, key, value)
+    if ENDED in client.get_run(run_id).data.tags:
+        client.delete_tag(run_id, ENDED)
+    with mlflow.start_run(run_id=run_id) as active:
         yield Run(active.info.run_id)
 
 
-def champion(name: str) -> ModelVersion | None:
-    """Return the registered version that the alias ``champion`` points to."""
-    try:
-        return MlflowClient().get_model_version_by_alias(name, "champion")
-    except MlflowException as error:
-        if error.error_code in {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}:
-            return None
-        raise
+def _process() -> dict[str, str]:
+    return {PROCESS: processes.identity()}
 
 
-def register(name: str, record: RunRecord) -> ModelVersion:
-    """Return the version of a run's model, registered now unless it was before."""
-    client = MlflowClient()
-    if not client.search_registered_models(f"name = '{name}'"):
-        client.create_registered_model(name)
-    for version in client.search_model_versions(f"name = '{name}'"):
-        if version.run_id == record.run_id:
-            return version
-    model_id = record.model_uri.removeprefix("models:/")
-    source = client.get_logged_model(model_id).artifact_location
-    return client.create_model_version(name, source, record.run_id, model_id=model_id, await_creation_for=0)
+def annotate_run(run_id: str, tags: Mapping[str, Any], *, keep: bool = False) -> None:
+    """Set tags of a run that has ended.
 
-
-def point(name: str, alias: str, version: ModelVersion) -> None:
-    """Let an alias point to a version."""
-    MlflowClient().set_registered_model_alias(name, alias, version.version)
-
-
-def describe_version(name: str, version: ModelVersion, tags: Mapping[str, Any]) -> None:
-    """Set tags of a registered version."""
+    Args:
+        run_id: the run; nothing happens if the store lacks it.
+        tags: what to set.
+        keep: whether a tag that the run has already stays as it is.
+    """
+    run = find_run(run_id)
+    if run is None:
+        return
     for key, value in tags.items():
-        MlflowClient().set_model_version_tag(name, version.version, key, str(value))
-
-
-def saved_predictions(run_id: str) -> pd.DataFrame | None:
-    """Return a run's predictions of its test images; None if it has none."""
-    with tempfile.TemporaryDirectory() as folder:
-        try:
-            path = mlflow.artifacts.download_artifacts(
-                run_id=run_id, artifact_path="evaluation/predictions.csv", dst_path=folder
-            )
-        except (MlflowException, OSError):
-            return None
-        return pd.read_csv(path, dtype=str, keep_default_na=False)
-
-
-def annotate_run(run_id: str, tags: Mapping[str, Any]) -> None:
-    """Set tags of a run that has ended."""
-    for key, value in tags.items():
-        MlflowClient().set_tag(run_id, key, str(value))
+        if not (keep and key in run.data.tags):
+            MlflowClient().set_tag(run.info.run_id, key, str(value))
 
 
 def load_model(uri: str) -> Any:
@@ -251,9 +338,10 @@ def load_model(uri: str) -> Any:
     mlflow.set_tracking_uri(services.tracking_uri())
     try:
         return mlflow.pyfunc.load_model(uri)
-    except MlflowException as error:
+    except (MlflowException, OSError) as error:
         raise InputError(
-            f"{uri} cannot be loaded ({_first_line(error)}); name a model of the store, as models:/darkroom@champion"
+            f"{uri} cannot be loaded ({_first_line(error)}); dvc repro makes and promotes a model, darkroom restore "
+            "rebuilds those whose results are in git"
         ) from None
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from darkroom import evaluation, figures, inference, tracking
+from darkroom import evaluation, figures, inference, records, tracking
 from darkroom.datasets import Description, Floats, Split, read_split
 from darkroom.files import write_json, write_text
 from darkroom.params import Network
@@ -38,17 +38,7 @@ def evaluate_network(
     title = f"{network}: {metrics.accuracy:.4f} of {metrics.images} test images right"
     figures.confusion_matrix(matrix, description.labels, title, report / "confusion_matrix.png")
 
-    run.log_metrics(
-        {
-            "test_accuracy": metrics.accuracy,
-            "test_macro_f1": metrics.macro_f1,
-            "test_baseline_accuracy": metrics.baseline_accuracy,
-            "test_images": metrics.images,
-            **{f"test_recall/{label}": of_class.recall for label, of_class in metrics.classes.items()},
-        }
-    )
-    for name in ("metrics.json", "predictions.csv", "confusion_matrix.png"):
-        run.log_file(report / name, "evaluation")
+    records.log_evaluation(run, metrics.as_json(), report)
     print(f"{title}, macro F {metrics.macro_f1:.4f}; the largest class alone gives {metrics.baseline_accuracy:.4f}")
 
 

@@ -5,12 +5,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from darkroom import lineage, promotion, tracking
+from darkroom import lineage, promotion, registry, tracking
 from darkroom.datasets import Description, read_split
+from darkroom.errors import InputError
 from darkroom.files import read_json
 from darkroom.params import DataParams, Params
 from darkroom.promotion import Contender, Decision
-from darkroom.sources import samples
+from darkroom.sources import Sample, samples
 from darkroom.tracking import RunRecord
 
 PORTION = 256  # images in memory at a time
@@ -39,10 +40,10 @@ def _contender(network: str, folder: Path) -> Contender:
 
 def _champion(name: str, candidate: Contender, prepared: Path, data: DataParams) -> Contender | None:
     """Give the champion's accuracy on the current test images."""
-    version = tracking.champion(name)
+    version = registry.champion(name)
     if version is None:
         return None
-    run_id = version.run_id or "none"  # a version may be registered by hand, without a run
+    run_id = registry.run_of(version)
     if run_id == candidate.run_id:
         accuracy = candidate.test_accuracy
     else:
@@ -57,17 +58,28 @@ def _accuracy(run_id: str, model_uri: str, prepared: Path, data: DataParams) -> 
     """
     labels = Description.read(prepared / "dataset.json").labels
     test = read_split(prepared / "test", labels).manifest
-    saved = tracking.saved_predictions(run_id)
+    saved = registry.saved_predictions(run_id)
     if saved is not None and _same(saved, test):
         return float((saved["predicted"] == saved["label"]).mean())
-    content = {sample.name: sample for sample in samples(data)}
-    model = tracking.load_model(model_uri)
     names = list(test["name"])
+    content = _originals(names, data)
+    model = tracking.load_model(model_uri)
     predicted: list[str] = []
     for start in range(0, len(names), PORTION):
         answers = model.predict([content[name].content() for name in names[start : start + PORTION]])
         predicted.extend(answer["label"] for answer in answers)
     return float(np.mean(test["label"].to_numpy() == np.array(predicted)))
+
+
+def _originals(names: list[str], data: DataParams) -> dict[str, Sample]:
+    """Find images in the source. It is no dependency of promotion: few promotions need it, and it may not be here."""
+    found = {sample.name: sample for sample in samples(data)} if Path(data.path).exists() else {}
+    if lacking := [name for name in names if name not in found]:
+        raise InputError(
+            f"the champion has no saved predictions of the current test images, and {len(lacking)} of them, such as "
+            f"{lacking[0]}, are not in {data.path}; dvc pull {data.path} brings them"
+        )
+    return found
 
 
 def _same(saved: pd.DataFrame, test: pd.DataFrame) -> bool:
@@ -77,19 +89,31 @@ def _same(saved: pd.DataFrame, test: pd.DataFrame) -> bool:
 
 
 def carry_out(decision: Decision, params: Params, runs: Path) -> None:
-    """Register the candidate and set the aliases; does nothing that is done already, and nothing in an experiment."""
+    """Register the candidate and set the aliases; does nothing that is done already.
+
+    What an interruption leaves undone is done by the next call: the alias ``champion`` moves last.
+    """
     candidate, champion = decision.candidate, decision.champion
-    verdict = {"promotion": decision.outcome, "promotion_reason": decision.reason}
-    if lineage.in_experiment() or (champion and champion.run_id == candidate.run_id):
+    if champion and champion.run_id == candidate.run_id:
         return
     name = params.promote.registered_model
-    version = tracking.register(name, RunRecord.read(runs / candidate.network / "run.json"))
-    tracking.describe_version(name, version, {**verdict, "network": candidate.network})
-    if decision.outcome == "keep":
-        tracking.point(name, "challenger", version)
-    else:
-        beaten = tracking.champion(name)
-        tracking.point(name, "champion", version)
-        if beaten is not None:
-            tracking.point(name, "challenger", beaten)
+    verdict = {"promotion": decision.outcome, "promotion_reason": decision.reason}
+    origin = RunRecord.read(runs / candidate.network / "run.json").tags
+    tags = {**origin, **verdict, "network": candidate.network, "dvc_lock": lineage.current_lock_digest()}
+    version = registry.register(name, candidate.run_id, tags)
     tracking.annotate_run(candidate.run_id, verdict)
+    if decision.outcome == "keep":
+        registry.point(name, "challenger", version)
+        return
+    beaten = registry.champion(name)
+    if beaten is not None:
+        registry.point(name, "challenger", beaten)
+    registry.point(name, "champion", version)
+
+
+def name_lock(params: Params, runs: Path) -> None:
+    """Let each network's run name the state of dvc.lock that it was first part of."""
+    digest = lineage.current_lock_digest()
+    for network in params.models:
+        record = RunRecord.read(runs / network / "run.json")
+        tracking.annotate_run(record.run_id, {"dvc_lock": digest}, keep=True)

@@ -1,69 +1,107 @@
 """The search of one network as it runs in the pipeline: Optuna chooses, training trains, MLflow records."""
 
+import hashlib
+import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from darkroom import search, tracking, training
+from darkroom import search, services, tracking, training
 from darkroom.datasets import Description, read_split
+from darkroom.files import write_json, write_text
 from darkroom.params import Network, Params, with_values
 
 
-def search_network(network: Network, params: Params, prepared: str | Path) -> tuple[dict[str, Any], str]:
-    """Run the search, one nested MLflow run for each trial.
+def search_network(network: Network, params: Params, prepared: Path, best_path: str, trials_path: str) -> None:
+    """Run the search, one nested MLflow run for each trial; write the best values and a table of all trials.
 
-    Returns:
-        The best values of the searched parameters, and a table of all trials as CSV.
+    A search that was interrupted goes on where it was, in the same MLflow run.
     """
-    prepared = Path(prepared)
     description = Description.read(prepared / "dataset.json")
+    tags = {"network": network, "data_digest": description.digest}
+    tracking.open_store()
+    with search.kept_study(_study_file(network, params, description), params.search) as study:
+        earlier = study.user_attrs.get("run_id")
+        with tracking.start_run(f"{network} search", "search", tags, earlier) as parent:
+            if not earlier:
+                parent.log_dataset(description)
+                parent.log_params({"search": _budget(params)})
+                parent.log_json(params.space(network).model_dump(mode="json"), "search_space.json")
+                study.set_user_attr("run_id", parent.run_id)
+            trials = _trials(network, params, description, prepared, study)
+            best = search.best_values(trials)
+            _log_outcome(parent, trials, best)
+        table = pd.DataFrame([{**asdict(trial), **trial.tried} for trial in trials]).drop(columns="tried")
+        write_json(best_path, best)
+        write_text(trials_path, table.to_csv(index=False, lineterminator="\n"))
+    lowest = min(trial.val_loss for trial in trials if trial.state == "complete" and trial.val_loss is not None)
+    print(f"{network}: best validation loss {lowest:.4f} of {len(trials)} trials with {_shown(best)}")
+
+
+def _study_file(network: Network, params: Params, description: Description) -> Path:
+    """Name an interrupted search by all that it depends on: parameters, images and code."""
+    package = Path(__file__).resolve().parents[1]
+    code = [file.read_text(encoding="utf-8") for file in sorted(package.rglob("*.py"))]
+    values = [
+        _budget(params),
+        params.space(network).model_dump(mode="json"),
+        params.network(network).model_dump(mode="json"),
+        params.preprocess.augmentation.model_dump(mode="json"),
+        params.train.seed,
+        asdict(description),
+        services.tracking_uri(),
+    ]
+    digest = hashlib.sha256(json.dumps([values, code]).encode()).hexdigest()[:16]
+    return services.state_folder() / "search" / f"{network}-{digest}.db"
+
+
+def _budget(params: Params) -> dict[str, Any]:
+    return params.search.model_dump(exclude={"mlp", "lenet5", "mnist_cnn"})
+
+
+def _trials(
+    network: Network, params: Params, description: Description, prepared: Path, study: search.Study
+) -> list[search.Trial]:
+    """Run the trials that the study has not got yet."""
     data = (read_split(prepared / "train", description.labels), read_split(prepared / "validation", description.labels))
     own = params.network(network)
     budget = min(params.search.epochs, own.epochs)
-    tags = {"network": network, "data_digest": description.digest}
+    tags = {"network": network, "data_digest": description.digest, "stage": "search"}
 
-    tracking.open_store()
-    with tracking.start_run(f"{network} search", "search", tags) as parent:
-        parent.log_dataset(description)
-        parent.log_params({"search": params.search.model_dump(exclude={"mlp", "lenet5", "mnist_cnn"})})
-        parent.log_json(params.space(network).model_dump(mode="json"), "search_space.json")
+    def objective(number: int, tried: dict[str, Any], report: search.Report) -> float:
+        title = f"{network} trial {number}"
+        print(f"{title} of {params.search.trials}: {_shown(tried)}", flush=True)
+        with tracking.start_trial(title, tags, search.Pruned) as run:
+            run.log_params(tried)
+            trained = training.train(
+                network,
+                with_values(own, {**tried, "epochs": budget}),
+                description,
+                data,
+                seed=params.train.seed,
+                augmentation=params.preprocess.augmentation,
+                on_epoch=[training.progress_line(title, budget), run.log_epoch, report],
+            )
+            run.log_metrics({"best_val_loss": trained.best["val_loss"]})
+            return trained.best["val_loss"]
 
-        def objective(number: int, tried: dict[str, Any], report: search.Report) -> float:
-            values = with_values(own, {**tried, "epochs": budget})
-            title = f"{network} trial {number}"
-            print(f"{title} of {params.search.trials}: {_shown(tried)}", flush=True)
-            with tracking.start_trial(title, {**tags, "stage": "search"}, search.Pruned) as run:
-                run.log_params(tried)
-                trained = training.train(
-                    network,
-                    values,
-                    description,
-                    data,
-                    seed=params.train.seed,
-                    augmentation=params.preprocess.augmentation,
-                    on_epoch=[training.progress_line(title, budget), run.log_epoch, report],
-                )
-                run.log_metrics({"best_val_loss": trained.best["val_loss"]})
-                return trained.best["val_loss"]
+    return search.search(study, own, params.space(network), params.search, objective)
 
-        trials = search.search(own, params.space(network), params.search, objective)
-        best = search.best_values(trials)
-        table = pd.DataFrame([{**asdict(trial), **trial.tried} for trial in trials]).drop(columns="tried")
-        finished = [trial.val_loss for trial in trials if trial.state == "complete" and trial.val_loss is not None]
-        parent.log_metrics(
-            {
-                "best_val_loss": min(finished),
-                "trials_complete": len(finished),
-                "trials_pruned": sum(trial.state == "pruned" for trial in trials),
-                "trials_failed": sum(trial.state == "fail" for trial in trials),
-            }
-        )
-        parent.log_params({"best": best})
-        parent.log_json(best, "best_params.json")
-    print(f"{network}: best validation loss {min(finished):.4f} of {len(trials)} trials with {_shown(best)}")
-    return best, table.to_csv(index=False, lineterminator="\n")
+
+def _log_outcome(parent: tracking.Run, trials: list[search.Trial], best: dict[str, Any]) -> None:
+    finished = [trial.val_loss for trial in trials if trial.state == "complete" and trial.val_loss is not None]
+    parent.log_metrics(
+        {
+            "best_val_loss": min(finished),
+            "trials_complete": len(finished),
+            "trials_pruned": sum(trial.state == "pruned" for trial in trials),
+            "trials_failed": sum(trial.state == "fail" for trial in trials),
+        }
+    )
+    parent.log_params({"best": best})
+    parent.log_json(best, "best_params.json")
 
 
 def _shown(values: dict[str, Any]) -> str:

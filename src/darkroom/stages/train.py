@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from darkroom import figures, services, tracking, training
+from darkroom import figures, records, tracking, training
 from darkroom.datasets import Description, read_split
 from darkroom.files import write_text
 from darkroom.params import Network, NetworkParams, Params
@@ -12,26 +12,7 @@ from darkroom.params import Network, NetworkParams, Params
 
 def run_tags(network: Network, description: Description) -> dict[str, str]:
     """Return what a run is found by."""
-    data_docs = services.project_root() / "reports" / "data_docs" / "index.html"
-    return {"network": network, "data_digest": description.digest, "data_docs": str(data_docs)}
-
-
-def log_inputs(
-    run: tracking.Run, params: Params, values: NetworkParams, description: Description, preview: str | Path
-) -> None:
-    """Record parameters, data set and what augmentation does to it."""
-    run.log_params({**values.model_dump(mode="json"), "seed": params.train.seed})
-    run.log_params(
-        {
-            "size": "×".join(map(str, description.size)),
-            "interpolation": description.interpolation,
-            "aspect": description.aspect,
-            "augmentation": params.preprocess.augmentation.model_dump() if values.augment else "none",
-        }
-    )
-    run.log_dataset(description)
-    if values.augment:
-        run.log_file(preview)
+    return {"network": network, "data_digest": description.digest, "data_docs": "reports/data_docs/index.html"}
 
 
 def train_network(
@@ -57,12 +38,12 @@ def write_report(run: tracking.Run, trained: training.Trained, network: Network,
     table = history.drop(columns="seconds").to_csv(index=False, lineterminator="\n")
     write_text(report / "history.csv", table)
     figures.curves(trained.history, trained.best_epoch, network, report / "curves.png")
-    run.log_file(report / "curves.png")
-    run.log_file(report / "history.csv")
+    records.log_curves(run, report)
 
 
 def package(run: tracking.Run, trained: training.Trained, model: str | Path, description: Path) -> tracking.RunRecord:
     """Log the packaged model and the numbers of the best epoch; return the run's identity."""
+    tags, started = run.origin()
     record = tracking.RunRecord(
         run_id=run.run_id,
         model_uri=run.log_model(model, description),
@@ -70,13 +51,9 @@ def package(run: tracking.Run, trained: training.Trained, model: str | Path, des
         validation_loss=trained.best["val_loss"],
         best_epoch=trained.best_epoch + 1,
         epochs=len(trained.history),
+        parameters=trained.model.count_params(),
+        tags=tags,
+        started=started,
     )
-    run.log_metrics(
-        {
-            "validation_accuracy": record.validation_accuracy,
-            "validation_loss": record.validation_loss,
-            "best_epoch": record.best_epoch,
-            "parameters": trained.model.count_params(),
-        }
-    )
+    records.log_best_epoch(run, record)
     return record

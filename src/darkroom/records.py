@@ -1,0 +1,64 @@
+"""What MLflow is told of a network, by the stages as they run and by ``darkroom restore`` from their outputs."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from darkroom.datasets import Description
+from darkroom.params import NetworkParams, Params
+from darkroom.tracking import Run, RunRecord
+
+
+def log_inputs(run: Run, params: Params, values: NetworkParams, description: Description, preview: str | Path) -> None:
+    """Record parameters, data set and what augmentation does to it."""
+    run.log_params({**values.model_dump(mode="json"), "seed": params.train.seed})
+    run.log_params(
+        {
+            "size": "×".join(map(str, description.size)),
+            "interpolation": description.interpolation,
+            "aspect": description.aspect,
+            "augmentation": params.preprocess.augmentation.model_dump() if values.augment else "none",
+        }
+    )
+    run.log_dataset(description)
+    if values.augment and Path(preview).is_file():
+        run.log_file(preview)
+
+
+def log_best_epoch(run: Run, record: RunRecord) -> None:
+    """Record the numbers of the epoch whose weights are kept."""
+    run.log_metrics(
+        {
+            "validation_accuracy": record.validation_accuracy,
+            "validation_loss": record.validation_loss,
+            "best_epoch": record.best_epoch,
+            "parameters": record.parameters,
+        }
+    )
+
+
+def log_curves(run: Run, report: Path) -> None:
+    """Store the training's curves, as a picture and as a table."""
+    run.log_file(report / "curves.png")
+    run.log_file(report / "history.csv")
+
+
+def log_evaluation(run: Run, metrics: Mapping[str, Any], report: Path) -> None:
+    """Record what the test split said.
+
+    Args:
+        run: the network's.
+        metrics: as in metrics.json.
+        report: folder of metrics.json, predictions.csv and confusion_matrix.png.
+    """
+    run.log_metrics(
+        {
+            "test_accuracy": metrics["accuracy"],
+            "test_macro_f1": metrics["macro_f1"],
+            "test_baseline_accuracy": metrics["baseline_accuracy"],
+            "test_images": metrics["images"],
+            **{f"test_recall/{label}": of_class["recall"] for label, of_class in metrics["classes"].items()},
+        }
+    )
+    for name in ("metrics.json", "predictions.csv", "confusion_matrix.png"):
+        run.log_file(report / name, "evaluation")

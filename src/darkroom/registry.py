@@ -1,0 +1,163 @@
+"""The model registry: versions, the aliases ``champion`` and ``challenger``, and one promotion at a time."""
+
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import mlflow
+import pandas as pd
+from filelock import FileLock, Timeout
+from mlflow import MlflowClient
+from mlflow.entities.model_registry import ModelVersion
+from mlflow.exceptions import MlflowException
+
+from darkroom import processes, services, tracking
+from darkroom.errors import InputError
+
+LOCKED_FOR = 600.0  # seconds that another promotion may take
+ABSENT = {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}
+
+
+def champion(name: str) -> ModelVersion | None:
+    """Return the registered version that the alias ``champion`` points to."""
+    try:
+        return MlflowClient().get_model_version_by_alias(name, "champion")
+    except MlflowException as error:
+        if error.error_code in ABSENT:
+            return None
+        raise
+
+
+def run_of(version: ModelVersion) -> str:
+    """Return the id of the run that trained a version; ``none`` for one that was registered by hand."""
+    return str(version.tags.get(tracking.ORIGINAL) or version.run_id or "none")
+
+
+def versions(name: str) -> list[ModelVersion]:
+    """Return all versions, the newest first."""
+    return sorted(
+        MlflowClient().search_model_versions(f"name = '{name}'"), key=lambda version: int(version.version), reverse=True
+    )
+
+
+def aliases(name: str) -> dict[str, list[str]]:
+    """Return the aliases of each version that has any, by its number."""
+    try:
+        found = MlflowClient().get_registered_model(name).aliases
+    except MlflowException as error:
+        if error.error_code in ABSENT:
+            return {}
+        raise
+    return {str(number): sorted(alias for alias, of in found.items() if of == number) for number in set(found.values())}
+
+
+def register(name: str, run_id: str, tags: Mapping[str, Any]) -> ModelVersion:
+    """Return the version of a run's model, registered now unless it was before, with these tags."""
+    client = MlflowClient()
+    try:
+        client.create_registered_model(name)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+            raise
+    run = tracking.find_run(run_id)
+    if run is None:
+        raise InputError(
+            f"run {run_id} is not in the tracking store {services.shown_uri()}; darkroom restore brings it"
+        )
+    known = client.search_model_versions(f"name = '{name}' and run_id = '{run.info.run_id}'")
+    version = known[0] if known else _create(name, run)
+    for key, value in {**tags, tracking.ORIGINAL: run_id}.items():
+        client.set_model_version_tag(name, version.version, key, str(value))
+    return client.get_model_version(name, version.version)
+
+
+def _create(name: str, run: mlflow.entities.Run) -> ModelVersion:
+    model_id = run.data.tags["model_uri"].removeprefix("models:/")
+    source = MlflowClient().get_logged_model(model_id).artifact_location
+    return MlflowClient().create_model_version(name, source, run.info.run_id, model_id=model_id, await_creation_for=0)
+
+
+def point(name: str, alias: str, version: ModelVersion) -> None:
+    """Let an alias point to a version."""
+    MlflowClient().set_registered_model_alias(name, alias, version.version)
+
+
+def saved_predictions(run_id: str) -> pd.DataFrame | None:
+    """Return a run's predictions of its test images; None if it has none."""
+    run = tracking.find_run(run_id)
+    if run is None:
+        return None
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            path = mlflow.artifacts.download_artifacts(
+                run_id=run.info.run_id, artifact_path="evaluation/predictions.csv", dst_path=folder
+            )
+        except (MlflowException, OSError):
+            return None
+        return pd.read_csv(path, dtype=str, keep_default_na=False)
+
+
+@contextmanager
+def one_promotion_at_a_time(name: str) -> Iterator[None]:
+    """Hold what is decided and what is done about it together, against every other promotion of the same model.
+
+    On a local store by a file lock, which the system frees when its holder dies. On a server by a registered model of a
+    name of its own: creating one is the only thing that all of MLflow's stores refuse to do twice.
+
+    Raises:
+        InputError: another promotion held the lock for too long.
+    """
+    if services.is_local():
+        lock = FileLock(services.state_folder() / "promotion.lock", timeout=LOCKED_FOR)
+        try:
+            lock.acquire()
+        except Timeout:
+            raise InputError(_held(f"the lock {lock.lock_file}")) from None
+        with lock:
+            lock.release()
+            yield
+        return
+    guard = f"{name}.promotion"
+    _acquire(guard)
+    try:
+        yield
+    finally:
+        MlflowClient().delete_registered_model(guard)
+
+
+def _acquire(guard: str) -> None:
+    client = MlflowClient()
+    until = time.monotonic() + LOCKED_FOR
+    while True:
+        try:
+            client.create_registered_model(guard, {"process": processes.identity()}, "Held while a promotion runs.")
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                raise
+        else:
+            return
+        if _left_behind(guard):
+            client.delete_registered_model(guard)
+        elif time.monotonic() > until:
+            raise InputError(_held(f"the registered model {guard}"))
+        else:
+            time.sleep(1)
+
+
+def _left_behind(guard: str) -> bool:
+    """Say whether the process that holds a guard is dead."""
+    try:
+        return processes.has_ended(MlflowClient().get_registered_model(guard).tags.get("process", ""))
+    except MlflowException as error:
+        if error.error_code in ABSENT:
+            return False  # freed in this moment
+        raise
+
+
+def _held(what: str) -> str:
+    return (
+        f"another promotion holds {what} for more than {LOCKED_FOR / 60:g} minutes; wait for it, or delete it if "
+        "the machine that held it is gone"
+    )

@@ -1,0 +1,103 @@
+"""Git and DVC, asked through their command lines."""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from darkroom.errors import DarkroomError, InputError
+from darkroom.lineage import git
+
+DVC = (sys.executable, "-m", "dvc")
+DEFAULT_REMOTE = "darkroom"
+
+
+def run(*command: str, folder: str | Path = ".") -> None:
+    """Run a command quietly.
+
+    Raises:
+        DarkroomError: it failed; the text holds the last line of what it said.
+    """
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)  # noqa: S603
+    if done.returncode:
+        raise DarkroomError(f"{' '.join(command[:2])} failed: {_last_line(done.stderr)}")
+
+
+def run_git(*arguments: str, folder: str | Path = ".") -> None:
+    """Let git do something.
+
+    Raises:
+        DarkroomError: git did not do it; the text holds what it said.
+    """
+    run("git", *arguments, folder=folder)
+
+
+def changed_files(*places: str) -> list[str]:
+    """Return the files that differ from the last commit, or that git does not know and does not ignore."""
+    # Without rstrip of git(): the first column of the first line may be a space.
+    return [line[3:] for line in (git("status", "--porcelain", "--", *places) or "").splitlines()]
+
+
+def ask_dvc(*arguments: str) -> str:
+    """Return what a DVC command prints.
+
+    Raises:
+        InputError: the command failed.
+    """
+    done = subprocess.run([*DVC, *arguments], capture_output=True, text=True, check=False)  # noqa: S603
+    if done.returncode:
+        raise InputError(f"dvc {arguments[0]} failed: {_last_line(done.stderr)}")
+    return done.stdout
+
+
+def run_dvc(*arguments: str, folder: str | Path = ".", **environment: str) -> None:
+    """Let DVC do something, in sight of the user.
+
+    Raises:
+        DarkroomError: the command failed; DVC has said why.
+    """
+    sys.stdout.flush()
+    done = subprocess.run([*DVC, *arguments], cwd=folder, env={**os.environ, **environment}, check=False)  # noqa: S603
+    if done.returncode:
+        raise DarkroomError(f"dvc {arguments[0]} failed; the lines above say why")
+
+
+def _last_line(text: str) -> str:
+    return next(
+        (line.removeprefix("ERROR: ") for line in reversed(text.strip().splitlines()) if line), "no reason given"
+    )
+
+
+def has_remote() -> bool:
+    """Say whether DVC has a default remote to pull from and push to."""
+    return any(line.startswith("core.remote=") for line in ask_dvc("config", "--list").splitlines())
+
+
+@contextmanager
+def checkout(commit: str, targets: Sequence[str]) -> Iterator[Path]:
+    """Bring a commit, and some of its DVC outputs, into a temporary folder.
+
+    Args:
+        commit: a revision of this repository.
+        targets: files that DVC tracks, from its cache or remote.
+
+    Raises:
+        DarkroomError: git or DVC cannot bring something.
+    """
+    root = Path(git("rev-parse", "--show-toplevel") or ".").resolve()
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary) / "checkout"
+        run_git("worktree", "add", "--detach", str(folder), commit)
+        try:
+            local = root / ".dvc" / "config.local"
+            if local.is_file():
+                shutil.copy(local, folder / ".dvc" / "config.local")
+            run_dvc("config", "--local", "--quiet", "cache.dir", str(root / ".dvc" / "cache"), folder=folder)
+            run_dvc("pull" if has_remote() else "checkout", "--quiet", *targets, folder=folder)
+            yield folder
+        finally:
+            run_git("worktree", "remove", "--force", str(folder))

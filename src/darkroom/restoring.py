@@ -1,0 +1,146 @@
+"""``darkroom restore``: a lost or empty tracking store rebuilt from what git and DVC hold.
+
+MLflow gives every run a new id, and ``runs/<network>/run.json`` is under DVC's eyes and must not change. So a restored
+run carries its first id as a tag, and is found by it.
+"""
+
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from darkroom import lineage, records, registry, repository, tracking
+from darkroom.datasets import Description
+from darkroom.errors import InputError
+from darkroom.files import read_json
+from darkroom.params import NETWORKS, Network, read_best_params, read_params, with_values
+from darkroom.tracking import Run, RunRecord
+
+SEARCH_COLUMNS = {"number", "state", "val_loss", "epochs"}
+
+
+def restore(*, every: bool = False) -> Iterator[str]:
+    """Bring back the runs of the workspace, and the champion; what the store has already is left alone.
+
+    Args:
+        every: whether to bring back all runs whose results are in git's history, branches and experiments too.
+
+    Yields:
+        A line for each thing that was brought back.
+
+    Raises:
+        InputError: an output is not here; DVC has to pull it first.
+    """
+    tracking.open_store()
+    folder = Path()
+    for network in networks_of(folder):
+        yield from _restore_network(folder, network)
+    recorded = lineage.recorded_runs()
+    for run_id in recorded if every else ():
+        yield from _restore_recorded(run_id, recorded)
+    report = folder / "reports" / "promotion.json"
+    if report.is_file():
+        yield from _restore_aliases(read_json(report), recorded)
+
+
+def networks_of(folder: Path) -> list[Network]:
+    """Return the networks that a folder has the results of."""
+    return [network for network in NETWORKS if (folder / "runs" / network / "run.json").is_file()]
+
+
+def outputs_of(network: Network) -> list[str]:
+    """Return the files, tracked by DVC, that a network's run is restored from."""
+    names = ("trials.csv", "history.csv", "curves.png", "predictions.csv", "confusion_matrix.png")
+    return ["data/prepared/dataset.json", f"models/{network}.keras", *(f"reports/{network}/{name}" for name in names)]
+
+
+def _restore_recorded(run_id: str, recorded: dict[str, str]) -> Iterator[str]:
+    """Bring back a run that is not one of the workspace, from the commit that holds its results."""
+    if tracking.find_run(run_id):
+        return
+    if run_id not in recorded:
+        raise InputError(
+            f"run {run_id}, which reports/promotion.json names, is in no commit; git fetch brings those of others, or "
+            "decide anew: dvc repro --force --single-item promote"
+        )
+    commit = recorded[run_id]
+    holder = [
+        network
+        for network in NETWORKS
+        if f'"{run_id}"' in (lineage.git("show", f"{commit}:runs/{network}/run.json") or "")
+    ]
+    for network in holder:
+        with repository.checkout(commit, outputs_of(network)) as folder:
+            yield from _restore_network(folder, network)
+
+
+def _restore_network(folder: Path, network: Network) -> Iterator[str]:
+    record = RunRecord.read(folder / "runs" / network / "run.json")
+    if tracking.find_run(record.run_id):
+        return
+    missing = [name for name in outputs_of(network) if not (folder / name).is_file()]
+    if missing:
+        raise InputError(
+            f"{missing[0]} is not here ({len(missing)} outputs of {network} are missing); run dvc pull first"
+        )
+    report = folder / "reports" / network
+    _restore_search(report / "trials.csv", network, record)
+    with tracking.restored_run(network, record.started, {**record.tags, tracking.ORIGINAL: record.run_id}) as run:
+        yield from _restore_inputs(run, folder, network)
+        history = pd.read_csv(report / "history.csv")
+        for epoch, values in enumerate(history.drop(columns="epoch").to_dict("records")):
+            run.log_epoch(epoch, {str(name): value for name, value in values.items()})
+        run.log_model(
+            folder / "models" / f"{network}.keras", folder / "data/prepared/dataset.json", folder / "src" / "darkroom"
+        )
+        records.log_curves(run, report)
+        records.log_best_epoch(run, record)
+        if (report / "metrics.json").is_file():
+            records.log_evaluation(run, read_json(report / "metrics.json"), report)
+    yield f"{network}: run {record.run_id} is back as {run.run_id}"
+
+
+def _restore_inputs(run: Run, folder: Path, network: Network) -> Iterator[str]:
+    try:
+        params = read_params(folder / "params.yaml")
+        values = with_values(params.network(network), read_best_params(folder / "runs" / network / "best_params.json"))
+    except InputError as error:
+        # An older commit may have parameters that this code does not know; its metrics are worth having all the same.
+        yield f"{network}: without its parameters, which are not those of this version ({error})"
+        return
+    description = Description.read(folder / "data" / "prepared" / "dataset.json")
+    records.log_inputs(run, params, values, description, folder / "reports" / "augmentation.png")
+
+
+def _restore_search(trials: Path, network: Network, record: RunRecord) -> None:
+    """Bring back a search's trials: what each tried, and its loss."""
+    table = pd.read_csv(trials)
+    if table.empty:
+        return
+    tags = {**record.tags, "stage": "search"}
+    with tracking.restored_run(f"{network} search", record.started, tags):
+        for values in table.to_dict("records"):
+            tried = {str(name): value for name, value in values.items() if name not in SEARCH_COLUMNS}
+            with tracking.start_trial(f"{network} trial {values['number']}", tags, InputError) as trial:
+                trial.log_params(tried)
+                loss: Any = values["val_loss"]
+                if not math.isnan(loss):
+                    trial.log_metrics({"best_val_loss": loss})
+
+
+def _restore_aliases(decision: dict[str, Any], recorded: dict[str, str]) -> Iterator[str]:
+    """Let the registry say what the last promotion left."""
+    run_id = decision["champion_run_id"]
+    name = read_params().promote.registered_model
+    if run_id is None or registry.champion(name) is not None:
+        return
+    yield from _restore_recorded(run_id, recorded)
+    run = tracking.find_run(run_id)
+    own = {key: value for key, value in run.data.tags.items() if not key.startswith("mlflow.")} if run else {}
+    promoted = decision["candidate"]["run_id"] == run_id
+    verdict = {"promotion_reason": decision["reason"]} if promoted else {}
+    version = registry.register(name, run_id, {**own, "promotion": "restored", **verdict})
+    registry.point(name, "champion", version)
+    yield f"models:/{name}@champion is version {version.version}, run {run_id}"

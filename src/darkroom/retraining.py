@@ -1,0 +1,211 @@
+"""``darkroom retrain``: what CI does when data, parameters or code have changed, in one command."""
+
+import csv
+import os
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from darkroom import lineage, repository, services
+from darkroom.checks import check_inputs
+from darkroom.errors import DarkroomError, InputError
+from darkroom.files import read_json, write_text
+from darkroom.lineage import git
+from darkroom.params import read_params
+from darkroom.repository import ask_dvc, run_dvc, run_git
+
+RESULTS = ("dvc.lock", "runs", "reports")
+PICTURES = ("curves.png", "confusion_matrix.png")
+NO_REGISTRY = "no persistent registry: nothing promoted"
+REMOTE_URL = "DVC_REMOTE_URL"
+
+
+def retrain(summary: Path, base: str | None = None) -> None:
+    """Pull, run what has changed, push, sum up, and offer the results as a pull request.
+
+    Args:
+        summary: folder that gets summary.md and its pictures.
+        base: revision to compare with; by default that of the pull request, else the current commit.
+
+    Raises:
+        InputError: the tree is dirty, or a secret is wrong.
+        DarkroomError: DVC or git failed.
+    """
+    lock = FileLock(services.state_folder() / "retrain.lock", timeout=0)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise InputError(f"another darkroom retrain is at work here ({lock.lock_file}); wait for it to end") from None
+    with lock:
+        _require_clean_tree()
+        base = base or _base()
+        withheld = _withheld()
+        remote = _remote()
+        _reproduce(remote=remote, withheld=withheld)
+        if remote:
+            run_dvc("push", "--quiet", "--run-cache")
+        notes = [note for note in (withheld, None if remote else _no_remote()) if note]
+        changed = repository.changed_files(*RESULTS)
+        text = _summary(base, notes, changed=bool(changed))
+        write_text(summary / "summary.md", text + _pictures(summary))
+        if step := os.environ.get("GITHUB_STEP_SUMMARY"):
+            with Path(step).open("a", encoding="utf-8") as page:
+                page.write(text)
+        for note in notes:
+            print(note)
+        print(f"{summary / 'summary.md'} says what has changed" if changed else "nothing has changed")
+        if changed and not _is_pull_request():
+            _offer(summary / "summary.md")
+
+
+def _require_clean_tree() -> None:
+    if git("rev-parse", "HEAD") is None:
+        raise InputError("this is no git repository with a commit; retraining starts from one: git init, git commit")
+    if dirty := repository.changed_files():
+        more = f" and {len(dirty) - 1} more" if len(dirty) > 1 else ""
+        raise InputError(
+            f"the tree is dirty ({dirty[0]}{more}); commit, stash or ignore it, so that results name a commit"
+        )
+
+
+def _is_pull_request() -> bool:
+    return os.environ.get("GITHUB_EVENT_NAME", "").startswith("pull_request")
+
+
+def _base() -> str:
+    if branch := os.environ.get("GITHUB_BASE_REF"):
+        return f"origin/{branch}"
+    return git("rev-parse", "HEAD") or "HEAD"
+
+
+def _withheld() -> str | None:
+    """Return why nothing may be promoted; None where it may."""
+    if not os.environ.get("MLFLOW_TRACKING_URI"):
+        # A variable that is set but empty is what a missing secret looks like.
+        os.environ.pop("MLFLOW_TRACKING_URI", None)
+        return NO_REGISTRY
+    return "pull request: nothing promoted" if _is_pull_request() else None
+
+
+def _remote() -> bool:
+    """Set DVC's remote to the one that the environment names, and say whether there is any."""
+    if url := os.environ.get(REMOTE_URL):
+        run_dvc("remote", "add", "--quiet", "--local", "--force", "--default", repository.DEFAULT_REMOTE, url)
+    return repository.has_remote()
+
+
+def _no_remote() -> str:
+    return f"no DVC remote: nothing pulled or pushed (set {REMOTE_URL}, or dvc remote add --default)"
+
+
+def _reproduce(*, remote: bool, withheld: str | None) -> None:
+    missing = not Path(read_params().data.path).exists()
+    if missing and not remote:
+        raise InputError(
+            f"{read_params().data.path} is not here, and there is no DVC remote to pull it from; set {REMOTE_URL}"
+        )
+    if not missing:
+        check_inputs()
+    services.check_tracking()
+    if services.is_local():
+        _restore_store(remote=remote)
+    environment = {lineage.DECIDE_ONLY: withheld} if withheld else {}
+    run_dvc("repro", *(("--pull", "--allow-missing") if remote else ()), **environment)
+
+
+def _restore_store(*, remote: bool) -> None:
+    """Fill the new store of a fresh machine, so that there is a champion to compare with and a run to go on with."""
+    from darkroom import restoring
+
+    networks = restoring.networks_of(Path())
+    if networks and remote:
+        targets = sorted({name for network in networks for name in restoring.outputs_of(network)})
+        run_dvc("pull", "--quiet", "--allow-missing", *targets)
+    try:
+        for line in restoring.restore():
+            print(line)
+    except DarkroomError as error:
+        # What cannot be restored is trained anew, or compared with nothing; either is said.
+        print(f"not restored: {error}")
+
+
+def _summary(base: str, notes: Iterable[str], *, changed: bool) -> str:
+    if not changed:
+        return "# Retraining\n\nNothing has changed: data, parameters and code are those of the results in git.\n"
+    decision = read_json("reports/promotion.json")
+    parts = [
+        "# Retraining",
+        f"**{decision['outcome'].capitalize()}**: {decision['reason']}",
+        *(f"> {note}" for note in notes),
+        f"Compared with `{base[:12]}`:",
+        "## Metrics",
+        ask_dvc(
+            "metrics", "diff", base, "--md", "--targets", *map(str, sorted(Path().glob("runs/*/test.json")))
+        ).strip()
+        or "No metric has changed.",
+        "## Parameters",
+        ask_dvc("params", "diff", base, "--md", "--targets", "params.yaml").strip() or "No parameter has changed.",
+        "## Training",
+        _curves(),
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _curves() -> str:
+    """Draw the validation accuracy of each network as Mermaid, which GitHub shows where no picture can be stored."""
+    charts = []
+    for network in read_params().models:
+        history = Path("reports") / network / "history.csv"
+        if not history.is_file():
+            continue
+        with history.open(encoding="utf-8") as file:
+            accuracies = [f"{float(row['val_accuracy']):.4f}" for row in csv.DictReader(file)]
+        charts.append(
+            f'```mermaid\nxychart-beta\n  title "{network}"\n  x-axis "epoch" 1 --> {max(2, len(accuracies))}\n'
+            f'  y-axis "validation accuracy" 0 --> 1\n  line [{", ".join(accuracies)}]\n```'
+        )
+    return "\n\n".join(charts)
+
+
+def _pictures(folder: Path) -> str:
+    """Copy the pictures of all networks beside the summary, and show them."""
+    shown = []
+    for network in read_params().models:
+        for name in PICTURES:
+            picture = Path("reports") / network / name
+            if picture.is_file():
+                folder.mkdir(parents=True, exist_ok=True)
+                shutil.copy(picture, folder / f"{network}-{name}")
+                shown.append(f"![{network}, {picture.stem.replace('_', ' ')}]({network}-{name})")
+    return "\n## Pictures\n\n" + "\n\n".join(shown) + "\n" if shown else ""
+
+
+def _offer(body: Path) -> None:
+    """Push the results on a branch of their own, and open a pull request where GitHub's command line is at hand."""
+    branch = f"retrain/{lineage.current_lock_digest()}"
+    target = os.environ.get("GITHUB_REF_NAME") or git("branch", "--show-current") or "main"
+    if git("remote", "get-url", "origin") is None:
+        print("no git remote origin: commit dvc.lock, runs and reports yourself")
+        return
+    if git("ls-remote", "--exit-code", "origin", f"refs/heads/{branch}"):
+        print(f"these results are on the branch {branch} already")
+        return
+    identity = (
+        () if git("config", "user.email") else ("-c", "user.name=Darkroom", "-c", "user.email=darkroom@localhost")
+    )
+    title = f"Retrain: {read_json('reports/promotion.json')['reason']}"
+    run_git("switch", "--quiet", "--create", branch)
+    run_git("add", "--", *RESULTS)
+    run_git(*identity, "commit", "--quiet", "--message", title)
+    github = shutil.which("gh") and os.environ.get("GH_TOKEN")
+    # The token goes to git through GitHub's own helper, and onto no disk.
+    helper = ("-c", "credential.helper=!gh auth git-credential") if github else ()
+    run_git(*helper, "push", "--quiet", "origin", branch)
+    if github:
+        repository.run(
+            "gh", "pr", "create", "--base", target, "--head", branch, "--title", title, "--body-file", str(body)
+        )
+    else:
+        print(f"pushed the branch {branch}; open a pull request from it to {target}")
