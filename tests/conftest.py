@@ -63,6 +63,11 @@ def write_folder(root, labels="ab", count=30, **options):
     return root
 
 
+def environment(**more):
+    """The environment of a user who has activated the one that runs the tests."""
+    return {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}", **more}
+
+
 class Project:
     """A copy of this repository's tracked parts in a folder of its own, with git and DVC."""
 
@@ -91,13 +96,12 @@ class Project:
         edit_params(self.root / "params.yaml", {name.replace("__", "."): value for name, value in changes.items()})
         return self
 
-    def run(self, *command, code=0, timeout=600, **environment):
+    def run(self, *command, code=0, timeout=600, **variables):
         """Run a command of the environment in the project; return what it printed."""
-        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
         done = subprocess.run(
             command,
             cwd=self.root,
-            env={**os.environ, "PATH": path, **environment},
+            env=environment(**variables),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

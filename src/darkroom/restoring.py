@@ -87,7 +87,9 @@ def _restore_network(folder: Path, network: Network) -> Iterator[str]:
         )
     report = folder / "reports" / network
     _restore_search(report / "trials.csv", network, record)
-    with tracking.restored_run(network, record.started, {**record.tags, tracking.ORIGINAL: record.run_id}) as run:
+    lock = lineage.lock_digest((folder / "dvc.lock").read_text(encoding="utf-8"))
+    tags = {**record.tags, "dvc_lock": lock, tracking.ORIGINAL: record.run_id}
+    with tracking.restored_run(network, record.started, tags) as run:
         yield from _restore_inputs(run, folder, network)
         history = pd.read_csv(report / "history.csv")
         for epoch, values in enumerate(history.drop(columns="epoch").to_dict("records")):

@@ -94,8 +94,8 @@ def open_store() -> None:
     lock = FileLock(services.state_folder() / "store.lock", timeout=LOCKED_FOR)
     try:
         with lock:
-            if services.is_local() and MlflowClient().get_experiment_by_name(services.EXPERIMENT) is None:
-                MlflowClient().create_experiment(services.EXPERIMENT, artifact_location=services.artifacts_uri())
+            if services.is_local() and not services.local_store().exists():
+                _create_local_store()
             mlflow.set_experiment(services.EXPERIMENT)
             _close_left_open()
     except Timeout:
@@ -104,6 +104,15 @@ def open_store() -> None:
         ) from None
     except MlflowException as error:
         raise InputError(_refused_store(error)) from None
+
+
+def _create_local_store() -> None:
+    """Create the default store under another name first: killed half-way, MLflow's tables could never be completed."""
+    unfinished = services.state_folder() / "new-store.db"
+    unfinished.unlink(missing_ok=True)
+    client = MlflowClient(f"sqlite:///{unfinished}")
+    client.create_experiment(services.EXPERIMENT, artifact_location=services.artifacts_uri())
+    unfinished.rename(services.local_store())
 
 
 def _refused_store(error: MlflowException) -> str:

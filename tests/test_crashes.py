@@ -1,0 +1,178 @@
+"""Every stage killed at moments of its own, under the real DVC; and many processes at one store. Slow."""
+
+import json
+import os
+import random
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from contextlib import closing
+
+import pandas as pd
+import pytest
+
+from conftest import Project, environment, write_folder
+from darkroom import processes
+
+pytestmark = pytest.mark.slow
+
+STAGES = ("ingest", "validate", "preprocess", "search@mlp", "train@mlp", "evaluate@mlp", "promote")
+PARAMS = {
+    "data.source": "folder",
+    "data.path": "data/raw",
+    "models": ["mlp"],
+    "search.trials": 3,
+    "search.epochs": 2,
+    "search.mlp": {"learning": {"learning_rate": {"low": 0.001, "high": 0.01}}},
+    "train.mlp.epochs": 4,
+    "train.mlp.hidden_units": [16],
+}
+
+
+def made(root):
+    project = Project(root)
+    write_folder(root / "data" / "raw", "ab", 40)
+    return project.params(**PARAMS).git()
+
+
+def start(project, *command):
+    return subprocess.Popen(
+        command,
+        cwd=project.root,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def durations(project):
+    """Run the pipeline; return the seconds of each stage."""
+    began = {}
+    with start(project, "dvc", "repro") as repro:
+        for line in repro.stdout:
+            if line.startswith("Running stage '"):
+                began[line.split("'")[1]] = time.monotonic()
+    assert repro.returncode == 0
+    ends = [*list(began.values())[1:], time.monotonic()]
+    return {stage: end - start for (stage, start), end in zip(began.items(), ends, strict=True)}
+
+
+def kill(project, stage, after, *, dvc_alone):
+    """Start a stage, and kill it some seconds after its beginning, with or without its DVC's children."""
+    with start(project, "dvc", "repro", "--force", "--single-item", stage) as repro:
+        next(line for line in repro.stdout if line.startswith("Running stage"))
+        time.sleep(after)
+        if not dvc_alone:
+            os.killpg(repro.pid, signal.SIGKILL)
+            return
+        group = subprocess.run(["pgrep", "-g", str(repro.pid)], capture_output=True, text=True, check=True).stdout
+        named = [processes.identity(int(pid)) for pid in group.split() if int(pid) != repro.pid]
+        repro.kill()
+    deadline = time.monotonic() + 10
+    while not all(processes.has_ended(name) for name in named):
+        assert time.monotonic() < deadline, f"{stage} outlives its DVC"
+        time.sleep(0.05)
+
+
+def results(project):
+    """What must not depend on having been killed."""
+    root = project.root
+    predictions = pd.read_csv(root / "reports/mlp/predictions.csv", dtype=str)
+    trials = pd.read_csv(root / "reports/mlp/trials.csv", dtype=str)
+    return (
+        json.loads((root / "runs/mlp/best_params.json").read_text()),
+        json.loads((root / "reports/mlp/metrics.json").read_text()),
+        (root / "reports/mlp/history.csv").read_text(),
+        predictions.to_csv(),
+        trials.to_csv(),
+    )
+
+
+def test_each_stage_is_killed_three_times_and_the_pipeline_ends_as_if_nothing_had_been(tmp_path):
+    undisturbed = made(tmp_path / "undisturbed")
+    seconds = durations(undisturbed)
+    assert tuple(seconds) == STAGES
+
+    killed = made(tmp_path / "killed")
+    moments = random.Random(7)
+    for stage in STAGES:
+        for attempt in range(3):
+            kill(killed, stage, moments.uniform(0, 0.95 * seconds[stage]), dvc_alone=attempt == 1)
+        killed.run("dvc", "repro", stage)
+    printed = killed.run("dvc", "repro")
+    assert "Running stage" not in printed
+    assert results(killed) == results(undisturbed)
+    with closing(sqlite3.connect(killed.root / "mlflow.db")) as store:
+        assert store.execute("SELECT count(*) FROM runs WHERE status = 'RUNNING'").fetchone() == (0,)
+        runs = store.execute("SELECT count(*) FROM tags WHERE key = 'stage' AND value = 'train'").fetchone()[0]
+        assert runs >= 2
+    assert "as reports/promotion.json left it" in killed.run("darkroom", "check")
+    assert killed.run("darkroom", "predict", "data/raw/a/000.png")
+    assert not list((killed.root / ".darkroom" / "search").glob("*.db"))
+
+
+def test_an_interrupted_search_goes_on_in_the_same_run(tmp_path):
+    project = made(tmp_path / "project")
+    project.params(search__epochs=4, search__warmup_epochs=4)
+    project.run("dvc", "repro", "preprocess")
+    with start(project, "dvc", "repro", "search@mlp") as repro:
+        next(line for line in repro.stdout if line.startswith("mlp trial 1  epoch 1/4"))
+        os.killpg(repro.pid, signal.SIGKILL)
+    printed = project.run("dvc", "repro", "search@mlp")
+    assert "mlp trial 0 of 3" not in printed
+    assert "mlp trial 1 of 3" in printed
+    with closing(sqlite3.connect(project.root / "mlflow.db")) as store:
+        runs = dict(store.execute("SELECT run_uuid, status FROM runs WHERE name = 'mlp search'").fetchall())
+        trials = store.execute(
+            "SELECT name, status FROM runs WHERE name LIKE 'mlp trial%' ORDER BY start_time"
+        ).fetchall()
+    assert list(runs.values()) == ["FINISHED"]
+    assert trials == [
+        ("mlp trial 0", "FINISHED"),
+        ("mlp trial 1", "FAILED"),
+        ("mlp trial 1", "FINISHED"),
+        ("mlp trial 2", "FINISHED"),
+    ]
+
+
+def test_of_two_runs_at_once_one_works_and_the_other_says_so(tmp_path):
+    project = made(tmp_path / "project")
+    with start(project, "dvc", "repro", "preprocess") as first:
+        next(line for line in first.stdout if line.startswith("Running stage 'ingest'"))
+        printed = project.run("dvc", "repro", "preprocess", code=255)
+        first.communicate()
+    assert first.returncode == 0
+    assert "is busy, it is being" in printed or "Unable to acquire lock" in printed
+    assert "Traceback" not in printed
+
+
+OPEN = """
+import os, sys
+from darkroom import tracking
+children = []
+for _ in range(20):
+    pid = os.fork()
+    if not pid:
+        tracking.open_store()
+        with tracking.start_run("mlp", "train", {}):
+            pass
+        os._exit(0)
+    children.append(pid)
+sys.exit(sum(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) != 0 for pid in children))
+"""
+
+
+def test_twenty_processes_open_an_empty_store_at_once(tmp_path):
+    project = Project(tmp_path / "project")
+    project.run(sys.executable, "-c", OPEN)
+    with closing(sqlite3.connect(project.root / "mlflow.db")) as store:
+        assert store.execute("SELECT count(*), min(status), max(status) FROM runs").fetchone() == (
+            20,
+            "FINISHED",
+            "FINISHED",
+        )
+        assert store.execute("SELECT count(*) FROM experiments").fetchone() == (2,)
