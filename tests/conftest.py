@@ -2,8 +2,10 @@
 
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -71,8 +73,8 @@ def environment(**more):
 class Project:
     """A copy of this repository's tracked parts in a folder of its own, with git and DVC."""
 
-    def __init__(self, root):
-        self.root = root
+    def __init__(self, root, **variables):
+        self.root, self.variables = root, variables
         for part in PARTS:
             source, target = ROOT / part, root / part
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -81,29 +83,44 @@ class Project:
             else:
                 shutil.copy(source, target)
 
-    def git(self):
-        for command in (
-            ["init", "-q"],
-            ["config", "user.email", "test@example.org"],
-            ["config", "user.name", "test"],
-            ["add", "-A"],
-            ["commit", "-qm", "start"],
-        ):
-            subprocess.run(["git", *command], cwd=self.root, check=True)
+    @classmethod
+    def at(cls, root, **variables):
+        """A project that is in a folder already, or will be."""
+        project = cls.__new__(cls)
+        project.root, project.variables = root, variables
+        return project
+
+    def git(self, *tracked_by_dvc):
+        """Make it a repository with one commit."""
+        subprocess.run(["git", "init", "-q", "-b", "master"], cwd=self.root, check=True)
+        if tracked_by_dvc:
+            self.run("dvc", "add", "--quiet", *tracked_by_dvc)
+        return self.commit("start")
+
+    def commit(self, message):
+        identity = ["-c", "user.email=test@example.org", "-c", "user.name=test"]
+        subprocess.run(["git", "add", "-A"], cwd=self.root, check=True)
+        subprocess.run(["git", *identity, "commit", "-qm", message], cwd=self.root, check=True)
         return self
+
+    def champion(self):
+        """The run of the model that a store in this folder calls champion."""
+        query = "SELECT run_id FROM registered_model_aliases JOIN model_versions USING (name, version) WHERE alias = ?"
+        with closing(sqlite3.connect(self.root / "mlflow.db")) as store:
+            return store.execute(query, ("champion",)).fetchone()[0]
 
     def params(self, **changes):
         edit_params(self.root / "params.yaml", {name.replace("__", "."): value for name, value in changes.items()})
         return self
 
-    def run(self, *command, code=0, timeout=600, **variables):
+    def run(self, *command, code=0, timeout=600, stderr=subprocess.STDOUT, **variables):
         """Run a command of the environment in the project; return what it printed."""
         done = subprocess.run(
             command,
             cwd=self.root,
-            env=environment(**variables),
+            env=environment(**self.variables, **variables),
             stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
+            stderr=stderr,
             text=True,
             timeout=timeout,
             check=False,

@@ -50,14 +50,6 @@ def small(tmp_path_factory):
     return project
 
 
-def champion(project):
-    query = (
-        "SELECT v.run_id FROM registered_model_aliases a JOIN model_versions v USING (name, version) WHERE alias = ?"
-    )
-    with closing(sqlite3.connect(project.root / "mlflow.db")) as store:
-        return store.execute(query, ("champion",)).fetchone()[0]
-
-
 def test_everything_is_there_after_one_command(small):
     names = ["search@mlp", "search@lenet5", "train@mlp", "train@lenet5", "evaluate@mlp", "evaluate@lenet5", "promote"]
     assert stages_run(small.printed) == ["ingest", "validate", "preprocess", *names]
@@ -75,7 +67,7 @@ def test_everything_is_there_after_one_command(small):
         }
     decision = json.loads((small.root / "reports/promotion.json").read_text())
     assert decision["outcome"] == "promote"
-    assert champion(small) == decision["candidate"]["run_id"]
+    assert small.champion() == decision["candidate"]["run_id"]
     assert (small.root / "reports/data_docs/index.html").is_file()
     assert (small.root / "reports/augmentation.png").is_file()
     assert "WARNING" not in small.printed
@@ -180,9 +172,9 @@ def test_a_changed_value_reruns_its_network_alone(small):
     assert stages_run(printed) == ["search@lenet5", "train@lenet5", "evaluate@lenet5", "promote"]
     decision = json.loads((small.root / "reports/promotion.json").read_text())
     if decision["outcome"] == "promote":
-        assert champion(small) == decision["candidate"]["run_id"]
+        assert small.champion() == decision["candidate"]["run_id"]
     elif decision["champion"]["run_id"] != decision["candidate"]["run_id"]:
-        assert champion(small) == decision["champion"]["run_id"]
+        assert small.champion() == decision["champion"]["run_id"]
 
 
 def test_an_undone_change_is_restored_and_decided_anew(small):
