@@ -1,9 +1,10 @@
-# make repro   set up, check params.yaml, run the pipeline        make test   set up, run the tests
-# make lint    ruff, mypy, workflows                              make ui     the MLflow UI
+# make repro     set up, check, run the pipeline, check the registry    make test   set up, run the tests
+# make retrain   set up, darkroom retrain: what CI does                 make ui     the MLflow UI
+# make lint      ruff, mypy, workflows, compose.yaml
 # EXTRA=gpu installs TensorFlow with CUDA; PYTHON=python3.12 chooses the interpreter of the environment.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup repro check test test-slow lint format ui bench lock
+.PHONY: help setup check repro retrain test test-slow lint format ui bench lock
 
 PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
 	$$python -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null && echo $$python && break; done)
@@ -41,9 +42,14 @@ $(INSTALLED): $(LOCK) pyproject.toml
 check: setup
 	@darkroom check
 
-repro: check
+repro: setup
+	@darkroom check --inputs
 	@python -m compileall -q src pipeline
 	@dvc repro
+	@darkroom check --registry
+
+retrain: setup
+	@darkroom retrain
 
 test: setup
 	@python -m pytest
@@ -56,6 +62,7 @@ lint: setup
 	@ruff format --check
 	@mypy
 	@check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	@check-jsonschema --builtin-schema vendor.compose-spec compose.yaml
 	@zizmor --offline --no-progress --quiet .github/workflows
 
 format: setup
