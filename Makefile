@@ -11,7 +11,9 @@ PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
 EXTRA ?= cpu
 LOCK := requirements$(if $(filter gpu,$(EXTRA)),-gpu).lock
 BIN := .venv/bin
-INSTALLED := .venv/installed-$(EXTRA)
+# An environment knows its own place: in a moved or copied folder it would run the original's code.
+HERE := $(shell pwd | cksum | cut -d' ' -f1)
+INSTALLED := .venv/installed-$(EXTRA)-$(HERE)
 
 # Tools and stages are those of the environment, whatever is activated.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
@@ -28,6 +30,7 @@ setup: $(INSTALLED)
 $(INSTALLED): $(LOCK) pyproject.toml
 	@test -n "$(PYTHON)" || { echo "setup: no Python 3.11 to 3.13 found; install one, or name it: make PYTHON=/path/to/python"; exit 2; }
 	@echo "setup: environment in .venv from $(LOCK)"
+	@ls .venv/installed-*-$(HERE) >/dev/null 2>&1 || rm -rf .venv
 	@rm -f .venv/installed-*
 	@$(PYTHON) -m venv .venv
 	@# uv itself comes through pip and the same lock; it installs the rest, compiled, in a quarter of pip's time.

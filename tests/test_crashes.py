@@ -101,15 +101,15 @@ def test_each_stage_is_killed_three_times_and_the_pipeline_ends_as_if_nothing_ha
     moments = random.Random(7)
     for stage in STAGES:
         for attempt in range(3):
-            kill(killed, stage, moments.uniform(0, 0.95 * seconds[stage]), dvc_alone=attempt == 1)
+            # One in each third of the stage's time.
+            after = (attempt + moments.random()) / 3 * 0.95 * seconds[stage]
+            kill(killed, stage, after, dvc_alone=attempt == 1)
         killed.run("dvc", "repro", stage)
     printed = killed.run("dvc", "repro")
     assert "Running stage" not in printed
     assert results(killed) == results(undisturbed)
     with closing(sqlite3.connect(killed.root / "mlflow.db")) as store:
         assert store.execute("SELECT count(*) FROM runs WHERE status = 'RUNNING'").fetchone() == (0,)
-        runs = store.execute("SELECT count(*) FROM tags WHERE key = 'stage' AND value = 'train'").fetchone()[0]
-        assert runs >= 2
     assert "as reports/promotion.json left it" in killed.run("darkroom", "check")
     assert killed.run("darkroom", "predict", "data/raw/a/000.png")
     assert not list((killed.root / ".darkroom" / "search").glob("*.db"))

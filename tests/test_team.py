@@ -106,7 +106,7 @@ class Servers:
             time.sleep(0.25)
         else:
             raise AssertionError(log.read_text())
-        return f"postgresql://mlflow@127.0.0.1:{port}/postgres"
+        return f"postgresql+psycopg2://mlflow@127.0.0.1:{port}/postgres"
 
     def mlflow(self, backend):
         port = free_port()

@@ -407,7 +407,10 @@ def test_a_store_of_another_mlflow_is_refused_with_the_remedy(tmp_path, monkeypa
 def test_a_store_that_another_process_holds(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(tracking, "LOCKED_FOR", 0.1)
-    with FileLock(services.state_folder() / "store.lock"), pytest.raises(InputError, match="another process holds"):
+    with (
+        FileLock(services.state_folder() / "store.lock"),
+        pytest.raises(InputError, match=r"another process holds .darkroom/store.lock"),
+    ):
         tracking.open_store()
 
 

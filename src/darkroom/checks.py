@@ -5,7 +5,7 @@ import json
 from importlib import metadata
 from pathlib import Path
 
-from darkroom import services
+from darkroom import lineage, services
 from darkroom.errors import InputError
 from darkroom.files import read_json, write_text
 from darkroom.params import Params, read_params
@@ -67,7 +67,11 @@ def check_registry(report: str | Path = "reports/promotion.json") -> str:
         return "no promotion yet"
     decision = read_json(report)
     name = read_params().promote.registered_model
+    if "champion_run_id" not in decision:
+        raise InputError(f"{report} holds no decision, as after an interruption; decide anew: {DECIDE_ANEW}")
     if withheld := decision["withheld"]:
+        if withheld == lineage.withheld():
+            return f"{report}: decided but not carried out ({withheld})"
         raise InputError(
             f"{report}: decided but not carried out ({withheld}); to carry it out, decide anew: {DECIDE_ANEW}"
         )

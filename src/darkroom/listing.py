@@ -45,7 +45,7 @@ def rows(name: str, revision: str | None = None) -> list[dict[str, Any]]:
                 "trained at": _commit(tags),
                 "recorded in": recorded.get(run_id, ""),
                 "dvc.lock": tags.get("dvc_lock", ""),
-                "experiment": tags.get("dvc_experiment", "").replace("none", ""),
+                "experiment": "" if tags.get("dvc_experiment") == "none" else tags.get("dvc_experiment", ""),
                 "version": int(version.version) if version else None,
                 "alias": ", ".join(aliases.get(str(version.version), [])) if version else "",
                 "workspace": run_id in here,

@@ -8,7 +8,6 @@ from typing import Any
 
 import mlflow
 import pandas as pd
-from filelock import FileLock, Timeout
 from mlflow import MlflowClient
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
@@ -110,13 +109,7 @@ def one_promotion_at_a_time(name: str) -> Iterator[None]:
         InputError: another promotion held the lock for too long.
     """
     if services.is_local():
-        lock = FileLock(services.state_folder() / "promotion.lock", timeout=LOCKED_FOR)
-        try:
-            lock.acquire()
-        except Timeout:
-            raise InputError(_held(f"the lock {lock.lock_file}")) from None
-        with lock:
-            lock.release()
+        with services.locked("promotion", LOCKED_FOR):
             yield
         return
     guard = f"{name}.promotion"
@@ -141,7 +134,10 @@ def _acquire(guard: str) -> None:
         if _left_behind(guard):
             client.delete_registered_model(guard)
         elif time.monotonic() > until:
-            raise InputError(_held(f"the registered model {guard}"))
+            raise InputError(
+                f"another promotion holds the registered model {guard} for more than {LOCKED_FOR:g} seconds; wait for "
+                "it, or delete that model if the machine that made it is gone"
+            )
         else:
             time.sleep(1)
 
@@ -154,10 +150,3 @@ def _left_behind(guard: str) -> bool:
         if error.error_code in ABSENT:
             return False  # freed in this moment
         raise
-
-
-def _held(what: str) -> str:
-    return (
-        f"another promotion holds {what} for more than {LOCKED_FOR / 60:g} minutes; wait for it, or delete it if "
-        "the machine that held it is gone"
-    )

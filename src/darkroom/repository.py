@@ -67,9 +67,10 @@ def run_dvc(*arguments: str, folder: str | Path = ".", **environment: str) -> No
 
 
 def _last_line(text: str) -> str:
-    return next(
-        (line.removeprefix("ERROR: ") for line in reversed(text.strip().splitlines()) if line), "no reason given"
-    )
+    """Return the last error that a command printed, else its last line."""
+    lines = [line for line in text.splitlines() if line.strip()]
+    errors = [line.removeprefix("ERROR: ") for line in lines if line.startswith("ERROR: ")]
+    return (errors or lines or ["no reason given"])[-1]
 
 
 def has_remote() -> bool:

@@ -86,10 +86,8 @@ def _restore_network(folder: Path, network: Network) -> Iterator[str]:
             f"{missing[0]} is not here ({len(missing)} outputs of {network} are missing); run dvc pull first"
         )
     report = folder / "reports" / network
-    _restore_search(report / "trials.csv", network, record)
     lock = lineage.lock_digest((folder / "dvc.lock").read_text(encoding="utf-8"))
-    tags = {**record.tags, "dvc_lock": lock, tracking.ORIGINAL: record.run_id}
-    with tracking.restored_run(network, record.started, tags) as run:
+    with tracking.restored_run(network, record.started, {**record.tags, "dvc_lock": lock}) as run:
         yield from _restore_inputs(run, folder, network)
         history = pd.read_csv(report / "history.csv")
         for epoch, values in enumerate(history.drop(columns="epoch").to_dict("records")):
@@ -101,6 +99,9 @@ def _restore_network(folder: Path, network: Network) -> Iterator[str]:
         records.log_best_epoch(run, record)
         if (report / "metrics.json").is_file():
             records.log_evaluation(run, read_json(report / "metrics.json"), report)
+    _restore_search(report / "trials.csv", network, record)
+    # Last, so that a run that was restored by half is not taken for the one that it stands for.
+    tracking.annotate_run(run.run_id, {tracking.ORIGINAL: record.run_id})
     yield f"{network}: run {record.run_id} is back as {run.run_id}"
 
 

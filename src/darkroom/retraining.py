@@ -2,21 +2,22 @@
 
 import csv
 import os
+import re
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
 from darkroom import lineage, repository, services
 from darkroom.checks import check_inputs
 from darkroom.errors import DarkroomError, InputError
-from darkroom.files import read_json, write_text
+from darkroom.files import read_json, write_json, write_text
 from darkroom.lineage import git
 from darkroom.params import read_params
 from darkroom.repository import ask_dvc, run_dvc, run_git
 
+PROMOTION = Path("reports/promotion.json")
 RESULTS = ("dvc.lock", "runs", "reports")
+SHORT = 12
 PICTURES = ("curves.png", "confusion_matrix.png")
 NO_REGISTRY = "no persistent registry: nothing promoted"
 REMOTE_URL = "DVC_REMOTE_URL"
@@ -33,20 +34,13 @@ def retrain(summary: Path, base: str | None = None) -> None:
         InputError: the tree is dirty, or a secret is wrong.
         DarkroomError: DVC or git failed.
     """
-    lock = FileLock(services.state_folder() / "retrain.lock", timeout=0)
-    try:
-        lock.acquire()
-    except Timeout:
-        raise InputError(f"another darkroom retrain is at work here ({lock.lock_file}); wait for it to end") from None
-    with lock:
+    with services.locked("retrain", 0):
         _require_clean_tree()
         base = base or _base()
         withheld = _withheld()
         remote = _remote()
         _reproduce(remote=remote, withheld=withheld)
-        if remote:
-            run_dvc("push", "--quiet", "--run-cache")
-        notes = [note for note in (withheld, None if remote else _no_remote()) if note]
+        notes = [note for note in (withheld, _push() if remote else _no_remote()) if note]
         changed = repository.changed_files(*RESULTS)
         text = _summary(base, notes, changed=bool(changed))
         write_text(summary / "summary.md", text + _pictures(summary))
@@ -96,6 +90,17 @@ def _remote() -> bool:
     return repository.has_remote()
 
 
+def _push() -> str | None:
+    """Push what was made; return a note where a pull request, as that of a fork, may not."""
+    try:
+        run_dvc("push", "--quiet", "--run-cache")
+    except DarkroomError:
+        if not _is_pull_request():
+            raise
+        return "pull request without access to the DVC remote: nothing pushed"
+    return None
+
+
 def _no_remote() -> str:
     return f"no DVC remote: nothing pulled or pushed (set {REMOTE_URL}, or dvc remote add --default)"
 
@@ -111,6 +116,9 @@ def _reproduce(*, remote: bool, withheld: str | None) -> None:
     services.check_tracking()
     if services.is_local():
         _restore_store(remote=remote)
+    if withheld is None and PROMOTION.is_file() and read_json(PROMOTION).get("withheld"):
+        # A decision that was not to be carried out then may be now; DVC runs a stage again whose output was changed.
+        write_json(PROMOTION, {})
     environment = {lineage.DECIDE_ONLY: withheld} if withheld else {}
     run_dvc("repro", *(("--pull", "--allow-missing") if remote else ()), **environment)
 
@@ -134,12 +142,12 @@ def _restore_store(*, remote: bool) -> None:
 def _summary(base: str, notes: Iterable[str], *, changed: bool) -> str:
     if not changed:
         return "# Retraining\n\nNothing has changed: data, parameters and code are those of the results in git.\n"
-    decision = read_json("reports/promotion.json")
+    decision = read_json(PROMOTION)
     parts = [
         "# Retraining",
         f"**{decision['outcome'].capitalize()}**: {decision['reason']}",
         *(f"> {note}" for note in notes),
-        f"Compared with `{base[:12]}`:",
+        f"Compared with `{base[:SHORT] if re.fullmatch('[0-9a-f]{40}', base) else base}`:",
         "## Metrics",
         ask_dvc(
             "metrics", "diff", base, "--md", "--targets", *map(str, sorted(Path().glob("runs/*/test.json")))
@@ -189,7 +197,10 @@ def _offer(body: Path) -> None:
     if git("remote", "get-url", "origin") is None:
         print("no git remote origin: commit dvc.lock, runs and reports yourself")
         return
-    if git("ls-remote", "--exit-code", "origin", f"refs/heads/{branch}"):
+    github = shutil.which("gh") and os.environ.get("GH_TOKEN")
+    # The token goes to git through GitHub's own helper, and onto no disk.
+    helper = ("-c", "credential.helper=!gh auth git-credential") if github else ()
+    if git(*helper, "ls-remote", "--exit-code", "origin", f"refs/heads/{branch}"):
         print(f"these results are on the branch {branch} already")
         return
     identity = (
@@ -199,9 +210,6 @@ def _offer(body: Path) -> None:
     run_git("switch", "--quiet", "--create", branch)
     run_git("add", "--", *RESULTS)
     run_git(*identity, "commit", "--quiet", "--message", title)
-    github = shutil.which("gh") and os.environ.get("GH_TOKEN")
-    # The token goes to git through GitHub's own helper, and onto no disk.
-    helper = ("-c", "credential.helper=!gh auth git-credential") if github else ()
     run_git(*helper, "push", "--quiet", "origin", branch)
     if github:
         repository.run(

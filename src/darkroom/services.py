@@ -4,9 +4,12 @@ import os
 import sqlite3
 import urllib.error
 import urllib.request
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
+
+from filelock import FileLock, Timeout
 
 from darkroom.errors import InputError
 
@@ -43,6 +46,30 @@ def state_folder() -> Path:
     return folder
 
 
+@contextmanager
+def locked(name: str, seconds: float) -> Iterator[None]:
+    """Hold a lock of this project, which the system frees when its holder dies.
+
+    Args:
+        name: of the lock.
+        seconds: how long to wait for another holder.
+
+    Raises:
+        InputError: another process held it all that time.
+    """
+    lock = FileLock(state_folder() / f"{name}.lock")
+    try:
+        lock.acquire(timeout=seconds)
+    except Timeout:
+        raise InputError(
+            f"another process holds .darkroom/{name}.lock (waited for {seconds:g} s); wait for it to end, or end it"
+        ) from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
 def artifacts_uri() -> str:
     """Return where the default tracking store keeps its files."""
     return (project_root() / "mlartifacts").as_uri()
@@ -75,7 +102,8 @@ def _check_database(path: Path, must_exist: bool) -> None:  # noqa: FBT001
     if not path.exists():
         if must_exist:
             raise InputError(
-                f"no tracking store {path}; run dvc repro first, or set MLFLOW_TRACKING_URI to the store you mean"
+                f"no tracking store {path}; run dvc repro first, or in a clone dvc pull and darkroom restore, or set "
+                "MLFLOW_TRACKING_URI to the store you mean"
             )
         return
     try:

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import mlflow
-from filelock import FileLock, Timeout
 from mlflow import MlflowClient
 from mlflow.data.code_dataset_source import CodeDatasetSource
 from mlflow.data.meta_dataset import MetaDataset
@@ -91,17 +90,12 @@ def open_store() -> None:
     services.check_tracking()
     mlflow.set_tracking_uri(services.tracking_uri())
     # Two processes that create the same store at once would destroy each other's tables.
-    lock = FileLock(services.state_folder() / "store.lock", timeout=LOCKED_FOR)
     try:
-        with lock:
+        with services.locked("store", LOCKED_FOR):
             if services.is_local() and not services.local_store().exists():
                 _create_local_store()
             mlflow.set_experiment(services.EXPERIMENT)
             _close_left_open()
-    except Timeout:
-        raise InputError(
-            f"another process holds {lock.lock_file} for {LOCKED_FOR:g} seconds; wait for it to end, or end it"
-        ) from None
     except MlflowException as error:
         raise InputError(_refused_store(error)) from None
 
@@ -297,7 +291,7 @@ def restored_run(name: str, started: int, tags: Mapping[str, str]) -> Iterator[R
     Args:
         name: the run's name.
         started: milliseconds since 1970.
-        tags: as they were, and ``ORIGINAL`` with its old id.
+        tags: as they were.
     """
     experiment = mlflow.set_experiment(services.EXPERIMENT)
     created = MlflowClient().create_run(experiment.experiment_id, started, {**tags, **_process()}, name)
