@@ -10,6 +10,8 @@ from typing import Any
 from darkroom.errors import DarkroomError, InputError
 from darkroom.files import as_json
 
+CLEANABLE = ("models", "runs", "cache", "searches", "experiments")
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command.
@@ -71,6 +73,11 @@ def _parser() -> argparse.ArgumentParser:
     restore.add_argument("--all", action="store_true", help="every run in git's history, not the workspace's alone")
     restore.set_defaults(command=_restore)
 
+    clean = commands.add_parser("clean", help="show what takes up disk, and free what nothing needs")
+    clean.add_argument("what", nargs="*", type=_cleanable, metavar="WHAT", help=f"free {', '.join(CLEANABLE)}")
+    clean.add_argument("--json", action="store_true", help="print JSON, with sizes in bytes")
+    clean.set_defaults(command=_clean)
+
     retrain = commands.add_parser("retrain", help="pull, run what changed, push, sum up, offer the results: for CI")
     retrain.add_argument("--summary", type=Path, default=Path(".darkroom/summary"), metavar="FOLDER")
     retrain.add_argument("--base", metavar="REVISION", help="what to compare with; default: the current commit")
@@ -87,6 +94,13 @@ def _probability(text: str) -> float:
     if not 0 <= value <= 1:
         raise argparse.ArgumentTypeError(f"{text} given, a number from 0 to 1 was expected")
     return value
+
+
+def _cleanable(text: str) -> str:
+    # Not as choices, with which argparse before Python 3.12 wants at least one.
+    if text not in CLEANABLE:
+        raise argparse.ArgumentTypeError(f"{text} given, one of {', '.join(CLEANABLE)} was expected")
+    return text
 
 
 def _check(chosen: argparse.Namespace) -> int:
@@ -117,6 +131,29 @@ def _restore(chosen: argparse.Namespace) -> int:
 
     lines = list(restoring.restore(every=chosen.all)) or ["nothing is missing"]
     print("\n".join(lines))
+    return 0
+
+
+def _clean(chosen: argparse.Namespace) -> int:
+    from darkroom import services
+
+    services.check_tracking(must_exist=True)
+    from darkroom import cleaning
+
+    if not chosen.what:
+        rows = cleaning.rows()
+        print(as_json(rows) if chosen.json else _table([cleaning.shortened(row) for row in rows]), end="")
+        return 0
+    freed = []
+    for row in cleaning.free(chosen.what, _registered_model()):
+        freed.append(row)
+        if not chosen.json:
+            print(cleaning.line(row), flush=True)
+    left = cleaning.remainder(freed)
+    if chosen.json:
+        print(as_json(freed), end="")
+    elif left:
+        print(left)
     return 0
 
 

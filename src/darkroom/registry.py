@@ -73,7 +73,9 @@ def register(name: str, run_id: str, tags: Mapping[str, Any]) -> ModelVersion:
 
 
 def _create(name: str, run: mlflow.entities.Run) -> ModelVersion:
-    model_id = run.data.tags["model_uri"].removeprefix("models:/")
+    if tracking.MODEL not in run.data.tags:
+        raise InputError(f"the packaged model of run {run.info.run_id} was freed; darkroom restore brings it back")
+    model_id = run.data.tags[tracking.MODEL].removeprefix("models:/")
     source = MlflowClient().get_logged_model(model_id).artifact_location
     return MlflowClient().create_model_version(name, source, run.info.run_id, model_id=model_id, await_creation_for=0)
 

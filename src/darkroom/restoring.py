@@ -58,7 +58,7 @@ def outputs_of(network: Network) -> list[str]:
 
 def _restore_recorded(run_id: str, recorded: dict[str, str]) -> Iterator[str]:
     """Bring back a run that is not one of the workspace, from the commit that holds its results."""
-    if tracking.find_run(run_id):
+    if _is_whole(run_id):
         return
     if run_id not in recorded:
         raise InputError(
@@ -78,13 +78,18 @@ def _restore_recorded(run_id: str, recorded: dict[str, str]) -> Iterator[str]:
 
 def _restore_network(folder: Path, network: Network) -> Iterator[str]:
     record = RunRecord.read(folder / "runs" / network / "run.json")
-    if tracking.find_run(record.run_id):
+    if _is_whole(record.run_id):
         return
     missing = [name for name in outputs_of(network) if not (folder / name).is_file()]
     if missing:
         raise InputError(
             f"{missing[0]} is not here ({len(missing)} outputs of {network} are missing); run dvc pull first"
         )
+    if tracking.find_run(record.run_id):
+        with tracking.continue_run(record, network) as run:
+            _package(run, folder, network)
+        yield f"{network}: the packaged model of run {record.run_id} is back"
+        return
     report = folder / "reports" / network
     lock = lineage.lock_digest((folder / "dvc.lock").read_text(encoding="utf-8"))
     with tracking.restored_run(network, record.started, {**record.tags, "dvc_lock": lock}) as run:
@@ -92,9 +97,7 @@ def _restore_network(folder: Path, network: Network) -> Iterator[str]:
         history = pd.read_csv(report / "history.csv")
         for epoch, values in enumerate(history.drop(columns="epoch").to_dict("records")):
             run.log_epoch(epoch, {str(name): value for name, value in values.items()})
-        run.log_model(
-            folder / "models" / f"{network}.keras", folder / "data/prepared/dataset.json", folder / "src" / "darkroom"
-        )
+        _package(run, folder, network)
         records.log_curves(run, report)
         records.log_best_epoch(run, record)
         if (report / "metrics.json").is_file():
@@ -103,6 +106,18 @@ def _restore_network(folder: Path, network: Network) -> Iterator[str]:
     # Last, so that a run that was restored by half is not taken for the one that it stands for.
     tracking.annotate_run(run.run_id, {tracking.ORIGINAL: record.run_id})
     yield f"{network}: run {record.run_id} is back as {run.run_id}"
+
+
+def _is_whole(run_id: str) -> bool:
+    """Say whether the store has a run, and the packaged model that ``darkroom clean`` may have freed."""
+    run = tracking.find_run(run_id)
+    return run is not None and tracking.MODEL in run.data.tags
+
+
+def _package(run: Run, folder: Path, network: Network) -> None:
+    run.log_model(
+        folder / "models" / f"{network}.keras", folder / "data/prepared/dataset.json", folder / "src" / "darkroom"
+    )
 
 
 def _restore_inputs(run: Run, folder: Path, network: Network) -> Iterator[str]:
