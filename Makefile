@@ -58,7 +58,7 @@ test: setup
 	@python -m pytest
 
 test-slow: setup
-	@python -m pytest -m slow
+	@python -m pytest -m slow -n 2 --dist loadgroup
 
 lint: setup
 	@ruff check

@@ -50,6 +50,7 @@ def small(tmp_path_factory):
     return project
 
 
+@pytest.mark.xdist_group("pipeline")
 def test_everything_is_there_after_one_command(small):
     names = ["search@mlp", "search@lenet5", "train@mlp", "train@lenet5", "evaluate@mlp", "evaluate@lenet5", "promote"]
     assert stages_run(small.printed) == ["ingest", "validate", "preprocess", *names]
@@ -74,6 +75,7 @@ def test_everything_is_there_after_one_command(small):
     assert "Traceback" not in small.printed
 
 
+@pytest.mark.xdist_group("pipeline")
 def test_one_run_holds_all_that_belongs_to_a_network(small):
     code = (
         "import json; from darkroom import tracking; from mlflow import MlflowClient; tracking.open_store();"
@@ -99,10 +101,12 @@ def test_one_run_holds_all_that_belongs_to_a_network(small):
     assert [tags["network"] for tags in children] == ["lenet5"]
 
 
+@pytest.mark.xdist_group("pipeline")
 def test_a_second_run_does_nothing(small):
     assert stages_run(small.run("dvc", "repro")) == []
 
 
+@pytest.mark.xdist_group("pipeline")
 def test_served_posted_and_predicted_probabilities_are_the_same(small, tmp_path):
     reported = pd.read_csv(small.root / "reports/lenet5/predictions.csv")
     if json.loads((small.root / "reports/promotion.json").read_text())["candidate"]["network"] == "mlp":
@@ -166,6 +170,7 @@ def post(port, text, log):
     raise AssertionError(log.read_text())
 
 
+@pytest.mark.xdist_group("pipeline")
 def test_a_changed_value_reruns_its_network_alone(small):
     small.params(**{"train.lenet5.learning_rate": 0.003})
     printed = small.run("dvc", "repro")
@@ -177,6 +182,7 @@ def test_a_changed_value_reruns_its_network_alone(small):
         assert small.champion() == decision["champion"]["run_id"]
 
 
+@pytest.mark.xdist_group("pipeline")
 def test_an_undone_change_is_restored_and_decided_anew(small):
     run_json = small.root / "runs/mlp/run.json"
     before = run_json.read_text()
@@ -190,6 +196,7 @@ def test_an_undone_change_is_restored_and_decided_anew(small):
     assert run_json.read_text() == before
 
 
+@pytest.mark.xdist_group("pipeline")
 def test_a_changed_line_of_training_retrains_every_network(small):
     code = small.root / "src/darkroom/training.py"
     code.write_text(code.read_text() + "\n# changed\n")

@@ -165,7 +165,9 @@ def server_stack(tmp_path_factory):
         servers.stop()
 
 
-@pytest.fixture(scope="module", params=["local", "server"])
+@pytest.fixture(
+    scope="module", params=[pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in ("local", "server")]
+)
 def team(request, tmp_path_factory):
     """A project with results in git, its data and outputs in a remote, and a bare repository to clone from."""
     root = tmp_path_factory.mktemp("team")
@@ -179,8 +181,7 @@ def team(request, tmp_path_factory):
             "data.source": "folder",
             "data.path": "data/raw",
             "models": ["mlp", "lenet5"],
-            "search.trials": 1,
-            "search.epochs": 1,
+            "search.trials": 0,
             "train.mlp.epochs": 2,
             "train.lenet5.epochs": 2,
             "train.mlp.hidden_units": [16],
@@ -241,6 +242,67 @@ def test_a_moved_and_a_copied_folder_open_their_own_models(team, tmp_path):
     assert predicted(team) == expected
 
 
+def test_a_changed_parameter_retrains_only_its_network(team, tmp_path):
+    worker = clone(team, tmp_path / "worker")
+    worker.params(train__lenet5__learning_rate=0.003).commit("another rate")
+    printed = worker.run("darkroom", "retrain", "--summary", str(tmp_path), GITHUB_EVENT_NAME="pull_request")
+    ran = re.findall(r"Running stage '(.+)':", printed)
+    assert ran == ["search@lenet5", "train@lenet5", "evaluate@lenet5", "promote"]
+    assert not (worker.root / "data/raw/a").exists(), "no image is needed for this"
+    assert "pushed the branch" not in printed
+    assert json.loads((worker.root / "reports/promotion.json").read_text())["withheld"]
+    assert "learning_rate" in (tmp_path / "summary.md").read_text()
+
+
+def refusal(project, *arguments):
+    (line,) = project.run("darkroom", *arguments, code=2).splitlines()
+    return line
+
+
+def test_what_retraining_refuses(team, tmp_path):
+    worker = clone(team, tmp_path / "worker")
+    (worker.root / "params.yaml").write_text((worker.root / "params.yaml").read_text() + "\n# changed\n")
+    assert refusal(worker, "retrain").startswith("darkroom retrain: the tree is dirty (params.yaml); commit, stash")
+    worker.run("git", "checkout", "--quiet", ".")
+    worker.run("dvc", "remote", "remove", "store")
+    worker.commit("no remote")
+    assert "data/raw is not here, and there is no DVC remote to pull it from; set DVC_REMOTE_URL" in refusal(
+        worker, "retrain"
+    )
+
+
+PROMOTE = """
+import sys
+from pathlib import Path
+from darkroom import registry, tracking
+tracking.open_store()
+with registry.one_promotion_at_a_time("darkroom"):
+    log = Path(sys.argv[1])
+    before = log.read_text() if log.exists() else ""
+    import time; time.sleep(0.3)
+    log.write_text(before + "one\\n")
+"""
+
+
+def test_promotions_take_turns(team, tmp_path):
+    log = tmp_path / "log"
+    command = [sys.executable, "-c", PROMOTE, str(log)]
+    running = [subprocess.Popen(command, cwd=team.root, env=environment(**team.variables)) for _ in range(3)]
+    assert [process.wait(120) for process in running] == [0, 0, 0]
+    assert log.read_text() == "one\n" * 3
+    # What a killed one holds is taken from it.
+    holder = subprocess.Popen(
+        [sys.executable, "-c", PROMOTE.replace("sleep(0.3)", "sleep(60)"), str(tmp_path / "other")],
+        cwd=team.root,
+        env=environment(**team.variables),
+    )
+    time.sleep(8)
+    holder.kill()
+    holder.wait()
+    subprocess.run(command, cwd=team.root, env=environment(**team.variables), check=True, timeout=60)
+    assert log.read_text() == "one\n" * 4
+
+
 def test_new_images_are_retrained_on_pushed_and_offered_once(team, tmp_path):
     # Someone adds images.
     giver = clone(team, tmp_path / "giver")
@@ -289,64 +351,3 @@ def test_new_images_are_retrained_on_pushed_and_offered_once(team, tmp_path):
     subprocess.run(["git", "push", "--quiet", "origin", f"{branch}:master"], cwd=worker.root, check=True)
     merged = clone(team, tmp_path / "merged")
     assert "nothing has changed" in merged.run("darkroom", "retrain", **variables)
-
-
-def test_a_changed_parameter_retrains_only_its_network(team, tmp_path):
-    worker = clone(team, tmp_path / "worker")
-    worker.params(train__lenet5__learning_rate=0.003).commit("another rate")
-    printed = worker.run("darkroom", "retrain", "--summary", str(tmp_path), GITHUB_EVENT_NAME="pull_request")
-    ran = re.findall(r"Running stage '(.+)':", printed)
-    assert ran == ["search@lenet5", "train@lenet5", "evaluate@lenet5", "promote"]
-    assert not (worker.root / "data/raw/a").exists(), "no image is needed for this"
-    assert "pushed the branch" not in printed
-    assert json.loads((worker.root / "reports/promotion.json").read_text())["withheld"]
-    assert "learning_rate" in (tmp_path / "summary.md").read_text()
-
-
-def test_what_retraining_refuses(team, tmp_path):
-    worker = clone(team, tmp_path / "worker")
-    (worker.root / "params.yaml").write_text((worker.root / "params.yaml").read_text() + "\n# changed\n")
-    assert refusal(worker, "retrain").startswith("darkroom retrain: the tree is dirty (params.yaml); commit, stash")
-    worker.run("git", "checkout", "--quiet", ".")
-    worker.run("dvc", "remote", "remove", "store")
-    worker.commit("no remote")
-    assert "data/raw is not here, and there is no DVC remote to pull it from; set DVC_REMOTE_URL" in refusal(
-        worker, "retrain"
-    )
-
-
-def refusal(project, *arguments):
-    (line,) = project.run("darkroom", *arguments, code=2).splitlines()
-    return line
-
-
-PROMOTE = """
-import sys
-from pathlib import Path
-from darkroom import registry, tracking
-tracking.open_store()
-with registry.one_promotion_at_a_time("darkroom"):
-    log = Path(sys.argv[1])
-    before = log.read_text() if log.exists() else ""
-    import time; time.sleep(0.3)
-    log.write_text(before + "one\\n")
-"""
-
-
-def test_promotions_take_turns(team, tmp_path):
-    log = tmp_path / "log"
-    command = [sys.executable, "-c", PROMOTE, str(log)]
-    running = [subprocess.Popen(command, cwd=team.root, env=environment(**team.variables)) for _ in range(3)]
-    assert [process.wait(120) for process in running] == [0, 0, 0]
-    assert log.read_text() == "one\n" * 3
-    # What a killed one holds is taken from it.
-    holder = subprocess.Popen(
-        [sys.executable, "-c", PROMOTE.replace("sleep(0.3)", "sleep(60)"), str(tmp_path / "other")],
-        cwd=team.root,
-        env=environment(**team.variables),
-    )
-    time.sleep(8)
-    holder.kill()
-    holder.wait()
-    subprocess.run(command, cwd=team.root, env=environment(**team.variables), check=True, timeout=60)
-    assert log.read_text() == "one\n" * 4

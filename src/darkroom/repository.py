@@ -78,6 +78,27 @@ def has_remote() -> bool:
     return any(line.startswith("core.remote=") for line in ask_dvc("config", "--list").splitlines())
 
 
+def push() -> None:
+    """Push data, outputs and the run cache to the default remote, so that no machine runs again what another ran.
+
+    ``dvc push --run-cache`` leaves out the outputs that are in git (``cache: false``), without which a stage cannot be
+    restored elsewhere; DVC has them in its local cache all the same.
+
+    Raises:
+        DarkroomError: the remote refuses; DVC has said why.
+    """
+    run_dvc("push", "--quiet", "--run-cache")
+    from dvc.exceptions import DvcException
+    from dvc.repo import Repo
+
+    try:
+        with Repo() as repo:
+            in_git = {out.hash_info for out in repo.index.outs if not out.use_cache and out.hash_info}
+            repo.cloud.push({known for known in in_git if repo.cache.local.exists(known.value)})
+    except DvcException as error:
+        raise DarkroomError(f"dvc push failed: {error}") from None
+
+
 @contextmanager
 def checkout(commit: str, targets: Sequence[str]) -> Iterator[Path]:
     """Bring a commit, and some of its DVC outputs, into a temporary folder.

@@ -93,7 +93,7 @@ def _remote() -> bool:
 def _push() -> str | None:
     """Push what was made; return a note where a pull request, as that of a fork, may not."""
     try:
-        run_dvc("push", "--quiet", "--run-cache")
+        repository.push()
     except DarkroomError:
         if not _is_pull_request():
             raise
