@@ -1,5 +1,7 @@
 """From a source to the manifest, the splits and the packed arrays."""
 
+import zipfile
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -54,6 +56,38 @@ def test_a_folder(folder):
     assert [sample.name for sample in found if "LOUD" in sample.name] == ["a/deeper/LOUD.PNG"]
     assert {sample.label for sample in found} == {"a", "b", "c"}
     assert sources.left_out(of(folder)) == ["a/notes.txt"]
+
+
+def zipped(path, folder, below=""):
+    with zipfile.ZipFile(path, "w") as archive:
+        for file in sorted(folder.rglob("*.png")):
+            archive.write(file, f"{below}{file.relative_to(folder)}")
+        archive.writestr(f"{below}notes.txt", "no image")
+        archive.writestr(f"__MACOSX/{below}a/._000.png", "no image either")
+    return DataParams(source="archive", path=str(path))
+
+
+@pytest.mark.parametrize("below", ["", "photographs/", "one/two/"])
+def test_an_archive_holds_what_its_folder_holds(folder, tmp_path, below):
+    data = zipped(tmp_path / "raw.zip", folder, below)
+    pd.testing.assert_frame_equal(manifest.build(sources.samples(data)), manifest.build(sources.samples(of(folder))))
+    assert sources.left_out(data) == ["notes.txt"]
+
+
+def test_what_is_wrong_with_an_archive(folder, tmp_path):
+    data = zipped(tmp_path / "raw.zip", folder)
+    content = bytearray((tmp_path / "raw.zip").read_bytes())
+    content[60:90] = bytes(30)
+    (tmp_path / "raw.zip").write_bytes(content)
+    with pytest.raises(ImageError, match=r"a/000.png: cannot be unpacked \(Bad CRC-32"):
+        manifest.build(sources.samples(data))
+    with pytest.raises(InputError, match="is not a zip file"):
+        sources.samples(data.model_copy(update={"path": str(folder)}))
+    with zipfile.ZipFile(tmp_path / "bomb.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        for label in "ab":
+            archive.writestr(f"{label}/1.png", bytes(2**28 + 1))
+    with pytest.raises(ImageError, match=r"a/1.png: unpacks to 268,435,457 bytes; at most"):
+        manifest.build(sources.samples(DataParams(source="archive", path=str(tmp_path / "bomb.zip"))))
 
 
 def test_labels_stay_text(tmp_path):

@@ -49,6 +49,9 @@ def _fingerprint(params: Params) -> str:
             if isinstance(sample.place, Path):
                 status = sample.place.stat()
                 state.append((sample.name, status.st_size, status.st_mtime_ns))
+    elif params.data.source == "archive":
+        status = Path(params.data.path).stat()
+        state.append((status.st_size, status.st_mtime_ns))
     else:
         state.append((metadata.version("scikit-learn"), Path(params.data.path).exists()))
     return hashlib.sha256(json.dumps(state).encode()).hexdigest()

@@ -36,9 +36,9 @@ class Section(BaseModel):
 class DataParams(Section):
     """Where the images come from."""
 
-    source: Literal["digits", "folder"]
+    source: Literal["digits", "folder", "archive"]
     path: Name
-    """The folder that holds the images (``folder``) or the description of bundled ones (``digits``)."""
+    """What holds the images (``folder``, ``archive``), or the description of bundled ones (``digits``)."""
 
 
 class ValidateParams(Section):

@@ -128,10 +128,10 @@ def _restore_store(*, remote: bool) -> None:
     from darkroom import restoring
 
     networks = restoring.networks_of(Path())
-    if networks and remote:
-        targets = sorted({name for network in networks for name in restoring.outputs_of(network)})
-        run_dvc("pull", "--quiet", "--allow-missing", *targets)
     try:
+        if networks and remote:
+            targets = sorted({name for network in networks for name in restoring.outputs_of(network)})
+            run_dvc("pull", "--quiet", "--allow-missing", *targets)
         for line in restoring.restore():
             print(line)
     except DarkroomError as error:
