@@ -55,7 +55,7 @@ retrain: setup
 	@darkroom retrain
 
 test: setup
-	@python -m pytest
+	@python -m pytest -n 2 --dist loadfile
 
 test-slow: setup
 	@python -m pytest -m slow -n 2 --dist loadgroup

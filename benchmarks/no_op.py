@@ -2,9 +2,9 @@
 
     python -m benchmarks.no_op [IMAGES]
 
-Makes noise images (60,000 unless told), 28×28, ten classes, as a folder and as one zip file, and runs the pipeline once
-on each and on the 1,797 digits, with one small network. Then calls `dvc repro` in turns, and prints the median seconds and
-the ratio to the digits in Markdown.
+Makes noise images (60,000 unless told), 28×28, ten classes, as a folder and as one zip file, and runs the pipeline
+once on each and on the 1,797 digits, with one small network. Then calls `dvc repro` in turns, and prints the median
+seconds and the ratio to the digits in Markdown.
 """
 
 import os

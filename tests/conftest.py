@@ -19,14 +19,28 @@ settings.register_profile("shared", deadline=None)
 settings.load_profile("shared")
 
 ROOT = Path(__file__).resolve().parents[1]
+OF_A_RUN = (
+    *(
+        "MLFLOW_TRACKING_URI",
+        "MLFLOW_RUN_ID",
+        "MLFLOW_EXPERIMENT_ID",
+        "DVC_ROOT",
+        "DVC_EXP_NAME",
+        "DARKROOM_DECIDE_ONLY",
+    ),
+    *("DVC_REMOTE_URL", "GITHUB_EVENT_NAME", "GITHUB_BASE_REF", "GITHUB_REF_NAME", "GITHUB_STEP_SUMMARY", "GH_TOKEN"),
+)
+"""Variables that say where and why something runs; no test has them from outside."""
 PARTS = ("dvc.yaml", "params.yaml", "pipeline", "src", "data/digits", ".dvc/config", ".gitignore", ".dvcignore")
 
 
 @pytest.fixture(autouse=True)
 def _own_store(monkeypatch):
     """No test writes to a store that the environment names."""
-    for name in ("MLFLOW_TRACKING_URI", "DVC_ROOT", "DVC_EXP_NAME", "MLFLOW_RUN_ID", "MLFLOW_EXPERIMENT_ID"):
-        monkeypatch.delenv(name, raising=False)
+    for name in OF_A_RUN:
+        # Set first, so that what MLflow writes into it in the test is taken back after it.
+        monkeypatch.setenv(name, "")
+        monkeypatch.delenv(name)
 
 
 def edit_params(path, changes):
@@ -67,7 +81,8 @@ def write_folder(root, labels="ab", count=30, **options):
 
 def environment(**more):
     """The environment of a user who has activated the one that runs the tests."""
-    return {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}", **more}
+    inherited = {name: value for name, value in os.environ.items() if name not in OF_A_RUN}
+    return {**inherited, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}", **more}
 
 
 class Project:

@@ -233,7 +233,7 @@ def killed(name, tags):
     gone.wait()
     client = MlflowClient()
     experiment = client.get_experiment_by_name(services.EXPERIMENT).experiment_id
-    run = client.create_run(experiment, run_name=name, tags={"process": named, **tags})
+    run = client.create_run(experiment, run_name=name, tags={tracking.PROCESS: named, **tags})
     client.log_text(run.info.run_id, "text", "left.txt")
     return run.info.run_id
 

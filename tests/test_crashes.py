@@ -126,7 +126,7 @@ def test_an_interrupted_search_goes_on_in_the_same_run(tmp_path):
     assert "mlp trial 0 of 3" not in printed
     assert "mlp trial 1 of 3" in printed
     with closing(sqlite3.connect(project.root / "mlflow.db")) as store:
-        runs = dict(store.execute("SELECT run_uuid, status FROM runs WHERE name = 'mlp search'").fetchall())
+        runs = dict(store.execute("SELECT run_uuid, status FROM runs WHERE name LIKE 'mlp search %'").fetchall())
         trials = store.execute(
             "SELECT name, status FROM runs WHERE name LIKE 'mlp trial%' ORDER BY start_time"
         ).fetchall()

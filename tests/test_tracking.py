@@ -7,6 +7,8 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+import threading
+import time
 from contextlib import closing
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -202,7 +204,7 @@ def test_a_pruned_trial_is_marked_killed(project):
 
 def test_a_run_carries_its_lineage_and_its_data(project):
     run = MlflowClient().get_run(project[2].run_id)
-    assert {"git_commit", "git_uncommitted_diff", "dvc_experiment", "stage", "process"} <= set(run.data.tags)
+    assert {"git_commit", "git_uncommitted_diff", "dvc_experiment", "stage", tracking.PROCESS} <= set(run.data.tags)
     (dataset,) = run.inputs.dataset_inputs
     assert dataset.dataset.name == "folder"
     assert len(dataset.dataset.digest) == 16
@@ -245,12 +247,18 @@ class Registry:
             run.log_file(self.folder / "predictions.csv", "evaluation")
         return RunRecord(run.run_id, uri, 0.9, 0.1, 1, 1, 0, *run.origin()), right / len(self.test)
 
-    def promote(self, record, accuracy):
+    def write(self, record, accuracy):
         folder = self.folder / "mnist_cnn"
         folder.mkdir(exist_ok=True)
         record.write(folder / "run.json")
         write_json(folder / "test.json", {"accuracy": accuracy, "images": len(self.test)})
-        decision = promote.decide(self.params, self.made[0] / "prepared", self.folder)
+
+    def decide(self):
+        return promote.decide(self.params, self.made[0] / "prepared", self.folder)
+
+    def promote(self, record, accuracy):
+        self.write(record, accuracy)
+        decision = self.decide()
         promote.carry_out(decision, self.params, self.folder)
         return decision
 
@@ -294,6 +302,32 @@ def test_a_champion_without_saved_predictions_predicts_anew(models):
     content = {sample.name: sample for sample in sources.samples(models.made[3])}
     answers = [model.predict([content[name].content()])[0]["label"] for name in models.test["name"]]
     assert decision.champion.test_accuracy == pytest.approx(np.mean(models.test["label"].to_numpy() == answers))
+
+
+def test_of_two_promotions_at_once_the_better_model_wins(models, tmp_path):
+    models.promote(*models.train(3))
+    rivals = []
+    for right in (5, 8):
+        folder = tmp_path / str(right)
+        folder.mkdir()
+        rival = Registry(models.made, models.name, folder)
+        rivals.append((rival, *rival.train(right)))
+    decided = threading.Barrier(2)
+
+    def promote_in_turn(rival, record, accuracy):
+        rival.write(record, accuracy)
+        decided.wait()
+        with registry.one_promotion_at_a_time(models.name):
+            decision = rival.decide()
+            time.sleep(0.5)
+            promote.carry_out(decision, rival.params, rival.folder)
+
+    threads = [threading.Thread(target=promote_in_turn, args=rival) for rival in rivals]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert models.alias("champion") == rivals[1][1].run_id
 
 
 def test_an_interrupted_promotion_is_finished_by_the_next(models, monkeypatch):
@@ -349,7 +383,8 @@ def test_what_a_dead_process_left_open_is_closed_and_nothing_else(project):
         gone.wait()
         experiment = client.get_experiment_by_name("darkroom").experiment_id
         runs = {
-            name: client.create_run(experiment, tags={"process": of}).info.run_id for name, of in identities.items()
+            name: client.create_run(experiment, tags={tracking.PROCESS: of}).info.run_id
+            for name, of in identities.items()
         }
         tracking.open_store()
         status = {name: client.get_run(run_id).info.status for name, run_id in runs.items()}

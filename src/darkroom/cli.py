@@ -80,7 +80,7 @@ def _parser() -> argparse.ArgumentParser:
 
     retrain = commands.add_parser("retrain", help="pull, run what changed, push, sum up, offer the results: for CI")
     retrain.add_argument("--summary", type=Path, default=Path(".darkroom/summary"), metavar="FOLDER")
-    retrain.add_argument("--base", metavar="REVISION", help="what to compare with; default: the current commit")
+    retrain.add_argument("--base", metavar="REVISION", help="what to compare with; default: the last results")
     retrain.set_defaults(command=_retrain)
 
     ui = commands.add_parser("ui", help="open the MLflow UI on this project's store")

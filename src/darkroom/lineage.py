@@ -37,6 +37,12 @@ def tags(stage: str) -> dict[str, str]:
     }
 
 
+def short_name() -> str:
+    """Return what tells this workspace's runs from others in a list: the DVC experiment, or the commit and a + ."""
+    commit = (git("rev-parse", "--short", "HEAD") or "no commit") + ("+" if uncommitted_diff() else "")
+    return os.environ.get("DVC_EXP_NAME", commit)
+
+
 def withheld() -> str | None:
     """Return why this stage may decide but must leave the registry alone; None where it may carry its decision out."""
     if experiment := os.environ.get("DVC_EXP_NAME"):

@@ -27,6 +27,7 @@ def log_inputs(run: Run, params: Params, values: NetworkParams, description: Des
 
 def log_best_epoch(run: Run, record: RunRecord) -> None:
     """Record the numbers of the epoch whose weights are kept."""
+    run.describe(str(record).capitalize())
     run.log_metrics(
         {
             "validation_accuracy": record.validation_accuracy,

@@ -67,8 +67,11 @@ def register(name: str, run_id: str, tags: Mapping[str, Any]) -> ModelVersion:
         )
     known = client.search_model_versions(f"name = '{name}' and run_id = '{run.info.run_id}'")
     version = known[0] if known else _create(name, run)
-    for key, value in {**tags, tracking.ORIGINAL: run_id}.items():
+    if run.info.run_id != run_id:
+        tags = {**tags, tracking.ORIGINAL: run_id}
+    for key, value in tags.items():
         client.set_model_version_tag(name, version.version, key, str(value))
+    client.update_model_version(name, version.version, str(tags.get("promotion_reason", "")))
     return client.get_model_version(name, version.version)
 
 

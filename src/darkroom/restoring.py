@@ -18,6 +18,7 @@ from darkroom.files import read_json
 from darkroom.params import NETWORKS, Network, read_best_params, read_params, with_values
 from darkroom.tracking import Run, RunRecord
 
+ORIGIN = ("network", "git_commit", "git_uncommitted_diff", "dvc_experiment", "dvc_lock", "data_digest")
 SEARCH_COLUMNS = {"number", "state", "val_loss", "epochs"}
 
 
@@ -92,7 +93,8 @@ def _restore_network(folder: Path, network: Network) -> Iterator[str]:
         return
     report = folder / "reports" / network
     lock = lineage.lock_digest((folder / "dvc.lock").read_text(encoding="utf-8"))
-    with tracking.restored_run(network, record.started, {**record.tags, "dvc_lock": lock}) as run:
+    name = f"{network} {_origin(record)}"
+    with tracking.restored_run(name, record.started, {**record.tags, "dvc_lock": lock}) as run:
         yield from _restore_inputs(run, folder, network)
         history = pd.read_csv(report / "history.csv")
         for epoch, values in enumerate(history.drop(columns="epoch").to_dict("records")):
@@ -120,6 +122,12 @@ def _package(run: Run, folder: Path, network: Network) -> None:
     )
 
 
+def _origin(record: RunRecord) -> str:
+    """Return the experiment or commit that a run is named by."""
+    experiment, commit = record.tags.get("dvc_experiment", "none"), record.tags.get("git_commit", "none")
+    return experiment if experiment != "none" else commit[:7]
+
+
 def _restore_inputs(run: Run, folder: Path, network: Network) -> Iterator[str]:
     try:
         params = read_params(folder / "params.yaml")
@@ -138,7 +146,7 @@ def _restore_search(trials: Path, network: Network, record: RunRecord) -> None:
     if table.empty:
         return
     tags = {**record.tags, "stage": "search"}
-    with tracking.restored_run(f"{network} search", record.started, tags):
+    with tracking.restored_run(f"{network} search {_origin(record)}", record.started, tags):
         for values in table.to_dict("records"):
             tried = {str(name): value for name, value in values.items() if name not in SEARCH_COLUMNS}
             with tracking.start_trial(f"{network} trial {values['number']}", tags, InputError) as trial:
@@ -156,7 +164,7 @@ def _restore_aliases(decision: dict[str, Any], recorded: dict[str, str]) -> Iter
         return
     yield from _restore_recorded(run_id, recorded)
     run = tracking.find_run(run_id)
-    own = {key: value for key, value in run.data.tags.items() if not key.startswith("mlflow.")} if run else {}
+    own = {key: run.data.tags[key] for key in ORIGIN if key in run.data.tags} if run else {}
     promoted = decision["candidate"]["run_id"] == run_id
     verdict = {"promotion_reason": decision["reason"]} if promoted else {}
     version = registry.register(name, run_id, {**own, "promotion": "restored", **verdict})

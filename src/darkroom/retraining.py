@@ -28,7 +28,7 @@ def retrain(summary: Path, base: str | None = None) -> None:
 
     Args:
         summary: folder that gets summary.md and its pictures.
-        base: revision to compare with; by default that of the pull request, else the current commit.
+        base: revision to compare with; by default that of the pull request, else the commit of the last results.
 
     Raises:
         InputError: the tree is dirty, or a secret is wrong.
@@ -71,7 +71,8 @@ def _is_pull_request() -> bool:
 def _base() -> str:
     if branch := os.environ.get("GITHUB_BASE_REF"):
         return f"origin/{branch}"
-    return git("rev-parse", "HEAD") or "HEAD"
+    # What has changed since the results at hand.
+    return git("log", "-1", "--format=%H", "--", "dvc.lock") or "HEAD"
 
 
 def _withheld() -> str | None:

@@ -23,6 +23,7 @@ from mlflow.entities import Run as StoredRun
 from mlflow.exceptions import MlflowException
 from mlflow.models import ModelSignature
 from mlflow.types.schema import DataType, ParamSchema, ParamSpec
+from mlflow.utils.mlflow_tags import MLFLOW_RUN_NOTE
 
 from darkroom import lineage, processes, services
 from darkroom.datasets import Description
@@ -32,8 +33,8 @@ from darkroom.params import flattened
 
 ORIGINAL = "original_run_id"
 """Tag of a restored run: the id that it had in the store that is gone."""
-PROCESS = "process"
-"""Tag of every run: the process that writes it."""
+PROCESS = "mlflow.darkroom.process"
+"""Tag of every run: the process that writes it. MLflow shows none of its own tags, and takes it for one."""
 LOCKED_FOR = 120.0  # seconds that creating a store may take
 ENDED = "ended"
 """Tag of a run that was found open after its process had died."""
@@ -188,6 +189,10 @@ class Run:
         """Log the values of one epoch; epochs are counted from 1 here, as in the terminal."""
         self.log_metrics(values, step=epoch + 1)
 
+    def describe(self, text: str) -> None:
+        """Set the description that MLflow's pages show."""
+        self._client.set_tag(self.run_id, MLFLOW_RUN_NOTE, text)
+
     def log_file(self, path: str | Path, folder: str | None = None) -> None:
         """Store a file with the run."""
         mlflow.log_artifact(str(path), folder)
@@ -237,7 +242,7 @@ def start_run(name: str, stage: str, tags: Mapping[str, Any], earlier: str | Non
     """Open a run with its lineage; an exception marks it failed and goes on.
 
     Args:
-        name: the run's name.
+        name: what the run is of; experiment or commit are added, so that runs can be told apart in a list.
         stage: the stage that writes it.
         tags: what else it is found by.
         earlier: the id of a run to go on with, if the store still has it: its stage was interrupted.
@@ -246,6 +251,7 @@ def start_run(name: str, stage: str, tags: Mapping[str, Any], earlier: str | Non
         with _reopened(earlier) as run:
             yield run
         return
+    name = f"{name} {lineage.short_name()}"
     with mlflow.start_run(run_name=name, tags={**lineage.tags(stage), **_process(), **tags}) as active:
         if diff := lineage.uncommitted_diff():
             mlflow.log_text(diff, "uncommitted.diff")

@@ -98,7 +98,8 @@ def carry_out(decision: Decision, params: Params, runs: Path) -> None:
         return
     name = params.promote.registered_model
     verdict = {"promotion": decision.outcome, "promotion_reason": decision.reason}
-    origin = RunRecord.read(runs / candidate.network / "run.json").tags
+    of_run = RunRecord.read(runs / candidate.network / "run.json").tags
+    origin = {key: value for key, value in of_run.items() if key not in {"stage", "data_docs"}}
     tags = {**origin, **verdict, "network": candidate.network, "dvc_lock": lineage.current_lock_digest()}
     version = registry.register(name, candidate.run_id, tags)
     tracking.annotate_run(candidate.run_id, verdict)

@@ -1,0 +1,119 @@
+"""MLflow's own pages on a store that the pipeline filled, in a headless browser. Slow; skipped where there is none."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.parse
+import urllib.request
+
+import pytest
+
+from conftest import Project, environment
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.xdist_group("ui"),
+    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed (Debian: apt-get install chromium)"),
+]
+
+FILL = """
+import json
+from pathlib import Path
+from darkroom import registry, tracking
+from darkroom.figures import confusion_matrix
+import numpy as np
+tracking.open_store()
+with tracking.start_run("mlp search", "search", {"network": "mlp"}):
+    for number in range(2):
+        with tracking.start_trial(f"mlp trial {number}", {"network": "mlp"}, KeyError) as trial:
+            trial.log_metrics({"best_val_loss": 0.5 - number / 10})
+for accuracy in (0.875, 0.9375):
+    with tracking.start_run("mlp", "train", {"network": "mlp"}) as run:
+        run.log_params({"learning_rate": accuracy / 100})
+        for epoch in range(3):
+            run.log_epoch(epoch, {"val_loss": 1 / (epoch + 1), "val_accuracy": accuracy})
+        run.log_metrics({"test_accuracy": accuracy, "test_macro_f1": accuracy - 0.01})
+        confusion_matrix(np.eye(2, dtype=np.int64), "ab", "all right", "confusion_matrix.png")
+        run.log_file("confusion_matrix.png", "evaluation")
+        Path("network.keras").write_text("a network")
+        Path("dataset.json").write_text("{}")
+        run.log_model("network.keras", "dataset.json")
+    version = registry.register("darkroom", run.run_id, {"promotion_reason": f"mlp {accuracy} wins"})
+    registry.point("darkroom", "champion", version)
+    print(run.run_id)
+"""
+
+
+@pytest.fixture(scope="module")
+def pages(tmp_path_factory):
+    """A function that returns the text of one of MLflow's pages, and the runs of its store."""
+    project = Project(tmp_path_factory.mktemp("ui") / "project")
+    runs = re.findall(r"^[0-9a-f]{32}$", project.run(sys.executable, "-c", FILL), re.MULTILINE)
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        port = unused.getsockname()[1]
+    log = project.root / "ui.log"
+    with log.open("w") as out:
+        server = subprocess.Popen(
+            ["darkroom", "ui", "--port", str(port)], cwd=project.root, env=environment(), stdout=out, stderr=out, start_new_session=True
+        )
+
+    def text(place):
+        profile = tmp_path_factory.mktemp("profile")
+        options = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync")
+        quiet = ("--disable-background-networking", "--disable-component-update", f"--user-data-dir={profile}")
+        command = [CHROMIUM, *options, *quiet, "--virtual-time-budget=20000", "--window-size=1600,1200", "--dump-dom"]
+        address = f"http://127.0.0.1:{port}/#{place}"
+        found = subprocess.run([*command, address], capture_output=True, text=True, timeout=120, check=True).stdout
+        return re.sub(r"<[^>]+>", " ", found)
+
+    try:
+        for _ in range(120):
+            try:
+                with urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=5):
+                    break
+            except OSError:
+                time.sleep(0.5)
+        else:
+            raise AssertionError(log.read_text())
+        yield text, runs
+    finally:
+        os.killpg(server.pid, signal.SIGTERM)
+        server.wait(30)
+
+
+def test_runs_are_listed_with_their_trials_below_them(pages):
+    shown = pages[0]("/experiments/1/runs?compareRunsMode=TABLE")
+    assert "mlp search" in shown
+    assert "5 matching runs" in re.sub(r"\s+", " ", shown)
+
+
+def test_runs_are_compared_by_their_test_metrics(pages):
+    text, runs = pages
+    query = urllib.parse.urlencode({"runs": json.dumps(runs), "experiments": '["1"]'}, quote_via=urllib.parse.quote)
+    shown = re.sub(r"\s+", " ", text(f"/compare-runs?{query}"))
+    assert "Comparing 2 Runs" in shown
+    assert "test_accuracy" in shown
+    assert "0.875 0.938" in shown
+    assert "mlflow.darkroom.process" not in shown
+
+
+def test_a_run_has_curves_and_a_confusion_matrix(pages):
+    text, runs = pages
+    assert "val_loss" in text(f"/experiments/1/runs/{runs[0]}/model-metrics")
+    shown = text(f"/experiments/1/runs/{runs[0]}/artifacts/evaluation/confusion_matrix.png")
+    assert "evaluation/confusion_matrix.png" in shown
+
+
+def test_the_registry_names_the_champion_and_says_why(pages):
+    shown = re.sub(r"\s+", " ", pages[0]("/models/darkroom"))
+    assert "Version 2" in shown
+    assert "@ champion" in shown
+    assert "mlp 0.9375 wins" in shown
