@@ -58,7 +58,7 @@ test: setup
 	@python -m pytest -n 2 --dist loadfile
 
 test-slow: setup
-	@python -m pytest -m slow -n 2 --dist loadgroup
+	@python -m pytest -m slow -n 2 --dist loadscope
 
 lint: setup
 	@ruff check

@@ -62,7 +62,6 @@ def agree(project):
     assert [row["run"] for row in listed if row["alias"] == "champion"] == [project.champion()]
 
 
-@pytest.mark.xdist_group("experiments")
 def test_changed_and_undone_the_registry_follows(small):
     first = small.champion()
     agree(small)
@@ -80,7 +79,6 @@ def test_changed_and_undone_the_registry_follows(small):
     small.commit("as it was")
 
 
-@pytest.mark.xdist_group("experiments")
 def test_a_registry_changed_from_outside_is_noticed(small):
     drop = "from darkroom import tracking; tracking.open_store(); from mlflow import MlflowClient;"
     small.run(sys.executable, "-c", f"{drop} MlflowClient().delete_registered_model_alias('darkroom', 'champion')")
@@ -93,7 +91,6 @@ def test_a_registry_changed_from_outside_is_noticed(small):
     small.commit("decided anew")
 
 
-@pytest.mark.xdist_group("experiments")
 def test_experiments_of_every_kind_land_in_the_store_and_move_nothing(small):
     before, known = aliases(small), set(stored_runs(small))
     baseline = (small.root / "reports/promotion.json").read_text()
@@ -118,7 +115,6 @@ def test_experiments_of_every_kind_land_in_the_store_and_move_nothing(small):
     assert not list((small.root / ".dvc" / "tmp").rglob("mlflow.db"))
 
 
-@pytest.mark.xdist_group("experiments")
 def test_experiments_are_shown_compared_and_applied(small):
     shown = list(csv.DictReader(io.StringIO(small.run("dvc", "exp", "show", "--csv"))))
     by_name = {row["Experiment"]: row for row in shown if row["Experiment"]}

@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -86,19 +87,8 @@ class Servers:
             shutil.chown(data, user)
         create = [POSTGRES[-1] / "initdb", "-D", data, "-U", "mlflow", "--auth=trust", "--no-sync"]
         subprocess.run(create, check=True, capture_output=True, user=user, cwd="/")
-        command = [
-            POSTGRES[-1] / "postgres",
-            "-D",
-            data,
-            "-p",
-            str(port),
-            "-c",
-            "listen_addresses=127.0.0.1",
-            "-k",
-            "",
-            "-F",
-        ]
-        log = self.start("postgres-log", *map(str, command), user=user)
+        program, listen = str(POSTGRES[-1] / "postgres"), ("-c", "listen_addresses=127.0.0.1", "-k", "")
+        log = self.start("postgres-log", program, "-D", str(data), "-p", str(port), *listen, "-F", user=user)
         ready = [POSTGRES[-1] / "pg_isready", "-q", "-t", "30", "-h", "127.0.0.1", "-p", str(port)]
         for _ in range(120):
             if subprocess.run(ready, check=False).returncode == 0:
@@ -110,15 +100,8 @@ class Servers:
 
     def mlflow(self, backend):
         port = free_port()
-        command = [
-            "mlflow",
-            "server",
-            "--backend-store-uri",
-            backend,
-            "--artifacts-destination",
-            str(self.folder / "artifacts"),
-        ]
-        log = self.start("mlflow", *command, "--host", "127.0.0.1", "--port", str(port), "--workers", "1")
+        stores = ("--backend-store-uri", backend, "--artifacts-destination", str(self.folder / "artifacts"))
+        log = self.start("mlflow", "mlflow", "server", *stores, "--port", str(port), "--workers", "1")
         wait_for(f"http://127.0.0.1:{port}/health", log)
         return f"http://127.0.0.1:{port}"
 
@@ -134,53 +117,34 @@ class Servers:
             process.wait(30)
 
 
-@pytest.fixture(scope="module")
-def server_stack(tmp_path_factory):
+@pytest.fixture(scope="class")
+def server_stack():
     if not POSTGRES:
         pytest.skip("PostgreSQL's server is not installed (Debian: apt-get install postgresql)")
-    folder = tmp_path_factory.mktemp("servers")
-    for parent in [folder, *folder.parents][:3]:
-        parent.chmod(0o755)
-    servers = Servers(folder)
-    try:
-        variables = {
-            "MLFLOW_TRACKING_URI": servers.mlflow(servers.postgres()),
-            "AWS_ENDPOINT_URL": servers.s3(),
-            **KEYS,
-        }
-        bucket = f"darkroom-{uuid.uuid4().hex[:8]}"
-        import boto3
-
-        client = boto3.client(
-            "s3",
-            endpoint_url=variables["AWS_ENDPOINT_URL"],
-            region_name="us-east-1",
-            aws_access_key_id="testing",
-            aws_secret_access_key="testing",
-        )
-        client.create_bucket(Bucket=bucket)
-        client.close()
-        yield Stack("server", f"s3://{bucket}/dvc", variables)
-    finally:
-        servers.stop()
+    # Not below pytest's own folder, where nobody but its user may look.
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        servers = Servers(Path(folder))
+        try:
+            tracking_uri, endpoint = servers.mlflow(servers.postgres()), servers.s3()
+            bucket = f"darkroom-{uuid.uuid4().hex[:8]}"
+            # What S3 understands as "make a bucket".
+            urllib.request.urlopen(urllib.request.Request(f"{endpoint}/{bucket}", method="PUT")).close()
+            variables = {"MLFLOW_TRACKING_URI": tracking_uri, "AWS_ENDPOINT_URL": endpoint, **KEYS}
+            yield Stack("servers", f"s3://{bucket}/dvc", variables)
+        finally:
+            servers.stop()
 
 
-@pytest.fixture(
-    scope="module", params=[pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in ("local", "server")]
-)
-def team(request, tmp_path_factory):
+def make_team(root, stack, models):
     """A project with results in git, its data and outputs in a remote, and a bare repository to clone from."""
-    root = tmp_path_factory.mktemp("team")
-    stack = (
-        request.getfixturevalue("server_stack") if request.param == "server" else Stack("local", str(root / "remote"))
-    )
     project = Project(root / "project", **stack.variables)
     write_folder(project.root / "data" / "raw", "ab", 40)
     project.params(
         **{
             "data.source": "folder",
             "data.path": "data/raw",
-            "models": ["mlp", "lenet5"],
+            "models": models,
             "search.trials": 0,
             "train.mlp.epochs": 2,
             "train.lenet5.epochs": 2,
@@ -193,7 +157,7 @@ def team(request, tmp_path_factory):
     project.commit("results")
     project.run("dvc", "push", "--quiet")
     subprocess.run(["git", "clone", "--quiet", "--bare", project.root, root / "bare.git"], check=True)
-    project.stack, project.bare = stack, root / "bare.git"
+    project.stack, project.models, project.bare = stack, models, root / "bare.git"
     return project
 
 
@@ -208,67 +172,9 @@ def predicted(project):
     )
 
 
-def test_a_clone_answers_as_the_original(team, tmp_path):
-    other = clone(team, tmp_path / "clone")
-    other.run("dvc", "pull", "--quiet")
-    assert "Running stage" not in other.run("dvc", "repro")
-    if team.stack.local:
-        assert "darkroom restore" in other.run("darkroom", "predict", "data/raw/a/000.png", code=2)
-        printed = other.run("darkroom", "restore")
-        assert printed.count(" is back as ") == 2
-        assert "models:/darkroom@champion is version 1" in printed
-    assert other.run("darkroom", "restore") == "nothing is missing\n"
-    assert predicted(other) == predicted(team)
-    assert "as reports/promotion.json left it" in other.run("darkroom", "check")
-    original, restored = (json.loads(of.run("darkroom", "runs", "--json")) for of in (team, other))
-    key = lambda row: row["run"]  # noqa: E731
-    assert sorted(original, key=key) == sorted(restored, key=key)
-    # A restored run is one to go on with: evaluation finds it by its first id.
-    other.run("dvc", "repro", "--force", "--single-item", "evaluate@mlp")
-    assert "Running stage" not in other.run("dvc", "repro")
-
-
-def test_a_moved_and_a_copied_folder_open_their_own_models(team, tmp_path):
-    expected = predicted(team)
-    copy = Project.at(tmp_path / "a copy", **team.variables)
-    shutil.copytree(team.root, copy.root, symlinks=True)
-    hidden = team.root.rename(team.root.with_name("hidden"))
-    try:
-        assert predicted(copy) == expected
-        assert "Running stage" not in copy.run("dvc", "repro")
-        copy.run("dvc", "repro", "--force", "--single-item", "evaluate@mlp")
-    finally:
-        hidden.rename(team.root)
-    assert predicted(team) == expected
-
-
-def test_a_changed_parameter_retrains_only_its_network(team, tmp_path):
-    worker = clone(team, tmp_path / "worker")
-    worker.params(train__lenet5__learning_rate=0.003).commit("another rate")
-    printed = worker.run("darkroom", "retrain", "--summary", str(tmp_path), GITHUB_EVENT_NAME="pull_request")
-    ran = re.findall(r"Running stage '(.+)':", printed)
-    assert ran == ["search@lenet5", "train@lenet5", "evaluate@lenet5", "promote"]
-    assert not (worker.root / "data/raw/a").exists(), "no image is needed for this"
-    assert "pushed the branch" not in printed
-    assert json.loads((worker.root / "reports/promotion.json").read_text())["withheld"]
-    assert "learning_rate" in (tmp_path / "summary.md").read_text()
-
-
 def refusal(project, *arguments):
     (line,) = project.run("darkroom", *arguments, code=2).splitlines()
     return line
-
-
-def test_what_retraining_refuses(team, tmp_path):
-    worker = clone(team, tmp_path / "worker")
-    (worker.root / "params.yaml").write_text((worker.root / "params.yaml").read_text() + "\n# changed\n")
-    assert refusal(worker, "retrain").startswith("darkroom retrain: the tree is dirty (params.yaml); commit, stash")
-    worker.run("git", "checkout", "--quiet", ".")
-    worker.run("dvc", "remote", "remove", "store")
-    worker.commit("no remote")
-    assert "data/raw is not here, and there is no DVC remote to pull it from; set DVC_REMOTE_URL" in refusal(
-        worker, "retrain"
-    )
 
 
 PROMOTE = """
@@ -284,70 +190,146 @@ with registry.one_promotion_at_a_time("darkroom"):
 """
 
 
-def test_promotions_take_turns(team, tmp_path):
-    log = tmp_path / "log"
-    command = [sys.executable, "-c", PROMOTE, str(log)]
-    running = [subprocess.Popen(command, cwd=team.root, env=environment(**team.variables)) for _ in range(3)]
-    assert [process.wait(120) for process in running] == [0, 0, 0]
-    assert log.read_text() == "one\n" * 3
-    # What a killed one holds is taken from it.
-    holder = subprocess.Popen(
-        [sys.executable, "-c", PROMOTE.replace("sleep(0.3)", "sleep(60)"), str(tmp_path / "other")],
-        cwd=team.root,
-        env=environment(**team.variables),
-    )
-    time.sleep(8)
-    holder.kill()
-    holder.wait()
-    subprocess.run(command, cwd=team.root, env=environment(**team.variables), check=True, timeout=60)
-    assert log.read_text() == "one\n" * 4
+class Team:
+    """What must hold whatever the stack; the last test adds images to everybody's repository."""
+
+    def test_a_clone_answers_as_the_original(self, team, tmp_path):
+        other = clone(team, tmp_path / "clone")
+        other.run("dvc", "pull", "--quiet")
+        assert "Running stage" not in other.run("dvc", "repro")
+        if team.stack.local:
+            assert "darkroom restore" in other.run("darkroom", "predict", "data/raw/a/000.png", code=2)
+            printed = other.run("darkroom", "restore")
+            assert printed.count(" is back as ") == len(team.models)
+            assert "models:/darkroom@champion is version 1" in printed
+        assert other.run("darkroom", "restore") == "nothing is missing\n"
+        assert predicted(other) == predicted(team)
+        assert "as reports/promotion.json left it" in other.run("darkroom", "check")
+        original, restored = (json.loads(of.run("darkroom", "runs", "--json")) for of in (team, other))
+        key = lambda row: row["run"]  # noqa: E731
+        assert sorted(original, key=key) == sorted(restored, key=key)
+        # A restored run is one to go on with: evaluation finds it by its first id.
+        other.run("dvc", "repro", "--force", "--single-item", "evaluate@mlp")
+        assert "Running stage" not in other.run("dvc", "repro")
+
+    def test_a_moved_and_a_copied_folder_open_their_own_models(self, team, tmp_path):
+        expected = predicted(team)
+        copy = Project.at(tmp_path / "a copy", **team.variables)
+        shutil.copytree(team.root, copy.root, symlinks=True)
+        hidden = team.root.rename(team.root.with_name("hidden"))
+        try:
+            assert predicted(copy) == expected
+            assert "Running stage" not in copy.run("dvc", "repro")
+            copy.run("dvc", "repro", "--force", "--single-item", "evaluate@mlp")
+        finally:
+            hidden.rename(team.root)
+        assert predicted(team) == expected
+
+    def test_promotions_take_turns(self, team, tmp_path):
+        log = tmp_path / "log"
+        command = [sys.executable, "-c", PROMOTE, str(log)]
+        running = [subprocess.Popen(command, cwd=team.root, env=environment(**team.variables)) for _ in range(3)]
+        assert [process.wait(120) for process in running] == [0, 0, 0]
+        assert log.read_text() == "one\n" * 3
+        # What a killed one holds is taken from it.
+        holder = subprocess.Popen(
+            [sys.executable, "-c", PROMOTE.replace("sleep(0.3)", "sleep(60)"), str(tmp_path / "other")],
+            cwd=team.root,
+            env=environment(**team.variables),
+        )
+        time.sleep(8)
+        holder.kill()
+        holder.wait()
+        subprocess.run(command, cwd=team.root, env=environment(**team.variables), check=True, timeout=60)
+        assert log.read_text() == "one\n" * 4
+
+    def test_new_images_are_retrained_on_pushed_and_offered_once(self, team, tmp_path):
+        # Someone adds images.
+        giver = clone(team, tmp_path / "giver")
+        giver.run("dvc", "pull", "--quiet", "data/raw")
+        for number in range(100, 110):
+            for label in "ab":
+                draw(label, number).save(giver.root / f"data/raw/{label}/{number}.png")
+        giver.run("dvc", "add", "--quiet", "data/raw")
+        giver.commit("more images")
+        giver.run("dvc", "push", "--quiet", "data/raw")
+        subprocess.run(["git", "push", "--quiet"], cwd=giver.root, check=True)
+
+        worker = clone(team, tmp_path / "worker")
+        page = tmp_path / "page.md"
+        variables = {"GITHUB_STEP_SUMMARY": str(page), "GITHUB_REF_NAME": "master"}
+        printed = worker.run("darkroom", "retrain", "--summary", str(tmp_path / "summary"), **variables)
+        assert "Running stage 'ingest'" in printed
+        assert "Running stage 'train@mlp'" in printed
+        decision = json.loads((worker.root / "reports/promotion.json").read_text())
+        if team.stack.local:
+            assert decision["withheld"] == "no persistent registry: nothing promoted"
+            assert "no persistent registry: nothing promoted" in printed
+        else:
+            assert decision["withheld"] is None
+            assert "as reports/promotion.json left it" in worker.run("darkroom", "check", "--registry")
+        summary = (tmp_path / "summary/summary.md").read_text()
+        assert decision["reason"] in summary
+        assert "| Path" in summary
+        assert "accuracy" in summary
+        assert "xychart-beta" in page.read_text()
+        pictures = re.findall(r"!\[.*\]\((.+)\)", summary)
+        assert len(pictures) == 2 * len(team.models)
+        assert all((tmp_path / "summary" / picture).is_file() for picture in pictures)
+        branch = re.search(r"pushed the branch (retrain/\w+)", printed).group(1)
+
+        again = worker.run("darkroom", "retrain", **variables)
+        assert "Running stage" not in again
+        assert "nothing has changed" in again
+        # Nor does another machine that starts from the same commit: all comes from DVC's run cache.
+        third = clone(team, tmp_path / "third")
+        printed = third.run("darkroom", "retrain", **variables)
+        assert set(re.findall(r"Running stage '(.+)':", printed)) <= {"promote"}
+        assert f"these results are on the branch {branch} already" in printed
+
+        # What was offered is whole: merged and cloned, nothing is left to do.
+        subprocess.run(["git", "push", "--quiet", "origin", f"{branch}:master"], cwd=worker.root, check=True)
+        merged = clone(team, tmp_path / "merged")
+        assert "nothing has changed" in merged.run("darkroom", "retrain", **variables)
 
 
-def test_new_images_are_retrained_on_pushed_and_offered_once(team, tmp_path):
-    # Someone adds images.
-    giver = clone(team, tmp_path / "giver")
-    giver.run("dvc", "pull", "--quiet", "data/raw")
-    for number in range(100, 110):
-        for label in "ab":
-            draw(label, number).save(giver.root / f"data/raw/{label}/{number}.png")
-    giver.run("dvc", "add", "--quiet", "data/raw")
-    giver.commit("more images")
-    giver.run("dvc", "push", "--quiet", "data/raw")
-    subprocess.run(["git", "push", "--quiet"], cwd=giver.root, check=True)
+class TestLocalStore(Team):
+    """Runs and models in each clone's own folder, files in a folder that all can reach."""
 
-    worker = clone(team, tmp_path / "worker")
-    page = tmp_path / "page.md"
-    variables = {"GITHUB_STEP_SUMMARY": str(page), "GITHUB_REF_NAME": "master"}
-    printed = worker.run("darkroom", "retrain", "--summary", str(tmp_path / "summary"), **variables)
-    assert "Running stage 'ingest'" in printed
-    assert "Running stage 'train@lenet5'" in printed
-    decision = json.loads((worker.root / "reports/promotion.json").read_text())
-    if team.stack.local:
-        assert decision["withheld"] == "no persistent registry: nothing promoted"
-        assert "no persistent registry: nothing promoted" in printed
-    else:
-        assert decision["withheld"] is None
-        assert "as reports/promotion.json left it" in worker.run("darkroom", "check", "--registry")
-    summary = (tmp_path / "summary/summary.md").read_text()
-    assert decision["reason"] in summary
-    assert "| Path" in summary
-    assert "accuracy" in summary
-    assert "xychart-beta" in page.read_text()
-    pictures = re.findall(r"!\[.*\]\((.+)\)", summary)
-    assert len(pictures) == 4
-    assert all((tmp_path / "summary" / picture).is_file() for picture in pictures)
-    branch = re.search(r"pushed the branch (retrain/\w+)", printed).group(1)
+    @pytest.fixture(scope="class")
+    @classmethod
+    def team(cls, tmp_path_factory):
+        root = tmp_path_factory.mktemp("local")
+        return make_team(root, Stack("local", str(root / "remote")), ["mlp", "lenet5"])
 
-    again = worker.run("darkroom", "retrain", **variables)
-    assert "Running stage" not in again
-    assert "nothing has changed" in again
-    # Nor does another machine that starts from the same commit: all comes from DVC's run cache.
-    third = clone(team, tmp_path / "third")
-    printed = third.run("darkroom", "retrain", **variables)
-    assert set(re.findall(r"Running stage '(.+)':", printed)) <= {"promote"}
-    assert f"these results are on the branch {branch} already" in printed
+    def test_a_changed_parameter_retrains_only_its_network(self, team, tmp_path):
+        worker = clone(team, tmp_path / "worker")
+        worker.params(train__lenet5__learning_rate=0.003).commit("another rate")
+        variables = {"GITHUB_EVENT_NAME": "pull_request", "GITHUB_BASE_REF": "master"}
+        printed = worker.run("darkroom", "retrain", "--summary", str(tmp_path), **variables)
+        ran = re.findall(r"Running stage '(.+)':", printed)
+        assert ran == ["search@lenet5", "train@lenet5", "evaluate@lenet5", "promote"]
+        assert not (worker.root / "data/raw/a").exists(), "no image is needed for this"
+        assert "pushed the branch" not in printed
+        assert json.loads((worker.root / "reports/promotion.json").read_text())["withheld"]
+        assert "learning_rate" in (tmp_path / "summary.md").read_text()
 
-    # What was offered is whole: merged and cloned, nothing is left to do.
-    subprocess.run(["git", "push", "--quiet", "origin", f"{branch}:master"], cwd=worker.root, check=True)
-    merged = clone(team, tmp_path / "merged")
-    assert "nothing has changed" in merged.run("darkroom", "retrain", **variables)
+    def test_what_retraining_refuses(self, team, tmp_path):
+        worker = clone(team, tmp_path / "worker")
+        (worker.root / "params.yaml").write_text((worker.root / "params.yaml").read_text() + "\n# changed\n")
+        assert refusal(worker, "retrain").startswith("darkroom retrain: the tree is dirty (params.yaml); commit, stash")
+        worker.run("git", "checkout", "--quiet", ".")
+        worker.run("dvc", "remote", "remove", "store")
+        worker.commit("no remote")
+        assert "data/raw is not here, and there is no DVC remote to pull it from; set DVC_REMOTE_URL" in refusal(
+            worker, "retrain"
+        )
+
+
+class TestServers(Team):
+    """Runs in PostgreSQL behind an MLflow server, files in S3."""
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def team(cls, tmp_path_factory, server_stack):
+        return make_team(tmp_path_factory.mktemp("servers"), server_stack, ["mlp"])

@@ -19,7 +19,6 @@ from conftest import Project, environment
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.xdist_group("ui"),
     pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed (Debian: apt-get install chromium)"),
 ]
 
@@ -60,10 +59,10 @@ def pages(tmp_path_factory):
         unused.bind(("127.0.0.1", 0))
         port = unused.getsockname()[1]
     log = project.root / "ui.log"
+    command = ["darkroom", "ui", "--port", str(port)]
     with log.open("w") as out:
-        server = subprocess.Popen(
-            ["darkroom", "ui", "--port", str(port)], cwd=project.root, env=environment(), stdout=out, stderr=out, start_new_session=True
-        )
+        options = {"env": environment(), "stdout": out, "stderr": out, "start_new_session": True}
+        server = subprocess.Popen(command, cwd=project.root, **options)
 
     def text(place):
         profile = tmp_path_factory.mktemp("profile")

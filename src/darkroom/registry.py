@@ -122,7 +122,7 @@ def one_promotion_at_a_time(name: str) -> Iterator[None]:
     try:
         yield
     finally:
-        MlflowClient().delete_registered_model(guard)
+        _release(guard)
 
 
 def _acquire(guard: str) -> None:
@@ -132,12 +132,13 @@ def _acquire(guard: str) -> None:
         try:
             client.create_registered_model(guard, {"process": processes.identity()}, "Held while a promotion runs.")
         except MlflowException as error:
-            if error.error_code != "RESOURCE_ALREADY_EXISTS":
+            # The second, where it was deleted between the server's two looks at it.
+            if error.error_code not in {"RESOURCE_ALREADY_EXISTS", "RESOURCE_DOES_NOT_EXIST"}:
                 raise
         else:
             return
         if _left_behind(guard):
-            client.delete_registered_model(guard)
+            _release(guard)
         elif time.monotonic() > until:
             raise InputError(
                 f"another promotion holds the registered model {guard} for more than {LOCKED_FOR:g} seconds; wait for "
@@ -145,6 +146,14 @@ def _acquire(guard: str) -> None:
             )
         else:
             time.sleep(1)
+
+
+def _release(guard: str) -> None:
+    try:
+        MlflowClient().delete_registered_model(guard)
+    except MlflowException as error:
+        if error.error_code not in ABSENT:
+            raise
 
 
 def _left_behind(guard: str) -> bool:

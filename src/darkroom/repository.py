@@ -78,6 +78,25 @@ def has_remote() -> bool:
     return any(line.startswith("core.remote=") for line in ask_dvc("config", "--list").splitlines())
 
 
+def reach_remote() -> None:
+    """Check that the default remote can be read.
+
+    Raises:
+        InputError: it does not answer, or lets us not in.
+    """
+    from dvc.repo import Repo
+
+    try:
+        with Repo() as repo:
+            remote = repo.cloud.get_remote_odb()
+            remote.fs.exists(remote.path)
+    except Exception as error:  # noqa: BLE001 - every kind of remote has errors of its own
+        raise InputError(
+            f"the DVC remote cannot be read ({_last_line(str(error))}); check its address (dvc remote list, or "
+            "DVC_REMOTE_URL) and its keys (such as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY)"
+        ) from None
+
+
 def push() -> None:
     """Push data, outputs and the run cache to the default remote, so that no machine runs again what another ran.
 

@@ -38,9 +38,12 @@ def retrain(summary: Path, base: str | None = None) -> None:
         _require_clean_tree()
         base = base or _base()
         withheld = _withheld()
-        remote = _remote()
+        without_remote = _without_remote()
+        remote = without_remote is None
         _reproduce(remote=remote, withheld=withheld)
-        notes = [note for note in (withheld, _push() if remote else _no_remote()) if note]
+        if remote:
+            repository.push()
+        notes = [note for note in (withheld, without_remote) if note]
         changed = repository.changed_files(*RESULTS)
         text = _summary(base, notes, changed=bool(changed))
         write_text(summary / "summary.md", text + _pictures(summary))
@@ -84,34 +87,31 @@ def _withheld() -> str | None:
     return "pull request: nothing promoted" if _is_pull_request() else None
 
 
-def _remote() -> bool:
-    """Set DVC's remote to the one that the environment names, and say whether there is any."""
+def _without_remote() -> str | None:
+    """Set DVC's remote to the one that the environment names; return why there is none to use, or None.
+
+    Raises:
+        InputError: there is one, but it cannot be read.
+    """
     if url := os.environ.get(REMOTE_URL):
         run_dvc("remote", "add", "--quiet", "--local", "--force", "--default", repository.DEFAULT_REMOTE, url)
-    return repository.has_remote()
-
-
-def _push() -> str | None:
-    """Push what was made; return a note where a pull request, as that of a fork, may not."""
+    if not repository.has_remote():
+        return f"no DVC remote: nothing pulled or pushed (set {REMOTE_URL}, or dvc remote add --default)"
     try:
-        repository.push()
-    except DarkroomError:
+        repository.reach_remote()
+    except InputError:
+        # The pull request of a fork gets no keys.
         if not _is_pull_request():
             raise
-        return "pull request without access to the DVC remote: nothing pushed"
+        return "pull request without access to the DVC remote: nothing pulled or pushed"
     return None
 
 
-def _no_remote() -> str:
-    return f"no DVC remote: nothing pulled or pushed (set {REMOTE_URL}, or dvc remote add --default)"
-
-
 def _reproduce(*, remote: bool, withheld: str | None) -> None:
-    missing = not Path(read_params().data.path).exists()
+    data = read_params().data.path
+    missing = not Path(data).exists()
     if missing and not remote:
-        raise InputError(
-            f"{read_params().data.path} is not here, and there is no DVC remote to pull it from; set {REMOTE_URL}"
-        )
+        raise InputError(f"{data} is not here, and there is no DVC remote to pull it from; set {REMOTE_URL}")
     if not missing:
         check_inputs()
     services.check_tracking()

@@ -112,7 +112,10 @@ def _create_local_store() -> None:
 
 def _refused_store(error: MlflowException) -> str:
     if "out-of-date database schema" not in str(error):
-        return f"the tracking store {services.shown_uri()} refuses: {_first_line(error)}"
+        return (
+            f"the tracking store {services.shown_uri()} refuses ({_first_line(error)}); check its address and, where "
+            "it asks for them, MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"
+        )
     return (
         f"{services.shown_uri()} was written by another version of MLflow than the {mlflow.__version__} here; after a "
         f"backup, mlflow db upgrade {services.shown_uri()} brings an older one up to date; for a newer one, install it"
