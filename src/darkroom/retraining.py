@@ -148,18 +148,27 @@ def _summary(base: str, notes: Iterable[str], *, changed: bool) -> str:
         "# Retraining",
         f"**{decision['outcome'].capitalize()}**: {decision['reason']}",
         *(f"> {note}" for note in notes),
-        f"Compared with `{base[:SHORT] if re.fullmatch('[0-9a-f]{40}', base) else base}`:",
+        f"Compared with `{_shown(base)}`:",
         "## Metrics",
-        ask_dvc(
-            "metrics", "diff", base, "--md", "--targets", *map(str, sorted(Path().glob("runs/*/test.json")))
-        ).strip()
-        or "No metric has changed.",
+        _difference("metrics", base, sorted(Path().glob("runs/*/test.json"))),
         "## Parameters",
-        ask_dvc("params", "diff", base, "--md", "--targets", "params.yaml").strip() or "No parameter has changed.",
+        _difference("params", base, [Path("params.yaml")]),
         "## Training",
         _curves(),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _shown(revision: str) -> str:
+    """Shorten a commit; a branch stays what it is."""
+    return revision[:SHORT] if re.fullmatch("[0-9a-f]{40}", revision) else revision
+
+
+def _difference(what: str, base: str, targets: Iterable[Path]) -> str:
+    """Return DVC's table of what has changed since a revision."""
+    table = ask_dvc(what, "diff", base, "--md", "--targets", *map(str, targets)).strip()
+    rows = table.splitlines()[2:]  # below the head and its line
+    return table.replace(base, _shown(base)) if rows else "Nothing has changed."
 
 
 def _curves() -> str:
