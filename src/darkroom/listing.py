@@ -63,7 +63,7 @@ def _commit(tags: dict[str, str]) -> str:
 def workspace_runs(revision: str | None = None) -> set[str]:
     """Return the runs whose results the workspace, or a revision, holds."""
     texts = [
-        git("show", f"{revision}:runs/{network}/run.json") if revision else _read(Path("runs") / network / "run.json")
+        git("show", f"{revision}:./runs/{network}/run.json") if revision else _read(Path("runs") / network / "run.json")
         for network in NETWORKS
     ]
     return {json.loads(text)["run_id"] for text in texts if text}

@@ -70,7 +70,7 @@ def _restore_recorded(run_id: str, recorded: dict[str, str]) -> Iterator[str]:
     holder = [
         network
         for network in NETWORKS
-        if f'"{run_id}"' in (lineage.git("show", f"{commit}:runs/{network}/run.json") or "")
+        if f'"{run_id}"' in (lineage.git("show", f"{commit}:./runs/{network}/run.json") or "")
     ]
     for network in holder:
         with repository.checkout(commit, outputs_of(network)) as folder:
@@ -158,7 +158,7 @@ def _restore_search(trials: Path, network: Network, record: RunRecord) -> None:
 
 def _restore_aliases(decision: dict[str, Any], recorded: dict[str, str]) -> Iterator[str]:
     """Let the registry say what the last promotion left."""
-    run_id = decision["champion_run_id"]
+    run_id = decision.get("champion_run_id")
     name = read_params().promote.registered_model
     if run_id is None or registry.champion(name) is not None:
         return

@@ -154,7 +154,9 @@ def find_run(run_id: str) -> StoredRun | None:
     client = MlflowClient()
     try:
         run = client.get_run(run_id)
-    except MlflowException:
+    except MlflowException as error:
+        if error.error_code not in {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}:
+            raise
         run = None
     if run is not None and run.info.lifecycle_stage == "active":
         return run
@@ -248,9 +250,9 @@ def start_run(name: str, stage: str, tags: Mapping[str, Any], earlier: str | Non
         name: what the run is of; experiment or commit are added, so that runs can be told apart in a list.
         stage: the stage that writes it.
         tags: what else it is found by.
-        earlier: the id of a run to go on with, if the store still has it: its stage was interrupted.
+        earlier: the id of a run of the store to go on with: its stage was interrupted.
     """
-    if earlier and find_run(earlier):
+    if earlier:
         with _reopened(earlier) as run:
             yield run
         return

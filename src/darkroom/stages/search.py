@@ -23,7 +23,8 @@ def search_network(network: Network, params: Params, prepared: Path, best_path: 
     tags = {"network": network, "data_digest": description.digest}
     tracking.open_store()
     with search.kept_study(_study_file(network, params, description), params.search) as study:
-        earlier = study.user_attrs.get("run_id")
+        known = tracking.find_run(study.user_attrs.get("run_id", ""))
+        earlier = known.info.run_id if known else None
         with tracking.start_run(f"{network} search", "search", tags, earlier) as parent:
             if not earlier:
                 parent.log_dataset(description)
