@@ -81,7 +81,9 @@ def write_folder(root, labels="ab", count=30, **options):
 
 def environment(**more):
     """The environment of a user who has activated the one that runs the tests."""
-    inherited = {name: value for name, value in os.environ.items() if name not in OF_A_RUN}
+    # With bytecode written: a test's stages are many short processes of the same code.
+    dropped = (*OF_A_RUN, "PYTHONDONTWRITEBYTECODE")
+    inherited = {name: value for name, value in os.environ.items() if name not in dropped}
     return {**inherited, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}", **more}
 
 
@@ -108,6 +110,9 @@ class Project:
     def git(self, *tracked_by_dvc):
         """Make it a repository with one commit."""
         subprocess.run(["git", "init", "-q", "-b", "master"], cwd=self.root, check=True)
+        # DVC's experiments want somebody to have made them.
+        for name, value in (("user.email", "test@example.org"), ("user.name", "test")):
+            subprocess.run(["git", "config", name, value], cwd=self.root, check=True)
         if tracked_by_dvc:
             self.run("dvc", "add", "--quiet", *tracked_by_dvc)
         return self.commit("start")

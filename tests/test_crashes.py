@@ -92,9 +92,16 @@ def results(project):
     )
 
 
-def test_each_stage_is_killed_three_times_and_the_pipeline_ends_as_if_nothing_had_been(tmp_path):
-    undisturbed = made(tmp_path / "undisturbed")
-    seconds = durations(undisturbed)
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    """A project whose pipeline was run once, and the seconds of each stage."""
+    project = made(tmp_path_factory.mktemp("crashes") / "undisturbed")
+    project.seconds = durations(project)
+    return project
+
+
+def test_each_stage_is_killed_three_times_and_the_pipeline_ends_as_if_nothing_had_been(undisturbed, tmp_path):
+    seconds = undisturbed.seconds
     assert tuple(seconds) == STAGES
 
     killed = made(tmp_path / "killed")
@@ -115,10 +122,9 @@ def test_each_stage_is_killed_three_times_and_the_pipeline_ends_as_if_nothing_ha
     assert not list((killed.root / ".darkroom" / "search").glob("*.db"))
 
 
-def test_an_interrupted_search_goes_on_in_the_same_run(tmp_path):
-    project = made(tmp_path / "project")
-    project.params(search__epochs=4, search__warmup_epochs=4)
-    project.run("dvc", "repro", "preprocess")
+def test_an_interrupted_search_goes_on_in_the_same_run(undisturbed):
+    project = undisturbed.params(search__epochs=4, search__warmup_epochs=4)
+    (project.root / "mlflow.db").unlink()
     with start(project, "dvc", "repro", "search@mlp") as repro:
         next(line for line in repro.stdout if line.startswith("mlp trial 1  epoch 1/4"))
         os.killpg(repro.pid, signal.SIGKILL)

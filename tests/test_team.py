@@ -191,7 +191,7 @@ with registry.one_promotion_at_a_time("darkroom"):
 
 
 class Team:
-    """What must hold whatever the stack; the last test adds images to everybody's repository."""
+    """What must hold whatever the stack."""
 
     def test_a_clone_answers_as_the_original(self, team, tmp_path):
         other = clone(team, tmp_path / "clone")
@@ -243,7 +243,7 @@ class Team:
         subprocess.run(command, cwd=team.root, env=environment(**team.variables), check=True, timeout=60)
         assert log.read_text() == "one\n" * 4
 
-    def test_new_images_are_retrained_on_pushed_and_offered_once(self, team, tmp_path):
+    def check_new_images(self, team, tmp_path):
         # Someone adds images.
         giver = clone(team, tmp_path / "giver")
         giver.run("dvc", "pull", "--quiet", "data/raw")
@@ -325,6 +325,10 @@ class TestLocalStore(Team):
             worker, "retrain"
         )
 
+    def test_new_images_are_retrained_on_pushed_and_offered_once(self, team, tmp_path):
+        # Last: it changes everybody's repository.
+        self.check_new_images(team, tmp_path)
+
 
 class TestServers(Team):
     """Runs in PostgreSQL behind an MLflow server, files in S3."""
@@ -333,3 +337,7 @@ class TestServers(Team):
     @classmethod
     def team(cls, tmp_path_factory, server_stack):
         return make_team(tmp_path_factory.mktemp("servers"), server_stack, ["mlp"])
+
+    def test_new_images_are_retrained_on_pushed_and_offered_once(self, team, tmp_path):
+        # Last: it changes everybody's repository.
+        self.check_new_images(team, tmp_path)

@@ -64,7 +64,15 @@ def pages(tmp_path_factory):
         options = {"env": environment(), "stdout": out, "stderr": out, "start_new_session": True}
         server = subprocess.Popen(command, cwd=project.root, **options)
 
-    def text(place):
+    def text(place, expected):
+        """Return a page's text; a busy machine may need to load it more than once."""
+        for _ in range(4):
+            found = " ".join(once(place).split())
+            if expected in found:
+                break
+        return found
+
+    def once(place):
         profile = tmp_path_factory.mktemp("profile")
         options = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync")
         quiet = ("--disable-background-networking", "--disable-component-update", f"--user-data-dir={profile}")
@@ -89,15 +97,15 @@ def pages(tmp_path_factory):
 
 
 def test_runs_are_listed_with_their_trials_below_them(pages):
-    shown = pages[0]("/experiments/1/runs?compareRunsMode=TABLE")
+    shown = pages[0]("/experiments/1/runs?compareRunsMode=TABLE", "5 matching runs")
     assert "mlp search" in shown
-    assert "5 matching runs" in re.sub(r"\s+", " ", shown)
+    assert "5 matching runs" in shown
 
 
 def test_runs_are_compared_by_their_test_metrics(pages):
     text, runs = pages
     query = urllib.parse.urlencode({"runs": json.dumps(runs), "experiments": '["1"]'}, quote_via=urllib.parse.quote)
-    shown = re.sub(r"\s+", " ", text(f"/compare-runs?{query}"))
+    shown = text(f"/compare-runs?{query}", "test_accuracy")
     assert "Comparing 2 Runs" in shown
     assert "test_accuracy" in shown
     assert "0.875 0.938" in shown
@@ -106,13 +114,13 @@ def test_runs_are_compared_by_their_test_metrics(pages):
 
 def test_a_run_has_curves_and_a_confusion_matrix(pages):
     text, runs = pages
-    assert "val_loss" in text(f"/experiments/1/runs/{runs[0]}/model-metrics")
-    shown = text(f"/experiments/1/runs/{runs[0]}/artifacts/evaluation/confusion_matrix.png")
-    assert "evaluation/confusion_matrix.png" in shown
+    assert "val_loss" in text(f"/experiments/1/runs/{runs[0]}/model-metrics", "val_loss")
+    picture = "evaluation/confusion_matrix.png"
+    assert picture in text(f"/experiments/1/runs/{runs[0]}/artifacts/{picture}", picture)
 
 
 def test_the_registry_names_the_champion_and_says_why(pages):
-    shown = re.sub(r"\s+", " ", pages[0]("/models/darkroom"))
+    shown = pages[0]("/models/darkroom", "@ champion")
     assert "Version 2" in shown
     assert "@ champion" in shown
     assert "mlp 0.9375 wins" in shown

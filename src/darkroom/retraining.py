@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 
 from darkroom import lineage, repository, services
@@ -120,8 +121,16 @@ def _reproduce(*, remote: bool, withheld: str | None) -> None:
     if withheld is None and PROMOTION.is_file() and read_json(PROMOTION).get("withheld"):
         # A decision that was not to be carried out then may be now; DVC runs a stage again whose output was changed.
         write_json(PROMOTION, {})
+    repro = partial(run_dvc, "repro", *(("--pull", "--allow-missing") if remote else ()))
     environment = {lineage.DECIDE_ONLY: withheld} if withheld else {}
-    run_dvc("repro", *(("--pull", "--allow-missing") if remote else ()), **environment)
+    try:
+        repro(**environment)
+    except DarkroomError:
+        if not (remote and missing):
+            raise
+        # The images may be what was missing: to promotion, where a champion of other data must look at them.
+        run_dvc("pull", "--quiet", data)
+        repro(**environment)
 
 
 def _restore_store(*, remote: bool) -> None:
