@@ -330,6 +330,7 @@ class TestLocalStore(Team):
         self.check_new_images(team, tmp_path)
 
 
+@pytest.mark.servers
 class TestServers(Team):
     """Runs in PostgreSQL behind an MLflow server, files in S3."""
 

@@ -1,5 +1,6 @@
 """MLflow's own pages on a store that the pipeline filled, in a headless browser. Slow; skipped where there is none."""
 
+import html
 import json
 import os
 import re
@@ -79,7 +80,7 @@ def pages(tmp_path_factory):
         command = [CHROMIUM, *options, *quiet, "--virtual-time-budget=20000", "--window-size=1600,1200", "--dump-dom"]
         address = f"http://127.0.0.1:{port}/#{place}"
         found = subprocess.run([*command, address], capture_output=True, text=True, timeout=120, check=True).stdout
-        return re.sub(r"<[^>]+>", " ", found)
+        return html.unescape(re.sub(r"<[^>]+>", " ", found))
 
     try:
         for _ in range(120):
