@@ -216,7 +216,7 @@ def _free_model(model: LoggedModel) -> None:
     The model is marked as deleted last: what an interruption leaves is found by the next call.
     """
     client = MlflowClient()
-    for version in needs.all_pages(lambda token: client.search_model_versions(page_token=token)):
+    for version in tracking.all_pages(lambda token: client.search_model_versions(page_token=token)):
         if needs.points_to(version, model):
             client.delete_model_version(version.name, version.version)
     run = tracking.find_run(model.source_run_id) if model.source_run_id else None

@@ -1,10 +1,8 @@
 """What ``darkroom clean`` must leave alone: the runs and models that aliases, the workspace and git name."""
 
 import re
-from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 from mlflow import MlflowClient
 from mlflow.entities import LoggedModel, ViewType
@@ -81,7 +79,7 @@ def needed_runs() -> dict[str, str]:
 def aliased() -> list[tuple[ModelVersion, str]]:
     """Return the versions that aliases name, of whatever registered model, with the alias."""
     client = MlflowClient()
-    registered = all_pages(lambda token: client.search_registered_models(page_token=token))
+    registered = tracking.all_pages(lambda token: client.search_registered_models(page_token=token))
     return [
         (client.get_model_version(model.name, str(number)), f"models:/{model.name}@{alias}")
         for model in registered
@@ -107,17 +105,6 @@ def commits_beside_tips() -> list[str]:
     return sorted({recorded[run] for run in needed_runs() if run not in known and run in recorded})
 
 
-def all_pages(search: Callable[[str | None], Any]) -> list[Any]:
-    """Search without the limit on the number of answers."""
-    found, token = [], None
-    while True:
-        page = search(token)
-        found.extend(page)
-        token = page.token
-        if not token:
-            return found
-
-
 def _experiment_id() -> str:
     experiment = MlflowClient().get_experiment_by_name(services.EXPERIMENT)
     if experiment is None:
@@ -128,13 +115,13 @@ def _experiment_id() -> str:
 def logged_models() -> list[LoggedModel]:
     """Return all packaged models that are not marked as deleted."""
     client, within = MlflowClient(), [_experiment_id()]
-    return all_pages(lambda token: client.search_logged_models(within, page_token=token))
+    return tracking.all_pages(lambda token: client.search_logged_models(within, page_token=token))
 
 
 def runs_of_store() -> list[StoredRun]:
     """Return all runs, also those in MLflow's trash."""
     client, within = MlflowClient(), [_experiment_id()]
-    return all_pages(lambda token: client.search_runs(within, run_view_type=ViewType.ALL, page_token=token))
+    return tracking.all_pages(lambda token: client.search_runs(within, run_view_type=ViewType.ALL, page_token=token))
 
 
 def why_needed(run: StoredRun, needed: dict[str, str]) -> str:

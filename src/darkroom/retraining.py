@@ -225,7 +225,7 @@ def _offer(body: Path) -> None:
     identity = (
         () if git("config", "user.email") else ("-c", "user.name=Darkroom", "-c", "user.email=darkroom@localhost")
     )
-    title = f"Retrain: {read_json('reports/promotion.json')['reason']}"
+    title = f"Retrain: {read_json(PROMOTION)['reason']}"
     run_git("switch", "--quiet", "--create", branch)
     run_git("add", "--", *RESULTS)
     run_git(*identity, "commit", "--quiet", "--message", title)

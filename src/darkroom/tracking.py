@@ -7,7 +7,7 @@ import shutil
 import tempfile
 import time
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from importlib import metadata
@@ -133,14 +133,19 @@ def _close_left_open() -> None:
             MlflowClient().set_terminated(run.info.run_id, RunStatus.to_string(RunStatus.FAILED))
 
 
-def _every_run(experiment_id: str, condition: str = "") -> list[StoredRun]:
+def all_pages(search: Callable[[str | None], Any]) -> list[Any]:
     """Search without the limit on the number of answers."""
-    page = MlflowClient().search_runs([experiment_id], condition)
-    found = list(page)
-    while page.token:
-        page = MlflowClient().search_runs([experiment_id], condition, page_token=page.token)
+    found, token = [], None
+    while True:
+        page = search(token)
         found.extend(page)
-    return found
+        token = page.token
+        if not token:
+            return found
+
+
+def _every_run(experiment_id: str, condition: str) -> list[StoredRun]:
+    return all_pages(lambda token: MlflowClient().search_runs([experiment_id], condition, page_token=token))
 
 
 def training_runs() -> list[StoredRun]:
