@@ -58,7 +58,7 @@ test: setup
 	@python -m pytest -n 2 --dist loadfile
 
 test-slow: setup
-	@python -m pytest -m "slow and not servers" -n 2 --dist loadscope
+	@python -m pytest -m "slow and not servers" -n 3 --dist loadscope
 
 test-servers: setup
 	@python -m pytest -m servers

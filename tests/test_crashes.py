@@ -111,6 +111,8 @@ def test_each_stage_is_killed_three_times_and_the_pipeline_ends_as_if_nothing_ha
             # One in each third of the stage's time.
             after = (attempt + moments.random()) / 3 * 0.95 * seconds[stage]
             kill(killed, stage, after, dvc_alone=attempt == 1)
+        # What `make repro` begins with: a DVC may have been killed while it wrote its own locks.
+        killed.run("darkroom", "check", "--inputs")
         killed.run("dvc", "repro", stage)
     printed = killed.run("dvc", "repro")
     assert "Running stage" not in printed
@@ -120,6 +122,17 @@ def test_each_stage_is_killed_three_times_and_the_pipeline_ends_as_if_nothing_ha
     assert "as reports/promotion.json left it" in killed.run("darkroom", "check")
     assert killed.run("darkroom", "predict", "data/raw/a/000.png")
     assert not list((killed.root / ".darkroom" / "search").glob("*.db"))
+
+
+def test_a_dvc_killed_while_it_writes_its_locks_does_not_stop_the_next(undisturbed):
+    rwlock = undisturbed.root / ".dvc" / "tmp" / "rwlock"
+    rwlock.write_text("")
+    assert "corrupted" in undisturbed.run("dvc", "repro", code=255)
+    assert "half-written" in undisturbed.run("darkroom", "check", "--inputs")
+    undisturbed.run("dvc", "repro")
+    rwlock.write_text('{"read": {}, "write": {}}')
+    assert "half-written" not in undisturbed.run("darkroom", "check", "--inputs")
+    assert rwlock.exists()
 
 
 def test_an_interrupted_search_goes_on_in_the_same_run(undisturbed):

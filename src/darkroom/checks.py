@@ -5,7 +5,7 @@ import json
 from importlib import metadata
 from pathlib import Path
 
-from darkroom import lineage, services
+from darkroom import lineage, repository, services
 from darkroom.errors import InputError
 from darkroom.files import read_json, write_text
 from darkroom.params import Params, read_params
@@ -25,6 +25,7 @@ def check_inputs(path: str | Path = "params.yaml") -> str:
         InputError: something is wrong; one line for each finding.
     """
     params = read_params(path)
+    repository.remove_torn_lock()
     services.check_tracking()
     from darkroom.sources import samples
 

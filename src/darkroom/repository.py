@@ -1,5 +1,6 @@
 """Git and DVC, asked through their command lines."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -116,6 +117,33 @@ def push() -> None:
             repo.cloud.push({known for known in in_git if repo.cache.local.exists(known.value)})
     except DvcException as error:
         raise DarkroomError(f"dvc push failed: {error}") from None
+
+
+def remove_torn_lock() -> None:
+    """Remove DVC's record of running commands where a killed DVC left it half-written, since no DVC would start again.
+
+    DVC writes ``.dvc/tmp/rwlock`` in place, before and after each stage.
+    """
+    record = Path(".dvc/tmp/rwlock")
+    if not _torn(record):
+        return
+    from dvc.lock import make_lock
+
+    # A DVC that is writing it at this moment holds this lock.
+    with make_lock(f"{record}.lock", tmp_dir=str(record.parent)):
+        if _torn(record):
+            record.unlink()
+            print(f"{record}: left half-written by a DVC that was killed; removed")
+
+
+def _torn(path: Path) -> bool:
+    try:
+        json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return False
+    except ValueError:
+        return True
+    return False
 
 
 @contextmanager
