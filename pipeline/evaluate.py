@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from darkroom import script
-from darkroom.params import Network, read_params
+from darkroom.networks import Network
+from darkroom.params import read_params
 
 
 def main(network: Network, prepared: str, model: str, identity: str, summary: str, report: str) -> None:

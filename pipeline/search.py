@@ -4,7 +4,8 @@ from pathlib import Path
 
 from darkroom import script
 from darkroom.files import write_json, write_text
-from darkroom.params import Network, read_params
+from darkroom.networks import Network
+from darkroom.params import read_params
 
 
 def main(network: Network, prepared: str, best_params_path: str, trials_path: str) -> None:

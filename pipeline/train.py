@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from darkroom import script
-from darkroom.params import Network, read_best_params, read_params, with_values
+from darkroom.networks import Network
+from darkroom.params import read_best_params, read_params, with_values
 
 
 def main(

@@ -5,7 +5,9 @@ import cv2
 import numpy as np
 
 from darkroom.images import Pixels
-from darkroom.params import AugmentationParams
+from darkroom.sections import AugmentationParams
+
+MID_GREY = 127
 
 
 class Augmenter:
@@ -16,6 +18,12 @@ class Augmenter:
     """
 
     def __init__(self, params: AugmentationParams) -> None:
+        self._params = params
+        self._transforms: dict[tuple[int, int], albumentations.Compose] = {}
+
+    def _transform(self, height: int, width: int) -> albumentations.Compose:
+        """Return the transformation of images of one size."""
+        params = self._params
         symmetric = [
             albumentations.Affine(
                 rotate=(-params.rotation, params.rotation),
@@ -31,7 +39,20 @@ class Augmenter:
         flips = [albumentations.HorizontalFlip(p=0.5)] * params.horizontal_flip + [
             albumentations.VerticalFlip(p=0.5)
         ] * params.vertical_flip
-        self._transform = albumentations.Compose(symmetric * moves + flips)
+        crop = [
+            albumentations.Pad(padding=params.crop, border_mode=cv2.BORDER_REFLECT_101, p=1.0),
+            albumentations.RandomCrop(height, width, p=1.0),
+        ]
+        erase = [
+            albumentations.CoarseDropout(
+                num_holes_range=(1, 1),
+                hole_height_range=(params.erase, params.erase),
+                hole_width_range=(params.erase, params.erase),
+                fill=MID_GREY,
+                p=1.0,
+            )
+        ]
+        return albumentations.Compose(symmetric * moves + crop * bool(params.crop) + flips + erase * bool(params.erase))
 
     def __call__(self, images: Pixels, seed: int) -> Pixels:
         """Vary each image of a batch by itself.
@@ -43,7 +64,9 @@ class Augmenter:
         Returns:
             A new array of the same shape and type.
         """
-        if not len(self._transform.transforms):
+        size = images.shape[1], images.shape[2]
+        transform = self._transforms.get(size) or self._transforms.setdefault(size, self._transform(*size))
+        if not len(transform.transforms):
             return images
-        self._transform.set_random_seed(seed)
-        return np.stack([self._transform(image=image)["image"].reshape(image.shape) for image in images])
+        transform.set_random_seed(seed)
+        return np.stack([transform(image=image)["image"].reshape(image.shape) for image in images])

@@ -27,6 +27,7 @@ class TrainingBatches(keras.utils.PyDataset):  # type: ignore[misc]
         seed: int,
         augment: Augment | None = None,
         class_weights: Floats | None = None,
+        first_epoch: int = 0,
     ) -> None:
         super().__init__()
         self._split = split
@@ -35,7 +36,7 @@ class TrainingBatches(keras.utils.PyDataset):  # type: ignore[misc]
         self._seed = seed
         self._augment = augment
         self._weights = None if class_weights is None else class_weights[split.classes]
-        self._epoch = 0
+        self._epoch = first_epoch
         self._order = self._shuffled()
 
     def _shuffled(self) -> Integers:

@@ -35,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    from darkroom.params import NETWORKS
+    from darkroom.networks import NETWORKS
 
     parser = argparse.ArgumentParser(prog="darkroom", description="An experiment pipeline for image classification.")
     commands = parser.add_subparsers(dest="name", metavar="COMMAND", required=True)

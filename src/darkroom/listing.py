@@ -7,7 +7,7 @@ from typing import Any
 
 from darkroom import lineage, registry, tracking
 from darkroom.lineage import git
-from darkroom.params import NETWORKS
+from darkroom.networks import NETWORKS
 
 SHORT = 8
 

@@ -9,28 +9,17 @@ import types
 import typing
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from darkroom.errors import InputError
 from darkroom.files import read_json
-
-Network = Literal["mlp", "lenet5", "mnist_cnn"]
-NETWORKS: tuple[Network, ...] = typing.get_args(Network)
-
-Fraction = Annotated[float, Field(ge=0, le=1)]
-Seed = Annotated[int, Field(ge=0, lt=2**32)]
-Count = Annotated[int, Field(ge=1)]
-Name = Annotated[str, Field(min_length=1)]
-
-
-class Section(BaseModel):
-    """A part of params.yaml: unknown keys are refused, no type is converted, nothing can be changed afterwards."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+from darkroom.networks import NETWORKS, Network, NetworkParams, TrainParams
+from darkroom.recipes import with_recipe
+from darkroom.sections import AugmentationParams, Count, Fraction, Name, Section, Seed
 
 
 class DataParams(Section):
@@ -58,21 +47,6 @@ class ValidateParams(Section):
     """Standard deviation that an image's grey values (0 to 255) must reach; an empty frame has 0."""
 
 
-class AugmentationParams(Section):
-    """How training images are varied. Ranges lie symmetrically around the unchanged image."""
-
-    rotation: Annotated[float, Field(ge=0, le=180)] = 0.0
-    """Largest angle in degrees, either way."""
-    shift: Annotated[float, Field(ge=0, le=0.5)] = 0.0
-    """Largest shift as a share of height and width, either way."""
-    scale: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    """Largest change of size as a share, either way."""
-    shear: Annotated[float, Field(ge=0, le=45)] = 0.0
-    """Largest shear in degrees, either way."""
-    horizontal_flip: bool = False
-    vertical_flip: bool = False
-
-
 class SplitParams(Section):
     """Shares of the images that go to each split; they sum to 1."""
 
@@ -97,82 +71,6 @@ class PreprocessParams(Section):
     augmentation: AugmentationParams = AugmentationParams()
 
 
-class ScheduleParams(Section):
-    """How the learning rate changes from epoch to epoch; see ``schedules.py`` for the formulas."""
-
-    kind: Literal["constant", "step", "linear", "exponential", "cosine"] = "constant"
-    factor: Annotated[float, Field(gt=0, le=1)] = 0.1
-    """``step`` and ``exponential`` multiply by this; ``linear`` and ``cosine`` end at this share of the rate."""
-    every: Count = 10
-    """Epochs between two changes of ``step`` and ``exponential``."""
-
-
-class EarlyStoppingParams(Section):
-    """Stop when the validation loss no longer falls; the best weights are restored in any case."""
-
-    patience: Count = 20
-    min_delta: Annotated[float, Field(ge=0)] = 0.0
-
-
-Activation = Literal["relu", "leaky_relu", "tanh", "sigmoid"]
-Units = Annotated[int, Field(ge=1, le=65536)]
-Dropout = Annotated[float, Field(ge=0, lt=1)]
-
-
-class NetworkParams(Section):
-    """What every network's training has in common."""
-
-    # The smallest height and width that leave at least one pixel after the last layer.
-    smallest_side: ClassVar[int] = 1
-
-    epochs: Count = 40
-    batch_size: Count = 32
-    optimizer: Literal["sgd", "adam", "rmsprop"] = "adam"
-    learning_rate: Annotated[float, Field(gt=0, le=10)] = 1e-3
-    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    """Of ``sgd`` and ``rmsprop``; ``adam`` has its own."""
-    schedule: ScheduleParams = ScheduleParams()
-    early_stopping: EarlyStoppingParams = EarlyStoppingParams()
-    class_weights: Literal["none", "balanced"] = "none"
-    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    augment: bool = True
-    """Whether training images are varied as ``preprocess.augmentation`` says."""
-
-
-class MlpParams(NetworkParams):
-    """Fully connected layers on the flattened image."""
-
-    hidden_units: Annotated[tuple[Units, ...], Field(min_length=1)] = (512, 512)
-    activation: Activation = "relu"
-    dropout: Dropout = 0.0
-
-
-class Lenet5Params(NetworkParams):
-    """LeNet-5."""
-
-    smallest_side: ClassVar[int] = 28
-
-    activation: Activation = "tanh"
-
-
-class MnistCnnParams(NetworkParams):
-    """Two convolutions with pools, one hidden layer."""
-
-    smallest_side: ClassVar[int] = 4
-
-    activation: Activation = "relu"
-    dropout: Dropout = 0.0
-
-
-class TrainParams(Section):
-    """One seed for all trainings, and the values of each network."""
-
-    seed: Seed = 0
-    mlp: MlpParams | None = None
-    lenet5: Lenet5Params | None = None
-    mnist_cnn: MnistCnnParams | None = None
-
-
 class Range(Section):
     """The values that the search tries for one parameter: from ``low`` to ``high``, or one of ``choices``."""
 
@@ -185,9 +83,9 @@ class Range(Section):
 class SearchSpace(Section):
     """The parameters that the search may turn, in the three groups in which one thinks about them."""
 
-    architecture: dict[str, Range] = {}
-    learning: dict[str, Range] = {}
-    regularisation: dict[str, Range] = {}
+    architecture: dict[str, Range] = Field(default={})
+    learning: dict[str, Range] = Field(default={})
+    regularisation: dict[str, Range] = Field(default={})
 
     def ranges(self) -> dict[str, Range]:
         """Return the three groups as one mapping from parameter to range."""
@@ -206,8 +104,14 @@ class SearchParams(Section):
     warmup_epochs: Annotated[int, Field(ge=0)] = 2
     """Epochs of a trial before it can be pruned."""
     mlp: SearchSpace | None = None
-    lenet5: SearchSpace | None = None
     mnist_cnn: SearchSpace | None = None
+    cifar_cnn: SearchSpace | None = None
+    cifar_bn_cnn: SearchSpace | None = None
+    lenet5: SearchSpace | None = None
+    alexnet: SearchSpace | None = None
+    inception: SearchSpace | None = None
+    resnet20: SearchSpace | None = None
+    resnet50: SearchSpace | None = None
 
 
 class PromoteParams(Section):
@@ -254,12 +158,28 @@ def read_params(path: str | Path = "params.yaml") -> Params:
     """
     raw = _read_yaml(Path(path))
     try:
+        raw = _with_recipes(raw)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
+    try:
         # Through JSON, because pydantic's strict mode then takes a YAML list for a tuple and still converts nothing.
         params = Params.model_validate_json(json.dumps(raw, default=str))
     except ValidationError as error:
         raise InputError("\n".join(_lines(error, str(path)))) from None
     _check_together(params, str(path))
     return params
+
+
+def _with_recipes(raw: dict[str, Any]) -> dict[str, Any]:
+    """Put the values of the recipes that sections of ``train`` name into these sections."""
+    sections = raw.get("train")
+    if not isinstance(sections, dict):
+        return raw
+    filled = {
+        name: with_recipe(name, section) if name in NETWORKS and isinstance(section, dict) else section
+        for name, section in sections.items()
+    }
+    return {**raw, "train": filled}
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:
@@ -351,7 +271,7 @@ def _check_size(params: Params, name: Network, path: str) -> None:
     if min(height, width) < smallest:
         raise InputError(
             f"{path}: preprocess.size {height}×{width} is too small for {name}, which needs at least "
-            f"{smallest}×{smallest}; enlarge preprocess.size or take {name} out of models"
+            f"{smallest}×{smallest} as it is set; enlarge preprocess.size or take {name} out of models"
         )
 
 
@@ -398,7 +318,9 @@ def with_values(values: NetworkParams, changes: Mapping[str, Any]) -> NetworkPar
         InputError: a name is unknown or a value is not allowed; the text begins with the parameter's name.
     """
     try:
-        return type(values).model_validate_json(json.dumps({**values.model_dump(mode="json"), **changes}))
+        # What was not set stays unset, so that a default that goes with the old optimizer does not stop the new one.
+        own = values.model_dump(mode="json", exclude_unset=True)
+        return type(values).model_validate_json(json.dumps({**own, **changes}))
     except ValidationError as error:
         finding = error.errors(include_url=False)[0]
         raise InputError(f"{_dotted(finding['loc'])}: {_expected(finding['input'], finding['msg'])}") from None
@@ -420,8 +342,15 @@ def flattened(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 def origins(params: Params, name: Network, best: Mapping[str, Any], path: str | Path = "params.yaml") -> dict[str, str]:
     """Say for each parameter of a network, nested ones with dotted names, where its effective value comes from."""
-    written = flattened((_read_yaml(Path(path)).get("train") or {}).get(name) or {})
+    section = (_read_yaml(Path(path)).get("train") or {}).get(name) or {}
+    written, filled = flattened(section), flattened(with_recipe(name, section))
     return {
-        key: "search" if key in best else "params.yaml" if key in written else "default"
+        key: "search"
+        if key in best
+        else "params.yaml"
+        if key in written
+        else f"recipe {params.network(name).recipe}"
+        if key in filled
+        else "default"
         for key in flattened(params.network(name).model_dump())
     }

@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from darkroom.datasets import Description
-from darkroom.params import NetworkParams, Params
+from darkroom.networks import NetworkParams
+from darkroom.params import Params
 from darkroom.tracking import Run, RunRecord
 
 

@@ -15,7 +15,8 @@ from darkroom import lineage, records, registry, repository, tracking
 from darkroom.datasets import Description
 from darkroom.errors import InputError
 from darkroom.files import read_json
-from darkroom.params import NETWORKS, Network, read_best_params, read_params, with_values
+from darkroom.networks import NETWORKS, Network
+from darkroom.params import read_best_params, read_params, with_values
 from darkroom.tracking import Run, RunRecord
 
 ORIGIN = ("network", "git_commit", "git_uncommitted_diff", "dvc_experiment", "dvc_lock", "data_digest")

@@ -13,7 +13,8 @@ from filelock import FileLock
 from optuna.trial import TrialState
 
 from darkroom.errors import TrainingError
-from darkroom.params import NetworkParams, Range, SearchParams, SearchSpace
+from darkroom.networks import NetworkParams
+from darkroom.params import Range, SearchParams, SearchSpace
 
 Study = optuna.Study
 Pruned = optuna.TrialPruned

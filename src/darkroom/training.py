@@ -2,7 +2,8 @@
 
 import math
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,16 +14,23 @@ from darkroom import models
 from darkroom.augment import Augmenter
 from darkroom.backend import keras, make_reproducible
 from darkroom.batches import TrainingBatches
+from darkroom.checkpoints import Checkpoint
 from darkroom.datasets import Description, Split, balanced_weights, one_hot
 from darkroom.errors import TrainingError
 from darkroom.inference import BATCH
-from darkroom.params import AugmentationParams, Network, NetworkParams
-from darkroom.schedules import learning_rate
+from darkroom.networks import Network, NetworkParams, check_data, images_per_step
+from darkroom.params import with_values
+from darkroom.schedules import Plateau, learning_rate
+from darkroom.sections import AugmentationParams
 
 Epoch = dict[str, float]
 """``loss``, ``accuracy``, ``val_loss``, ``val_accuracy``, ``learning_rate`` and ``seconds`` of one epoch."""
 OnEpoch = Callable[[int, Epoch], None]
-"""Called after each epoch with its number, from 0, and its values."""
+"""Called after each epoch with its number, from 0, and its values; may raise ``Enough``."""
+
+
+class Enough(Exception):  # noqa: N818 - no error
+    """Ends a training after this epoch as if it had been the last one planned."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +40,7 @@ class Trained:
     model: keras.Model
     history: list[Epoch]
     best_epoch: int
-    """The epoch, from 0, whose weights the model has: the one of the lowest validation loss, but for ``min_delta``."""
+    """The epoch, from 0, whose weights the model has: the one that ``early_stopping`` calls the best."""
 
     @property
     def best(self) -> Epoch:
@@ -42,7 +50,7 @@ class Trained:
     def save(self, path: str | Path) -> None:
         """Save layers and weights, without the optimizer, in Keras' own format (no pickle)."""
         Path(path).parent.mkdir(parents=True, exist_ok=True)
-        keras.Model(self.model.inputs, self.model.outputs, name=self.model.name).save(path)
+        self.model.save(path)
 
 
 def build_model(network: Network, values: NetworkParams, description: Description) -> keras.Model:
@@ -55,21 +63,57 @@ def build_model(network: Network, values: NetworkParams, description: Descriptio
     normalised = keras.layers.Rescaling(
         scale=[1 / deviation for deviation in description.deviation],
         offset=[-mean / deviation for mean, deviation in zip(description.mean, description.deviation, strict=True)],
+        dtype="float32",
         name="normalise",
     )(inputs)
-    outputs = models.build(network, normalised, len(description.labels), values)
-    return keras.Model(inputs, outputs, name=network)
+    with _arithmetic(values.precision):
+        outputs = models.build(network, normalised, len(description.labels), values)
+    return keras.Model(inputs, list(outputs) if len(outputs) > 1 else outputs[0], name=network)
+
+
+@contextmanager
+def _arithmetic(precision: str) -> Iterator[None]:
+    """Let layers that are made meanwhile compute in a precision; their weights are float32."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_bfloat16" if precision == "bfloat16" else "float32")
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+def served(model: keras.Model) -> keras.Model:
+    """Return what of a network predicts: without the classifiers at its sides."""
+    return keras.Model(model.inputs, model.outputs[0], name=model.name)
 
 
 def optimizer(values: NetworkParams) -> keras.optimizers.Optimizer:
     """Make the optimizer that the parameters name."""
+    common = {
+        "learning_rate": values.learning_rate,
+        "weight_decay": values.weight_decay or None,
+        "global_clipnorm": values.clip_norm or None,
+    }
+    made: keras.optimizers.Optimizer
     match values.optimizer:
         case "sgd":
-            return keras.optimizers.SGD(values.learning_rate, momentum=values.momentum)
+            made = keras.optimizers.SGD(momentum=values.momentum, nesterov=values.nesterov, **common)
         case "rmsprop":
-            return keras.optimizers.RMSprop(values.learning_rate, momentum=values.momentum)
+            epsilon = values.epsilon or 1e-7
+            made = keras.optimizers.RMSprop(rho=values.rho, momentum=values.momentum, epsilon=epsilon, **common)
         case "adam":
-            return keras.optimizers.Adam(values.learning_rate)
+            epsilon = values.epsilon or 1e-8
+            made = keras.optimizers.Adam(beta_1=values.beta_1, beta_2=values.beta_2, epsilon=epsilon, **common)
+    if values.weight_decay:
+        made.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+    return made
+
+
+def loss_function(values: NetworkParams) -> keras.losses.Loss:
+    """Make the loss that the parameters name; it takes one-hot targets and probabilities."""
+    if values.loss == "mean_squared_error":
+        return keras.losses.MeanSquaredError()
+    return keras.losses.CategoricalCrossentropy(label_smoothing=values.label_smoothing)
 
 
 def train(
@@ -81,8 +125,9 @@ def train(
     seed: int,
     augmentation: AugmentationParams,
     on_epoch: Iterable[OnEpoch] = (),
+    checkpoint: Path | None = None,
 ) -> Trained:
-    """Train a network; the weights of the epoch with the lowest validation loss are restored at the end.
+    """Train a network; the weights of the best epoch on the validation images are restored at the end.
 
     Args:
         network: its name.
@@ -90,52 +135,64 @@ def train(
         description: of the data.
         data: training and validation images.
         seed: of weights, order, variation and dropout.
-        augmentation: how training images are varied if ``values.augment``.
-        on_epoch: called in this order after each epoch; an exception from one ends the training.
+        augmentation: how training images are varied if ``values.augment`` and unless ``values.augmentation`` says.
+        on_epoch: called in this order after each epoch; an exception from one, other than ``Enough``, is passed on.
+        checkpoint: a file that is kept up to date after each epoch. Where it exists, the training goes on from it, and
+            ends with the numbers that it would have had without the interruption. Its name must stand for all that the
+            training depends on; whoever gave it removes it.
 
     Raises:
+        InputError: the data does not go with the values, see ``networks.check_data``.
         TrainingError: a loss is no longer finite.
     """
-    make_reproducible(seed)
     training, validation = data
     classes = len(description.labels)
-    model = build_model(network, values, description)
-    model.compile(
-        optimizer=optimizer(values),
-        loss=keras.losses.CategoricalCrossentropy(label_smoothing=values.label_smoothing),
-        metrics=["accuracy"],
-    )
-    batches = TrainingBatches(
-        training,
-        classes,
-        values.batch_size,
-        seed,
-        Augmenter(augmentation) if values.augment else None,
-        balanced_weights(training.classes, classes) if values.class_weights == "balanced" else None,
-    )
+    check_data(network, values, len(training.classes), classes)
+    make_reproducible(seed)
+    built = build_model(network, values, description)
+    model = _Classifier(built.inputs, built.outputs, name=network)
+    model.auxiliary_weight = getattr(values, "auxiliary_weight", 0.0)
+    model.objective = loss_function(values)
+    model.compile(optimizer=optimizer(values), loss=model.objective, metrics=["accuracy"])
+    recorder = _Recorder(on_epoch)
+    rate = _LearningRate(values)
     stopping = keras.callbacks.EarlyStopping(
-        monitor="val_loss",
+        monitor=values.early_stopping.monitor,
         patience=values.early_stopping.patience,
         min_delta=values.early_stopping.min_delta,
         restore_best_weights=True,
     )
-    recorder = _Recorder(on_epoch)
+    kept = [Checkpoint(checkpoint, stopping, {"history": recorder, "rate": rate}, values.epochs)] if checkpoint else []
+    first_epoch = kept[0].first_epoch if kept else 0
+    batches = TrainingBatches(
+        training,
+        classes,
+        images_per_step(values, len(training.classes)),
+        seed,
+        Augmenter(values.augmentation or augmentation) if values.augment else None,
+        balanced_weights(training.classes, classes) if values.class_weights == "balanced" else None,
+        first_epoch,
+    )
     model.fit(
         batches,
         epochs=values.epochs,
+        initial_epoch=first_epoch,
         validation_data=(np.asarray(validation.images), one_hot(validation.classes, classes)),
         validation_batch_size=BATCH,
         verbose=0,
         callbacks=[
             _FiniteLoss(network, len(batches), values.epochs),
-            keras.callbacks.LearningRateScheduler(
-                lambda epoch, _: learning_rate(values.schedule, values.learning_rate, epoch, values.epochs)
-            ),
+            rate,
             stopping,
             recorder,
+            *kept,
         ],
     )
-    return Trained(model, recorder.history, stopping.best_epoch)
+    if values.precision != "float32":
+        weights = built.get_weights()
+        built = build_model(network, with_values(values, {"precision": "float32"}), description)
+        built.set_weights(weights)
+    return Trained(served(built), recorder.history, stopping.best_epoch)
 
 
 def progress_line(title: str, epochs: int) -> OnEpoch:
@@ -151,6 +208,70 @@ def progress_line(title: str, epochs: int) -> OnEpoch:
         )
 
     return show
+
+
+class _Classifier(keras.Model):  # type: ignore[misc]
+    """A network while it trains: what its sides and its penalties add to the loss, validation is not told of.
+
+    So the validation loss of networks with and without them, and of trials that turn them, can be compared.
+    """
+
+    auxiliary_weight: float
+    objective: keras.losses.Loss
+
+    def compute_loss(
+        self,
+        x: Any = None,  # noqa: ARG002 - Keras' signature
+        y: Any = None,
+        y_pred: Any = None,
+        sample_weight: Any = None,
+        training: bool = True,  # noqa: FBT001, FBT002
+    ) -> Any:
+        predicted, *sides = keras.tree.flatten(y_pred)
+        loss = self.objective(y, predicted, sample_weight)
+        if training:
+            loss += self.auxiliary_weight * sum(self.objective(y, side, sample_weight) for side in sides)
+            loss += sum(self.losses)
+        return loss
+
+    def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> Any:
+        return super().compute_metrics(x, y, keras.tree.flatten(y_pred)[0], sample_weight)
+
+
+class _LearningRate(keras.callbacks.Callback):  # type: ignore[misc]
+    """Sets the rate that the schedule asks for, and tells it with each epoch."""
+
+    def __init__(self, values: NetworkParams) -> None:
+        super().__init__()
+        self._values = values
+        self._epoch = 0
+        self._plateau = Plateau(values.schedule) if values.schedule.kind == "plateau" else None
+
+    def _set(self, time: float) -> None:
+        values = self._values
+        self.model.optimizer.learning_rate = learning_rate(values.schedule, values.learning_rate, time, values.epochs)
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:  # noqa: ARG002 - Keras' signature
+        self._epoch = epoch
+        if self._plateau is None:
+            self._set(epoch)
+
+    def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:  # noqa: ARG002 - Keras' signature
+        if self._values.schedule.kind == "one_cycle":
+            self._set(self._epoch + batch / self.params["steps"])
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any]) -> None:  # noqa: ARG002 - Keras' signature
+        rate = float(self.model.optimizer.learning_rate)
+        logs["learning_rate"] = rate
+        if self._plateau is not None:
+            self.model.optimizer.learning_rate = self._plateau.next(rate, float(logs["val_loss"]))
+
+    def state(self) -> dict[str, Any]:
+        return self._plateau.state() if self._plateau else {}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        if self._plateau:
+            self._plateau.restore(state)
 
 
 class _Recorder(keras.callbacks.Callback):  # type: ignore[misc]
@@ -170,7 +291,16 @@ class _Recorder(keras.callbacks.Callback):  # type: ignore[misc]
         values["seconds"] = time.perf_counter() - self._started
         self.history.append(values)
         for passed_on in self._on_epoch:
-            passed_on(epoch, values)
+            try:
+                passed_on(epoch, values)
+            except Enough:
+                self.model.stop_training = True
+
+    def state(self) -> dict[str, Any]:
+        return {"epochs": self.history}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        self.history = state["epochs"]
 
 
 class _FiniteLoss(keras.callbacks.Callback):  # type: ignore[misc]

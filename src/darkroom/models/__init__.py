@@ -1,12 +1,22 @@
-"""The documented networks, one module each with a function ``build`` that adds the layers to an input."""
+"""The documented networks, one module each.
+
+A module has ``SOURCE``, ``PUBLISHED_INPUT`` and ``PUBLISHED_CLASSES``, and a function ``build`` that adds the layers to
+an input. Blocks that several networks use are in ``layers.py``.
+"""
 
 from importlib import import_module
+from types import ModuleType
 from typing import Any
 
-from darkroom.params import Network, NetworkParams
+from darkroom.networks import Network, NetworkParams
 
 
-def build(network: Network, inputs: Any, classes: int, params: NetworkParams) -> Any:
+def module(network: Network) -> ModuleType:
+    """Return a network's module: by name, so that a change in one concerns that network alone."""
+    return import_module(f"darkroom.models.{network}")
+
+
+def build(network: Network, inputs: Any, classes: int, params: NetworkParams) -> tuple[Any, ...]:
     """Add a network's layers to an input.
 
     Args:
@@ -16,7 +26,8 @@ def build(network: Network, inputs: Any, classes: int, params: NetworkParams) ->
         params: the values of ``train.<network>``.
 
     Returns:
-        Keras tensor of shape (batch, classes): probabilities.
+        Keras tensors of shape (batch, classes): the network's probabilities, then those of classifiers at its sides,
+        which only help to train.
     """
-    # By name, so that a change in one network's module concerns that network alone.
-    return import_module(f"darkroom.models.{network}").build(inputs, classes, params)
+    built = module(network).build(inputs, classes, params)
+    return built if isinstance(built, tuple) else (built,)

@@ -1,7 +1,6 @@
 """LeNet-5.
 
-Source: Y. LeCun, L. Bottou, Y. Bengio, P. Haffner, *Gradient-based learning applied to document recognition*,
-Proceedings of the IEEE 86 (1998), section II.B; as drawn in *Deep Learning for Vision Systems*, section 5.2.
+As drawn in *Deep Learning for Vision Systems*, section 5.2.
 
 ========  ==========================  ===========  =======================================
 layer     kind                        output       parameters (28×28×1 input, 10 classes)
@@ -20,7 +19,15 @@ pools have no weights of their own; softmax with cross-entropy takes the place o
 """
 
 from darkroom.backend import keras
-from darkroom.params import Lenet5Params
+from darkroom.models import layers
+from darkroom.networks import Lenet5Params
+
+SOURCE = (
+    "Y. LeCun, L. Bottou, Y. Bengio, P. Haffner, Gradient-based learning applied to document recognition, "
+    "Proceedings of the IEEE 86 (1998), section II.B"
+)
+PUBLISHED_INPUT = (28, 28, 1)
+PUBLISHED_CLASSES = 10
 
 # name, filters, kernel, padding, pool that follows
 CONVOLUTIONS = (
@@ -35,9 +42,9 @@ def build(inputs: keras.KerasTensor, classes: int, params: Lenet5Params) -> kera
     """Add the layers; see ``darkroom.models.build``."""
     x = inputs
     for name, filters, kernel, padding, pool in CONVOLUTIONS:
-        x = keras.layers.Conv2D(filters, kernel, padding=padding, activation=params.activation, name=name)(x)
+        x = layers.convolution(x, filters, kernel, params, name, activation=params.activation, padding=padding)
         if pool:
             x = keras.layers.AveragePooling2D(2, name=pool)(x)
     x = keras.layers.Flatten(name="flatten")(x)
-    x = keras.layers.Dense(FC6_UNITS, activation=params.activation, name="FC6")(x)
-    return keras.layers.Dense(classes, activation="softmax", dtype="float32", name="output")(x)
+    x = layers.hidden(x, FC6_UNITS, params, "FC6", activation=params.activation)
+    return layers.probabilities(x, classes, params)

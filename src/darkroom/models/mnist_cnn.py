@@ -1,7 +1,5 @@
 """Two convolutions with pools and one hidden layer.
 
-Source: *Deep Learning for Vision Systems* (M. Elgendy, 2020), section 3.4.
-
 ==========  ==========================  ===========  =======================================
 layer       kind                        output       parameters (28×28×1 input, 10 classes)
 ==========  ==========================  ===========  =======================================
@@ -13,25 +11,27 @@ fc1         fully connected             64           200,768
 output      softmax                     10           650
 ==========  ==========================  ===========  =======================================
 
-220,234 in all. Activation and dropout before the output are parameters.
+220,234 in all. Widths (and with them the depth), activation, batch norm and dropout before the output are parameters.
 """
 
 from darkroom.backend import keras
-from darkroom.params import MnistCnnParams
+from darkroom.models import layers
+from darkroom.networks import MnistCnnParams
 
-# filters of each convolution; all are 3×3 and followed by a max pool of 2×2
-FILTERS = (32, 64)
-HIDDEN_UNITS = 64
+SOURCE = "Deep Learning for Vision Systems (M. Elgendy, 2020), section 3.4"
+PUBLISHED_INPUT = (28, 28, 1)
+PUBLISHED_CLASSES = 10
 
 
 def build(inputs: keras.KerasTensor, classes: int, params: MnistCnnParams) -> keras.KerasTensor:
     """Add the layers; see ``darkroom.models.build``."""
     x = inputs
-    for number, filters in enumerate(FILTERS, start=1):
-        x = keras.layers.Conv2D(filters, 3, padding="same", activation=params.activation, name=f"conv{number}")(x)
+    for number, filters in enumerate(params.filters, start=1):
+        x = layers.convolution(
+            x, filters, 3, params, f"conv{number}", activation=params.activation, batch_norm=params.batch_norm
+        )
         x = keras.layers.MaxPooling2D(2, name=f"pool{number}")(x)
     x = keras.layers.Flatten(name="flatten")(x)
-    x = keras.layers.Dense(HIDDEN_UNITS, activation=params.activation, name="fc1")(x)
-    if params.dropout:
-        x = keras.layers.Dropout(params.dropout, name="dropout")(x)
-    return keras.layers.Dense(classes, activation="softmax", dtype="float32", name="output")(x)
+    x = layers.hidden(x, params.hidden_units, params, "fc1", activation=params.activation, batch_norm=params.batch_norm)
+    x = layers.dropout(x, params.dropout, "dropout")
+    return layers.probabilities(x, classes, params)

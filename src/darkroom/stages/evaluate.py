@@ -8,7 +8,7 @@ import pandas as pd
 from darkroom import evaluation, figures, inference, records, tracking
 from darkroom.datasets import Description, Floats, Split, read_split
 from darkroom.files import write_json, write_text
-from darkroom.params import Network
+from darkroom.networks import Network
 
 
 def evaluate_network(

@@ -11,7 +11,8 @@ import pandas as pd
 from darkroom import search, services, tracking, training
 from darkroom.datasets import Description, read_split
 from darkroom.files import write_json, write_text
-from darkroom.params import Network, Params, with_values
+from darkroom.networks import Network
+from darkroom.params import Params, with_values
 
 
 def search_network(network: Network, params: Params, prepared: Path, best_path: str, trials_path: str) -> None:

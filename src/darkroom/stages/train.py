@@ -7,7 +7,8 @@ import pandas as pd
 from darkroom import figures, records, tracking, training
 from darkroom.datasets import Description, read_split
 from darkroom.files import write_text
-from darkroom.params import Network, NetworkParams, Params
+from darkroom.networks import Network, NetworkParams
+from darkroom.params import Params
 
 
 def run_tags(network: Network, description: Description) -> dict[str, str]:
