@@ -1,10 +1,11 @@
 """A network's recipe on a published data set: accuracy on the official test images, epochs and minutes.
 
-    python -m benchmarks.recipes DATA NETWORK [--recipe book] [--seeds 3] [--epochs N] [--minutes M]
+    python -m benchmarks.recipes DATA NETWORK [--recipe NAME] [--seeds N] [--epochs N] [--minutes N]
 
 Needs the data sets (see benchmarks/published.py). Each training writes its parameters, its course and its result to
 benchmarks/results/. A training that was interrupted goes on when the command is given again; one whose result is
-there is not run again. With ``--minutes`` it ends with the epoch in which they have passed. The last line is a row in Markdown.
+there is not run again. With ``--minutes`` it ends with the epoch in which they have passed. The last line is a row in
+Markdown.
 """
 
 import argparse

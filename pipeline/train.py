@@ -20,6 +20,7 @@ def main(
     tracking.open_store()
     with tracking.start_run(network, "train", train.run_tags(network, description)) as run:
         records.log_inputs(run, params, values, description, preview)
+        train.log_own_preview(params, values, description, Path(prepared), run)
         trained = train.train_network(network, params, values, description, Path(prepared), run)
         train.write_report(run, trained, network, Path(report))
         trained.save(model)

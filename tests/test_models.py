@@ -1,13 +1,19 @@
-"""The documented networks: totals, layers and smallest inputs, each against its row of the books' tables."""
+"""The documented networks: totals, layers and smallest inputs, each against its row of the paper's or book's table."""
 
+import re
+
+import numpy as np
 import pytest
 
+from darkroom import models
 from darkroom.backend import keras
 from darkroom.datasets import Description
-from darkroom.params import NETWORKS, TrainParams
-from darkroom.training import build_model
+from darkroom.errors import InputError
+from darkroom.models import layers
+from darkroom.networks import NETWORKS, PARAMS, check_data
+from darkroom.training import build_model, served
 
-PARAMS = {name: TrainParams.model_fields[name].annotation.__args__[0] for name in NETWORKS}
+GREY, COLOUR, LARGE = (28, 28, 1), (32, 32, 3), (224, 224, 3)
 
 
 def description(size, classes):
@@ -25,29 +31,82 @@ def description(size, classes):
     )
 
 
-def build(network, size=(28, 28, 1), classes=10, **values):
+def build(network, size=GREY, classes=10, **values):
     keras.backend.clear_session()
     return build_model(network, PARAMS[network](**values), description(size, classes))
 
 
+def totals(model):
+    return model.count_params(), sum(weight.shape.num_elements() for weight in model.trainable_variables)
+
+
 @pytest.mark.parametrize(
-    ("network", "total", "layers"),
+    ("network", "size", "classes", "values", "total", "trained"),
     [
-        ("mlp", 669_706, {"fc1": 401_920, "fc2": 262_656, "output": 5_130}),
-        ("lenet5", 61_706, {"C1": 156, "C3": 2_416, "C5": 48_120, "FC6": 10_164, "output": 850}),
-        ("mnist_cnn", 220_234, {"conv1": 320, "conv2": 18_496, "fc1": 200_768, "output": 650}),
+        ("mlp", GREY, 10, {}, 669_706, 669_706),
+        ("mnist_cnn", GREY, 10, {}, 220_234, 220_234),
+        ("cifar_cnn", COLOUR, 10, {}, 528_054, 528_054),
+        ("cifar_bn_cnn", COLOUR, 10, {}, 309_290, 308_394),
+        ("lenet5", GREY, 10, {}, 61_706, 61_706),
+        ("alexnet", (227, 227, 3), 1000, {}, 62_378_344, 62_378_344),
+        ("alexnet", (227, 227, 3), 1000, {"batch_norm": "after"}, 62_383_848, 62_381_096),
+        ("inception", LARGE, 1000, {"auxiliary": False}, 6_998_552, 6_998_552),
+        ("inception", LARGE, 1000, {"auxiliary": True}, 13_378_280, 13_378_280),
+        ("resnet20", COLOUR, 10, {}, 274_442, 273_066),
+        ("resnet50", LARGE, 1000, {}, 25_636_712, 25_583_592),
+        ("resnet50", COLOUR, 10, {}, 23_608_202, 23_555_082),
     ],
 )
-def test_parameters_of_every_layer(network, total, layers):
-    model = build(network)
-    assert model.count_params() == total
-    assert sum(weight.shape.num_elements() for weight in model.trainable_variables) == total
-    assert {layer.name: layer.count_params() for layer in model.layers if layer.count_params()} == layers
+def test_totals(network, size, classes, values, total, trained):
+    assert totals(build(network, size, classes, **values)) == (total, trained)
+
+
+@pytest.mark.parametrize(
+    ("network", "size", "counts"),
+    [
+        ("mlp", GREY, {"fc1": 401_920, "fc2": 262_656, "output": 5_130}),
+        ("lenet5", GREY, {"C1": 156, "C3": 2_416, "C5": 48_120, "FC6": 10_164, "output": 850}),
+        ("mnist_cnn", GREY, {"conv1": 320, "conv2": 18_496, "fc1": 200_768, "output": 650}),
+        ("cifar_cnn", COLOUR, {"conv1": 208, "conv2": 2_080, "conv3": 8_256, "fc1": 512_500, "output": 5_010}),
+    ],
+)
+def test_parameters_of_every_layer(network, size, counts):
+    model = build(network, size)
+    assert {layer.name: layer.count_params() for layer in model.layers if layer.count_params()} == counts
+
+
+ROW = re.compile(r"^(\S+(?:, \S+)*)\s{2,}.*?([\d×]+|–)\s{2,}([\d,]+(?:, [\d,]+)*|–)$")
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+def test_the_table_in_the_modules_docstring(network):
+    """Each row's output and parameters, against the layers whose names begin with the row's, or of the row's stage."""
+    module = models.module(network)
+    model = served(build(network, module.PUBLISHED_INPUT, module.PUBLISHED_CLASSES))
+    rows = [ROW.match(line) for line in module.__doc__.splitlines()]
+    seen = 0
+    for row in filter(None, rows):
+        names, shape, counts = row.groups()
+        for name, count in zip(names.split(", "), counts.split(", "), strict=False):
+            prefix = name.removesuffix("_x")
+            of_row = [layer for layer in model.layers if re.match(rf"{prefix}(?![\da-z])", layer.name)]
+            if count != "–" and of_row:
+                assert f"{sum(layer.count_params() for layer in of_row):,}" == count, name
+                seen += 1
+            if "×" in shape and of_row:
+                assert "×".join(map(str, of_row[-1].output.shape[1:])) == shape, name
+    assert seen >= 3
+    total = f"{build(network, module.PUBLISHED_INPUT, module.PUBLISHED_CLASSES).count_params():,}"
+    assert total in module.__doc__
+
+
+def shapes(network, size, names):
+    model = build(network, size)
+    return [tuple(model.get_layer(name).output.shape[1:]) for name in names]
 
 
 def test_lenet5_as_drawn():
-    shapes = {layer.name: tuple(layer.output.shape[1:]) for layer in build("lenet5").layers}
-    assert [shapes[name] for name in ("C1", "S2", "C3", "S4", "C5", "FC6")] == [
+    assert shapes("lenet5", GREY, ("C1", "S2", "C3", "S4", "C5", "FC6")) == [
         (28, 28, 6),
         (14, 14, 6),
         (10, 10, 16),
@@ -55,35 +114,139 @@ def test_lenet5_as_drawn():
         (1, 1, 120),
         (84,),
     ]
-    assert {build("lenet5").get_layer(name).activation.__name__ for name in ("C1", "C3", "C5", "FC6")} == {"tanh"}
+    activations = [layer for layer in build("lenet5").layers if isinstance(layer, keras.layers.Activation)]
+    assert [layer.activation.__name__ for layer in activations] == ["tanh"] * 4
+
+
+def test_alexnet_as_drawn():
+    assert shapes("alexnet", (227, 227, 3), ("CONV1", "POOL1", "CONV2", "POOL2", "CONV4", "POOL5")) == [
+        (55, 55, 96),
+        (27, 27, 96),
+        (27, 27, 256),
+        (13, 13, 256),
+        (13, 13, 384),
+        (6, 6, 256),
+    ]
+
+
+def test_a_residual_block_adds_before_its_activation():
+    for network, name in (("resnet20", "conv2_1"), ("resnet50", "conv2_block1")):
+        model = build(network, COLOUR)
+        added, after = model.get_layer(f"{name}_add"), model.get_layer(f"{name}_out")
+        assert after.input is added.output
+        assert after.activation.__name__ == "relu"
+
+
+@pytest.mark.slow
+def test_resnet50_takes_the_weights_of_keras_applications():
+    keras.backend.clear_session()
+    theirs = keras.applications.ResNet50(weights=None, input_shape=(64, 64, 3), classes=10)
+    generator = np.random.default_rng(0)
+    for layer in theirs.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.set_weights([generator.uniform(0.5, 1.5, weight.shape) for weight in layer.get_weights()])
+    ours = build("resnet50", (64, 64, 3))
+    for layer in theirs.layers:
+        if layer.get_weights():
+            name = "output" if layer.name == "predictions" else layer.name
+            ours.get_layer(name).set_weights(layer.get_weights())
+    images = generator.integers(0, 256, (4, 64, 64, 3), dtype=np.uint8)
+    normalised = (images.astype(np.float32) - 100) / 50
+    np.testing.assert_allclose(ours.predict(images, verbose=0), theirs.predict(normalised, verbose=0), atol=1e-5)
 
 
 @pytest.mark.parametrize("network", NETWORKS)
-@pytest.mark.parametrize(("size", "classes"), [((40, 33, 3), 2), ((64, 64, 3), 7)])
+@pytest.mark.parametrize(("size", "classes"), [((70, 83, 3), 2), ((83, 70, 1), 7)])
 def test_any_input_and_any_number_of_classes(network, size, classes):
-    model = build(network, size, classes)
+    model = served(build(network, size, classes))
     assert model.input_shape == (None, *size)
     assert model.output_shape == (None, classes)
     assert model.input.dtype == "uint8"
     assert model.output.dtype == "float32"
 
 
-@pytest.mark.parametrize("network", NETWORKS)
-def test_the_smallest_input_that_params_allow_is_the_smallest_that_builds(network):
-    smallest = PARAMS[network].smallest_side
-    build(network, (smallest, smallest, 1))
+@pytest.mark.parametrize(
+    ("network", "values"),
+    [
+        *((network, {}) for network in NETWORKS),
+        ("inception", {"auxiliary": False}),
+        ("mnist_cnn", {"filters": (8, 8, 8)}),
+        ("cifar_cnn", {"filters": (8,)}),
+        ("cifar_bn_cnn", {"filters": (8, 8), "dropout": (0.1,)}),
+    ],
+)
+def test_the_smallest_input_that_params_allow_is_the_smallest_that_builds(network, values):
+    smallest = PARAMS[network](**values).smallest_side
+    build(network, (smallest, smallest, 1), **values)
     if smallest > 1:
-        with pytest.raises(ValueError, match="output"):
-            build(network, (smallest, smallest - 1, 1))
+        with pytest.raises(ValueError, match=r"output|negative dimension|nput"):
+            build(network, (smallest, smallest - 1, 1), **values)
+
+
+def names(model):
+    return [layer.name for layer in model.layers]
 
 
 def test_what_the_papers_leave_open():
+    assert shapes("mlp", GREY, ("fc1", "fc2")) == [(512,), (512,)]
     assert [layer.units for layer in build("mlp", hidden_units=(64, 32)).layers if hasattr(layer, "units")] == [
         64,
         32,
         10,
     ]
-    assert "dropout1" in {layer.name for layer in build("mlp", dropout=0.2).layers}
     assert build("mnist_cnn", dropout=0.2).get_layer("dropout").rate == 0.2
-    for activation in ("relu", "leaky_relu", "tanh", "sigmoid"):
-        assert build("lenet5", activation=activation).get_layer("C1").activation.__name__ == activation
+    assert build("mnist_cnn", filters=(8, 16, 24)).get_layer("conv3").filters == 24
+    assert build("cifar_bn_cnn", COLOUR, dropout=(0.1,)).get_layer("dropout3").rate == 0.1
+    assert totals(build("resnet20", COLOUR, blocks=9))[0] > 850_000  # depth 56; the paper says .85 million
+    assert build("resnet20", COLOUR, width=8).get_layer("conv1").filters == 8
+    for network in set(NETWORKS) - {"inception", "alexnet", "resnet50"}:
+        penalised = build(network, COLOUR, l2=0.01)
+        kernels = [layer for layer in penalised.layers if hasattr(layer, "kernel_regularizer")]
+        assert [bool(layer.kernel_regularizer) for layer in kernels] == [True] * (len(kernels) - 1) + [False]
+
+
+def test_batch_norm_before_and_after_the_activation():
+    for order, expected in (
+        ("before", ["conv1", "conv1_bn", "conv1_relu"]),
+        ("after", ["conv1", "conv1_relu", "conv1_bn"]),
+        ("none", ["conv1", "conv1_relu", "pool1"]),
+    ):
+        found = names(build("mnist_cnn", batch_norm=order))
+        assert found[found.index("conv1") :][:3] == expected
+
+
+def test_hidden_activations():
+    values = np.array([-2.0, -0.5, 0.0, 3.0], dtype=np.float32)
+    expected = {
+        "relu": np.maximum(values, 0),
+        "leaky_relu": np.where(values < 0, 0.01 * values, values),
+        "tanh": np.tanh(values),
+        "sigmoid": 1 / (1 + np.exp(-values)),
+    }
+    for name, wanted in expected.items():
+        inputs = keras.Input((4,))
+        model = keras.Model(inputs, layers.activated(inputs, name, name))
+        np.testing.assert_allclose(model(values[None])[0], wanted, rtol=1e-6)
+    np.testing.assert_array_equal(layers.step(values), [0, 0, 0, 1])
+
+
+def test_one_sigmoid_unit_for_two_classes():
+    model = build("mlp", classes=2, hidden_units=(8,), output="sigmoid")
+    assert model.get_layer("output").units == 1
+    images = np.random.default_rng(0).integers(0, 256, (5, *GREY), dtype=np.uint8)
+    probabilities = model.predict(images, verbose=0)
+    assert probabilities.shape == (5, 2)
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-6)
+    assert len(np.unique(probabilities[:, 1])) > 1
+
+
+def test_what_cannot_be_combined_is_refused():
+    for values, images, classes, words in (
+        ({}, 100, 1, "one class"),
+        ({"output": "sigmoid"}, 100, 3, "the data has 3; set softmax"),
+        ({"batch_size": 64}, 63, 2, "set 63 or less, full, or auto"),
+    ):
+        with pytest.raises(InputError, match=words) as caught:
+            check_data("mlp", PARAMS["mlp"](**values), images, classes)
+        assert "\n" not in str(caught.value)
+    check_data("mlp", PARAMS["mlp"](batch_size="full", output="sigmoid"), 1, 2)

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from conftest import ROOT, edit_params
 from darkroom.errors import InputError
-from darkroom.params import ScheduleParams, origins, read_params, with_values
+from darkroom.networks import ScheduleParams
+from darkroom.params import origins, read_params, with_values
 from darkroom.schedules import learning_rate
 
 

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from darkroom.errors import TrainingError
-from darkroom.params import MlpParams, Range, SearchParams, SearchSpace
+from darkroom.networks import MlpParams
+from darkroom.params import Range, SearchParams, SearchSpace
 from darkroom.search import Pruned, best_values, kept_study, open_study, search
 
 SPACE = SearchSpace(

@@ -12,14 +12,14 @@ from darkroom.augment import Augmenter
 from darkroom.batches import TrainingBatches
 from darkroom.datasets import Split
 from darkroom.errors import TrainingError
-from darkroom.params import (
-    AugmentationParams,
+from darkroom.networks import (
     EarlyStoppingParams,
     Lenet5Params,
     MlpParams,
     MnistCnnParams,
     ScheduleParams,
 )
+from darkroom.sections import AugmentationParams
 from test_models import description
 
 SOME = AugmentationParams(rotation=10, shift=0.1, scale=0.1, horizontal_flip=True)

@@ -8,6 +8,7 @@ from pathlib import Path
 from darkroom import lineage, repository, services
 from darkroom.errors import InputError
 from darkroom.files import read_json, write_text
+from darkroom.networks import check_data
 from darkroom.params import Params, read_params
 
 DECIDE_ANEW = "dvc repro --force --single-item promote"
@@ -36,15 +37,23 @@ def check_inputs(path: str | Path = "params.yaml") -> str:
     from darkroom import manifest
 
     rows = manifest.with_splits(manifest.build(samples(params.data)), params.preprocess)
+    training_images = int((rows["split"] == "train").sum())
+    for network in params.models:
+        check_data(network, params.network(network), training_images, rows["label"].nunique())
     write_text(remembered, seen)
     return f"params.yaml and data are in order: {len(rows)} images in {rows['label'].nunique()} classes"
 
 
 def _fingerprint(params: Params) -> str:
-    """Condense what the check of the data depends on: the files' names, sizes and times, and how they are split."""
+    """Condense what the check of the data depends on: names, sizes and times of the files, splits, batches."""
     from darkroom.sources import samples
 
-    state: list[object] = [params.data.model_dump(), params.preprocess.seed, params.preprocess.split.model_dump()]
+    state: list[object] = [
+        params.data.model_dump(),
+        params.preprocess.seed,
+        params.preprocess.split.model_dump(),
+        [(name, params.network(name).batch_size, params.network(name).output) for name in params.models],
+    ]
     if params.data.source == "folder":
         for sample in samples(params.data):
             if isinstance(sample.place, Path):

@@ -12,17 +12,18 @@ from darkroom.tracking import Run, RunRecord
 
 def log_inputs(run: Run, params: Params, values: NetworkParams, description: Description, preview: str | Path) -> None:
     """Record parameters, data set and what augmentation does to it."""
-    run.log_params({**values.model_dump(mode="json"), "seed": params.train.seed})
+    run.log_params({**values.model_dump(mode="json", exclude={"augmentation"}), "seed": params.train.seed})
+    augmentation = values.augmentation or params.preprocess.augmentation
     run.log_params(
         {
             "size": "×".join(map(str, description.size)),
             "interpolation": description.interpolation,
             "aspect": description.aspect,
-            "augmentation": params.preprocess.augmentation.model_dump() if values.augment else "none",
+            "augmentation": augmentation.model_dump() if values.augment else "none",
         }
     )
     run.log_dataset(description)
-    if values.augment and Path(preview).is_file():
+    if values.augment and values.augmentation is None and Path(preview).is_file():
         run.log_file(preview)
 
 

@@ -84,7 +84,7 @@ def _arithmetic(precision: str) -> Iterator[None]:
 
 def served(model: keras.Model) -> keras.Model:
     """Return what of a network predicts: without the classifiers at its sides."""
-    return keras.Model(model.inputs, model.outputs[0], name=model.name)
+    return keras.Model(model.input, model.outputs[0], name=model.name)
 
 
 def optimizer(values: NetworkParams) -> keras.optimizers.Optimizer:

@@ -3,18 +3,18 @@
 =============  ===========================  ===========  =======================================
 layer          kind                         output       parameters (32×32×3 input, 10 classes)
 =============  ===========================  ===========  =======================================
-conv1, conv2   32 convolutions 3×3, same    32×32×32     896, 9,248
+conv1, conv2   32 convolutions 3×3, same    32×32×32     1,024, 9,376
 pool1          max pool 2×2, dropout .2     16×16×32     –
-conv3, conv4   64 convolutions 3×3, same    16×16×64     18,496, 36,928
+conv3, conv4   64 convolutions 3×3, same    16×16×64     18,752, 37,184
 pool2          max pool 2×2, dropout .3     8×8×64       –
-conv5, conv6   128 convolutions 3×3, same   8×8×128      73,856, 147,584
+conv5, conv6   128 convolutions 3×3, same   8×8×128      74,368, 148,096
 pool3          max pool 2×2, dropout .4     4×4×128      –
 output         softmax                      10           20,490
 =============  ===========================  ===========  =======================================
 
-Each convolution is followed by ReLU, then by batch norm (4 numbers for each filter, of which 2 are trained): 309,290 in
-all, 308,394 trained. Widths (and with them the depth), activation, the order of batch norm, dropout rates and L2 are
-parameters.
+Each convolution is followed by ReLU, then by batch norm, whose 4 numbers for each filter are counted with it: 309,290
+in all, of which 308,394 are trained. Widths (and with them the depth), activation, the order of batch norm, dropout
+rates and L2 are parameters.
 """
 
 from darkroom.backend import keras

@@ -8,8 +8,8 @@ layer        kind                                       output       parameters 
 ===========  =========================================  ===========  =======================================
 conv1        16 convolutions 3×3, batch norm, ReLU      32×32×16     512
 conv2_x      3 blocks of 16                             32×32×16     14,304
-conv3_x      3 blocks of 32, the first / 2              16×16×32     52,160
-conv4_x      3 blocks of 64, the first / 2              8×8×64       206,816
+conv3_x      3 blocks of 32, the first / 2              16×16×32     52,192
+conv4_x      3 blocks of 64, the first / 2              8×8×64       206,784
 average      global average pool                        64           –
 output       softmax                                    10           650
 ===========  =========================================  ===========  =======================================

@@ -6,13 +6,10 @@ import numpy as np
 import pandas as pd
 
 from darkroom import images, manifest
-from darkroom.datasets import Description, batch_seed, channel_statistics, read_split, write_split
+from darkroom.datasets import Description, channel_statistics, read_split, write_split
 from darkroom.errors import InputError
-from darkroom.params import DataParams, Params, PreprocessParams
+from darkroom.params import DataParams, PreprocessParams
 from darkroom.sources import Sample, content_hash, open_image, samples
-
-PREVIEW_IMAGES = 8
-PREVIEW_VARIANTS = 6
 
 
 def pack(rows: pd.DataFrame, data: DataParams, params: PreprocessParams, folder: str | Path) -> Description:
@@ -63,18 +60,3 @@ def _resized(rows: pd.DataFrame, known: dict[str, Sample], params: PreprocessPar
     for index, pixels in enumerate(manifest.in_threads(resize, pairs, "resizing images")):
         packed[index] = pixels
     return packed
-
-
-def draw_augmentation(folder: str | Path, description: Description, params: Params, path: str | Path) -> None:
-    """Draw training images of different classes beside variants that the same code makes in training."""
-    from darkroom.augment import Augmenter
-    from darkroom.figures import augmentation
-
-    training = read_split(Path(folder) / "train", description.labels)
-    # Round robin over the classes: the first image of each, then the second of each, …
-    turn = training.manifest.groupby("label").cumcount()
-    rows = np.lexsort((training.classes, turn))[:PREVIEW_IMAGES]
-    originals = np.asarray(training.images[rows])
-    augmenter = Augmenter(params.preprocess.augmentation)
-    variants = [augmenter(originals, batch_seed(params.train.seed, epoch, 0)) for epoch in range(PREVIEW_VARIANTS)]
-    augmentation(originals, variants, list(training.manifest["label"].iloc[rows]), path)

@@ -11,7 +11,7 @@ import pandas as pd
 from darkroom import search, services, tracking, training
 from darkroom.datasets import Description, read_split
 from darkroom.files import write_json, write_text
-from darkroom.networks import Network
+from darkroom.networks import NETWORKS, Network
 from darkroom.params import Params, with_values
 
 
@@ -60,7 +60,8 @@ def _study_file(network: Network, params: Params, description: Description) -> P
 
 
 def _budget(params: Params) -> dict[str, Any]:
-    return params.search.model_dump(exclude={"mlp", "lenet5", "mnist_cnn"})
+    spaces: set[str] = set(NETWORKS)
+    return params.search.model_dump(exclude=spaces)
 
 
 def _trials(

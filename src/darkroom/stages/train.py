@@ -1,10 +1,11 @@
 """The training of one network as it runs in the pipeline: what is trained, and what is recorded of it."""
 
+import tempfile
 from pathlib import Path
 
 import pandas as pd
 
-from darkroom import figures, records, tracking, training
+from darkroom import figures, previews, records, tracking, training
 from darkroom.datasets import Description, read_split
 from darkroom.files import write_text
 from darkroom.networks import Network, NetworkParams
@@ -14,6 +15,18 @@ from darkroom.params import Params
 def run_tags(network: Network, description: Description) -> dict[str, str]:
     """Return what a run is found by."""
     return {"network": network, "data_digest": description.digest, "data_docs": "reports/data_docs/index.html"}
+
+
+def log_own_preview(
+    params: Params, values: NetworkParams, description: Description, prepared: Path, run: tracking.Run
+) -> None:
+    """Log what a network sees that varies its images in a way of its own."""
+    if not values.augment or values.augmentation is None:
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "augmentation.png"
+        previews.draw_augmentation(prepared, description, values.augmentation, params.train.seed, path)
+        run.log_file(path)
 
 
 def train_network(
