@@ -30,7 +30,8 @@ def refused(capsys, *arguments):
 @pytest.fixture
 def photographs(project):
     write_folder(project.root / "data" / "raw", "ab", 30)
-    return project.params(data__source="folder", data__path="data/raw")
+    smaller = {f"train__{network}__batch_size": 32 for network in ("mlp", "lenet5", "mnist_cnn")}
+    return project.params(data__source="folder", data__path="data/raw", **smaller)
 
 
 def test_the_default_project_is_in_order(project, capsys):
@@ -55,9 +56,11 @@ def test_a_folder_is_read_again_when_it_changed(photographs, capsys):
         ({"train.lenet5.learning_rat": 1}, "train.lenet5.learning_rat: unknown key; did you mean learning_rate?"),
         ({"train.lenet5.epochs": "many"}, "train.lenet5.epochs: 'many' given; it should be a valid integer"),
         ({"train.lenet5.learning_rate": -1}, "train.lenet5.learning_rate: -1 given; it should be greater than 0"),
-        ({"models": ["resnet18"]}, "models[0]: 'resnet18' given; it should be 'mlp', 'lenet5' or 'mnist_cnn'"),
+        ({"models": ["resnet18"]}, "models[0]: 'resnet18' given; it should be 'mlp', 'mnist_cnn', 'cifar_cnn'"),
         ({"preprocess.size": [20, 20, 1]}, "preprocess.size 20×20 is too small for lenet5, which needs at least 28×28"),
         ({"data.source": "folder", "data.path": "data/nowhere"}, "data.path: data/nowhere does not exist"),
+        ({"train.mlp.batch_size": 2000}, "train.mlp.batch_size: 2000 given, and there are 1111 training"),
+        ({"train.mlp.output": "sigmoid"}, "train.mlp.output: sigmoid given, which tells two classes apart, and"),
         ({"data.source": "folder"}, "data.path: data/digits holds no image; at least two folders"),
         ({"preprocess.split": {"train": 0.998, "validation": 0.001, "test": 0.001}}, "has no validation image; add"),
     ],

@@ -12,6 +12,8 @@ ROOT = Path(__file__).resolve().parents[1]
 STAGES = YAML(typ="safe").load((ROOT / "dvc.yaml").read_text())["stages"]
 BY_NAME = "src/darkroom/models/${item.model}.py"  # darkroom.models imports the network that it is asked for
 
+SHARED = "src/darkroom/models/layers.py"  # what any of them imports
+
 
 def path_of(module):
     """The file of a module of ours, or None."""
@@ -51,7 +53,7 @@ def code_deps(stage):
 def test_deps_are_the_import_closure(stage):
     needed = closure(ROOT / "pipeline" / f"{stage}.py")
     if "src/darkroom/models/__init__.py" in needed:
-        needed.add(BY_NAME)
+        needed |= {BY_NAME, SHARED} | closure(ROOT / SHARED)
     if "src/darkroom/tracking.py" in needed and stage == "train":
         # Copied into the packaged model.
         needed |= {"src/darkroom/packaged_model.py", "src/darkroom/serving.py"}
@@ -62,7 +64,7 @@ def test_deps_are_the_import_closure(stage):
 
 
 def test_networks_are_modules():
-    modules = {path.stem for path in (ROOT / "src/darkroom/models").glob("*.py")} - {"__init__"}
+    modules = {path.stem for path in (ROOT / "src/darkroom/models").glob("*.py")} - {"__init__", "layers"}
     assert modules == set(NETWORKS)
 
 

@@ -27,6 +27,7 @@ PARAMS = {
     "search.epochs": 2,
     "search.mlp": {"learning": {"learning_rate": {"low": 0.001, "high": 0.01}}},
     "train.mlp.epochs": 4,
+    "train.mlp.batch_size": 32,
     "train.mlp.hidden_units": [16],
 }
 

@@ -27,6 +27,7 @@ def small(tmp_path_factory):
             "models": ["mlp"],
             "search.trials": 0,
             "train.mlp.epochs": 2,
+            "train.mlp.batch_size": 32,
             "train.mlp.hidden_units": [16],
         }
     )

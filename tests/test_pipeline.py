@@ -31,7 +31,9 @@ SMALL = {
     "search.trials": 1,
     "search.epochs": 1,
     "train.mlp.epochs": 2,
+    "train.mlp.batch_size": 32,
     "train.lenet5.epochs": 2,
+    "train.lenet5.batch_size": 32,
     "train.mlp.hidden_units": [16],
 }
 

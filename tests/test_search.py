@@ -41,7 +41,7 @@ def test_only_what_the_space_names_is_turned_and_types_are_kept():
 
 def test_the_networks_own_values_come_first():
     first = run(bowl)[0].tried
-    assert (first["learning_rate"], first["batch_size"], first["dropout"]) == (1e-3, 32, 0.0)
+    assert (first["learning_rate"], first["batch_size"], first["dropout"]) == (1e-3, 64, 0.0)
     outside = SearchSpace(learning={"learning_rate": Range(low=0.5, high=1.0)})
     (trial,) = run(lambda *_: 1.0, space=outside, trials=1)
     assert 0.5 <= trial.tried["learning_rate"] <= 1.0

@@ -147,7 +147,9 @@ def make_team(root, stack, models):
             "models": models,
             "search.trials": 0,
             "train.mlp.epochs": 2,
+            "train.mlp.batch_size": 32,
             "train.lenet5.epochs": 2,
+            "train.lenet5.batch_size": 32,
             "train.mlp.hidden_units": [16],
         }
     )

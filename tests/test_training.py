@@ -92,7 +92,7 @@ def test_every_network_fits_64_images(network, values, data):
 
 
 def test_a_loss_that_is_no_number_stops_the_run(data):
-    values = MlpParams(hidden_units=(8,), optimizer="sgd", learning_rate=10.0, momentum=0.99, epochs=40)
+    values = MlpParams(hidden_units=(8,), optimizer="sgd", learning_rate=10.0, momentum=0.99, epochs=40, batch_size=8)
     # A deviation near zero blows the inputs up until float32 overflows.
     blown_up = replace(description((28, 28, 1), 2), deviation=(1e-30,))
     with pytest.raises(TrainingError) as caught:
@@ -128,7 +128,9 @@ def test_class_weights_help_the_small_class():
     few = Split(everything.images[rows], everything.classes[rows], everything.manifest)
     recalls = {}
     for rule in ("none", "balanced"):
-        values = MlpParams(hidden_units=(8,), epochs=3, optimizer="sgd", learning_rate=0.003, class_weights=rule)
+        values = MlpParams(
+            hidden_units=(8,), epochs=3, optimizer="sgd", learning_rate=0.003, class_weights=rule, batch_size=32
+        )
         model = fit("mlp", values, (few, everything)).model
         small = everything.images[everything.classes == 1]
         recalls[rule] = inference.probabilities(model, small)[:, 1].mean()

@@ -35,7 +35,7 @@ with _without_greetings():
     import keras
     import tensorflow as tf
 
-__all__ = ["keras", "make_reproducible"]
+__all__ = ["keras", "make_reproducible", "tf"]
 
 
 def make_reproducible(seed: int) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from darkroom import lineage, repository, services
 from darkroom.errors import InputError
 from darkroom.files import read_json, write_text
-from darkroom.networks import check_data
+from darkroom.networks import Network, NetworkParams, check_data
 from darkroom.params import Params, read_params
 
 DECIDE_ANEW = "dvc repro --force --single-item promote"
@@ -40,8 +40,19 @@ def check_inputs(path: str | Path = "params.yaml") -> str:
     training_images = int((rows["split"] == "train").sum())
     for network in params.models:
         check_data(network, params.network(network), training_images, rows["label"].nunique())
+        _check_weights(network, params.network(network).initial_weights)
     write_text(remembered, seen)
     return f"params.yaml and data are in order: {len(rows)} images in {rows['label'].nunique()} classes"
+
+
+def _check_weights(network: Network, name: str | None) -> None:
+    """Check that a file of weights is there; an address is looked up when the training begins."""
+    if name is None or name == "imagenet" or ":/" in name or Path(name).is_file():
+        return
+    raise InputError(
+        f"train.{network}.initial_weights: {name} does not exist; name a file that Darkroom saved, such as "
+        f"models/{network}.keras, an address models:/NAME@champion, or imagenet"
+    )
 
 
 def _fingerprint(params: Params) -> str:
@@ -52,7 +63,7 @@ def _fingerprint(params: Params) -> str:
         params.data.model_dump(),
         params.preprocess.seed,
         params.preprocess.split.model_dump(),
-        [(name, params.network(name).batch_size, params.network(name).output) for name in params.models],
+        [_of_network(params.network(name)) for name in params.models],
     ]
     if params.data.source == "folder":
         for sample in samples(params.data):
@@ -65,6 +76,11 @@ def _fingerprint(params: Params) -> str:
     else:
         state.append((metadata.version("scikit-learn"), Path(params.data.path).exists()))
     return hashlib.sha256(json.dumps(state).encode()).hexdigest()
+
+
+def _of_network(values: NetworkParams) -> tuple[object, ...]:
+    weights = values.initial_weights
+    return values.batch_size, values.output, weights, weights and Path(weights).is_file()
 
 
 def check_registry(report: str | Path = "reports/promotion.json") -> str:

@@ -5,10 +5,13 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from darkroom.errors import DarkroomError, InputError
 from darkroom.files import as_json
+
+if TYPE_CHECKING:
+    from darkroom.networks import Network, NetworkParams
 
 CLEANABLE = ("models", "runs", "cache", "searches", "experiments")
 
@@ -53,6 +56,13 @@ def _parser() -> argparse.ArgumentParser:
     params.add_argument("--json", action="store_true", help="print JSON")
     params.set_defaults(command=_params)
 
+    models = commands.add_parser("models", help="list the networks, or show the layers of one")
+    models.add_argument("network", nargs="?", type=_network, metavar="NETWORK", help=f"one of {', '.join(NETWORKS)}")
+    models.add_argument("--input", type=_image_size, metavar="HxWxC", help="default: the published one")
+    models.add_argument("--classes", type=_class_count, metavar="N", help="default: the published number")
+    models.add_argument("--json", action="store_true", help="print JSON")
+    models.set_defaults(command=_models)
+
     predict = commands.add_parser("predict", help="classify images with a promoted model")
     predict.add_argument("images", nargs="+", metavar="IMAGE|FOLDER")
     predict.add_argument("--model", metavar="URI", help="default: models:/NAME@champion with params.yaml's NAME")
@@ -94,6 +104,28 @@ def _probability(text: str) -> float:
     if not 0 <= value <= 1:
         raise argparse.ArgumentTypeError(f"{text} given, a number from 0 to 1 was expected")
     return value
+
+
+def _network(text: str) -> str:
+    # Not as choices, with which argparse before Python 3.12 wants one.
+    from darkroom.networks import NETWORKS
+
+    if text not in NETWORKS:
+        raise argparse.ArgumentTypeError(f"{text} given, one of {', '.join(NETWORKS)} was expected")
+    return text
+
+
+def _image_size(text: str) -> tuple[int, ...]:
+    parts = text.replace("×", "x").split("x")
+    if len(parts) != 3 or not all(part.isdigit() and int(part) for part in parts) or parts[2] not in {"1", "3"}:  # noqa: PLR2004
+        raise argparse.ArgumentTypeError(f"{text} given, height x width x channels was expected, such as 64x48x3")
+    return tuple(map(int, parts))
+
+
+def _class_count(text: str) -> int:
+    if not text.isdigit() or int(text) < 2:  # noqa: PLR2004
+        raise argparse.ArgumentTypeError(f"{text} given, a whole number from 2 on was expected")
+    return int(text)
 
 
 def _cleanable(text: str) -> str:
@@ -175,6 +207,47 @@ def _params(chosen: argparse.Namespace) -> int:
     rows = [{"parameter": name, "value": value, "origin": origin[name]} for name, value in values.items()]
     print(as_json(rows) if chosen.json else _table(rows), end="")
     return 0
+
+
+def _models(chosen: argparse.Namespace) -> int:
+    if chosen.network is None and (chosen.input or chosen.classes):
+        raise InputError("--input and --classes are for one network; name it, such as darkroom models lenet5")
+    from darkroom import anatomy
+    from darkroom.models import module
+
+    if chosen.network is None:
+        rows = list(anatomy.networks())
+        print(as_json(rows) if chosen.json else _table([_with_commas(row) for row in rows]), end="")
+        return 0
+    published = module(chosen.network)
+    values, origin = _values(chosen.network)
+    size, classes = chosen.input or published.PUBLISHED_INPUT, chosen.classes or published.PUBLISHED_CLASSES
+    model = anatomy.built(chosen.network, values, size, classes)
+    rows = anatomy.layers(model)
+    if chosen.json:
+        print(as_json(rows), end="")
+        return 0
+    print(_table([_with_commas(row) for row in rows]), end="")
+    trained = sum(weight.shape.num_elements() for weight in model.trainable_weights)
+    print(f"{model.count_params():,} parameters, {trained:,} of them trained; {origin}\n{published.SOURCE}")
+    return 0
+
+
+def _values(network: "Network") -> "tuple[NetworkParams, str]":
+    """Return a network's values, and where they are from."""
+    from darkroom.networks import PARAMS
+    from darkroom.params import read_params
+
+    if Path("params.yaml").is_file():
+        params = read_params()
+        if getattr(params.train, network) is not None:
+            return params.network(network), f"with train.{network} of params.yaml"
+    return PARAMS[network](), "as published"
+
+
+def _with_commas(row: dict[str, Any]) -> dict[str, Any]:
+    """Write the whole numbers of a row with commas."""
+    return {name: f"{value:,}" if isinstance(value, int) else value for name, value in row.items()}
 
 
 def _predict(chosen: argparse.Namespace) -> int:

@@ -5,7 +5,7 @@ The defaults of a network are its default recipe; ``recipes.py`` has others. Not
 
 import typing
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, Field, PlainValidator, model_validator
 
@@ -149,6 +149,11 @@ class NetworkParams(Section):
     """``sigmoid``: one unit, for two classes; it gives the probability of the second one."""
     l2: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Penalty on the squares of all kernels but the last layer's, added to the training loss."""
+    initial_weights: Name | None = None
+    """What to begin with instead of chance: a file that Darkroom saved, an address ``models:/…``, or ``imagenet``. The
+    scaling of images that those weights expect comes with them."""
+    trainable: Annotated[str, Field(pattern=r"^(all|head|last [1-9]\d*)$")] = "all"
+    """What of such a network learns: ``all``, ``head`` (the last layer), or ``last N`` of the layers with weights."""
     precision: Literal["float32", "bfloat16"] = "float32"
     """Of the training's arithmetic. Weights, probabilities and the saved network are float32."""
     augment: bool = True
@@ -163,9 +168,16 @@ class NetworkParams(Section):
             raise ValueError("nesterov needs momentum; give momentum, such as 0.9")
         if self.label_smoothing and self.loss != "cross_entropy":
             raise ValueError(f"label_smoothing is of cross_entropy, and loss {self.loss} was chosen; take one of them")
+        if self.initial_weights == "imagenet" and not self.on_imagenet:
+            raise ValueError("initial_weights imagenet are not published for this network; resnet50 has them")
+        if self.trainable != "all" and self.initial_weights is None:
+            raise ValueError(f"trainable {self.trainable} needs initial_weights: chance is nothing to keep; name them")
         if self.augmentation is not None and not self.augment:
             raise ValueError("augmentation is given, and augment is false; take one of them")
         return self
+
+    on_imagenet: ClassVar[bool] = False
+    """Whether Keras publishes weights of this network."""
 
     @property
     def smallest_side(self) -> int:
@@ -294,6 +306,8 @@ class Resnet20Params(NetworkParams):
 
 class Resnet50Params(NetworkParams):
     """The residual network of bottleneck blocks."""
+
+    on_imagenet: ClassVar[bool] = True
 
     activation: Activation = "relu"
 

@@ -31,6 +31,8 @@ from darkroom.errors import InputError
 from darkroom.files import as_json, read_json, write_json
 from darkroom.params import flattened
 
+ADDRESSES = ("models:/", "runs:/")
+"""What the address of a packaged model begins with."""
 ORIGINAL = "original_run_id"
 """Tag of a restored run: the id that it had in the store that is gone."""
 PROCESS = "mlflow.darkroom.process"
@@ -362,6 +364,24 @@ def load_model(uri: str) -> Any:
             f"{uri} cannot be loaded ({_first_line(error)}); dvc repro makes and promotes a model, darkroom restore "
             "rebuilds those whose results are in git"
         ) from None
+
+
+def network_file(uri: str) -> Path:
+    """Return the saved network inside a packaged model, fetched where the store is elsewhere.
+
+    Raises:
+        InputError: there is no such model in the store.
+    """
+    services.check_tracking(must_exist=True)
+    mlflow.set_tracking_uri(services.tracking_uri())
+    try:
+        folder = Path(mlflow.artifacts.download_artifacts(artifact_uri=uri))
+    except (MlflowException, OSError) as error:
+        raise InputError(f"{uri} cannot be fetched ({_first_line(error)}); name a model that is in the store") from None
+    found = list((folder / "artifacts").glob("*.keras"))
+    if not found:
+        raise InputError(f"{uri} holds no network that Darkroom saved; name another model")
+    return found[0]
 
 
 def requirements() -> list[str]:

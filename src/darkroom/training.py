@@ -1,18 +1,19 @@
 """Build, compile and fit one network. Nothing here knows of MLflow, Optuna or DVC."""
 
 import math
+import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from darkroom import models
+from darkroom import initial_weights, models
 from darkroom.augment import Augmenter
-from darkroom.backend import keras, make_reproducible
+from darkroom.backend import keras, make_reproducible, tf
 from darkroom.batches import TrainingBatches
 from darkroom.checkpoints import Checkpoint
 from darkroom.datasets import Description, Split, balanced_weights, one_hot
@@ -53,22 +54,35 @@ class Trained:
         self.model.save(path)
 
 
-def build_model(network: Network, values: NetworkParams, description: Description) -> keras.Model:
+def build_model(
+    network: Network, values: NetworkParams, description: Description, initial: keras.Model | None = None
+) -> keras.Model:
     """Build a network that takes uint8 images of the pipeline's size and returns probabilities.
 
     Normalisation (subtract the mean, divide by the standard deviation of the training images) is its first layer, so
-    that no one who uses the model can forget it. The layer has no weights.
+    that no one who uses the model can forget it. The layer has no weights. With weights to begin with, it does what
+    they expect instead.
+
+    Args:
+        network: its name.
+        values: its parameters.
+        description: of the data.
+        initial: the network whose weights it begins with.
     """
     inputs = keras.Input(description.size, dtype="uint8", name="image")
-    normalised = keras.layers.Rescaling(
-        scale=[1 / deviation for deviation in description.deviation],
-        offset=[-mean / deviation for mean, deviation in zip(description.mean, description.deviation, strict=True)],
-        dtype="float32",
-        name="normalise",
-    )(inputs)
+    if initial is None:
+        scale = [1 / deviation for deviation in description.deviation]
+        offset = [-mean / deviation for mean, deviation in zip(description.mean, description.deviation, strict=True)]
+    else:
+        scale, offset = initial_weights.normalisation(initial, description.size[2])
+    normalised = keras.layers.Rescaling(scale, offset, dtype="float32", name="normalise")(inputs)
     with _arithmetic(values.precision):
         outputs = models.build(network, normalised, len(description.labels), values)
-    return keras.Model(inputs, list(outputs) if len(outputs) > 1 else outputs[0], name=network)
+    model = keras.Model(inputs, list(outputs) if len(outputs) > 1 else outputs[0], name=network)
+    if initial is not None:
+        initial_weights.transfer(initial, model)
+        initial_weights.freeze(model, values.trainable)
+    return model
 
 
 @contextmanager
@@ -116,7 +130,7 @@ def loss_function(values: NetworkParams) -> keras.losses.Loss:
     return keras.losses.CategoricalCrossentropy(label_smoothing=values.label_smoothing)
 
 
-def train(
+def train(  # noqa: PLR0913 - all that a training depends on
     network: Network,
     values: NetworkParams,
     description: Description,
@@ -125,6 +139,8 @@ def train(
     seed: int,
     augmentation: AugmentationParams,
     on_epoch: Iterable[OnEpoch] = (),
+    initial: keras.Model | None = None,
+    say: Callable[[str], None] | None = None,
     checkpoint: Path | None = None,
 ) -> Trained:
     """Train a network; the weights of the best epoch on the validation images are restored at the end.
@@ -137,6 +153,8 @@ def train(
         seed: of weights, order, variation and dropout.
         augmentation: how training images are varied if ``values.augment`` and unless ``values.augmentation`` says.
         on_epoch: called in this order after each epoch; an exception from one, other than ``Enough``, is passed on.
+        initial: the network whose weights this one begins with, and of which ``values.trainable`` learns.
+        say: takes one line, soon after the beginning, with the time and memory that this training will take.
         checkpoint: a file that is kept up to date after each epoch. Where it exists, the training goes on from it, and
             ends with the numbers that it would have had without the interruption. Its name must stand for all that the
             training depends on; whoever gave it removes it.
@@ -149,8 +167,13 @@ def train(
     classes = len(description.labels)
     check_data(network, values, len(training.classes), classes)
     make_reproducible(seed)
-    built = build_model(network, values, description)
-    model = _Classifier(built.inputs, built.outputs, name=network)
+    built = build_model(network, values, description, initial)
+    start = initial_weights.cut(built) if initial is not None and not values.augment else built.input
+    if start is not built.input:
+        # float32 takes the place of pixels, which batches do not mind.
+        features: list[Any] = [initial_weights.features(built, start, split.images) for split in data]
+        training, validation = (replace(split, images=of) for split, of in zip(data, features, strict=True))
+    model = _Classifier(start, built.outputs, name=network)
     model.auxiliary_weight = getattr(values, "auxiliary_weight", 0.0)
     model.objective = loss_function(values)
     model.compile(optimizer=optimizer(values), loss=model.objective, metrics=["accuracy"])
@@ -183,6 +206,7 @@ def train(
         callbacks=[
             _FiniteLoss(network, len(batches), values.epochs),
             rate,
+            *([_Estimate(values.epochs, len(validation.classes) / len(training.classes), say)] if say else []),
             stopping,
             recorder,
             *kept,
@@ -190,7 +214,7 @@ def train(
     )
     if values.precision != "float32":
         weights = built.get_weights()
-        built = build_model(network, with_values(values, {"precision": "float32"}), description)
+        built = build_model(network, with_values(values, {"precision": "float32"}), description, initial)
         built.set_weights(weights)
     return Trained(served(built), recorder.history, stopping.best_epoch)
 
@@ -272,6 +296,57 @@ class _LearningRate(keras.callbacks.Callback):  # type: ignore[misc]
     def restore(self, state: dict[str, Any]) -> None:
         if self._plateau:
             self._plateau.restore(state)
+
+
+class _Estimate(keras.callbacks.Callback):  # type: ignore[misc]
+    """Measures the first steps and says how long the whole training will take. Disturbs nothing: the steps count."""
+
+    # The first steps build the graph and fill caches.
+    WARM_UP = 3
+    STEPS = 20
+    # A forward pass is about a third of a training step: the gradients of weights and of values are one each.
+    VALIDATION_SHARE = 1 / 3
+
+    def __init__(self, epochs: int, validation_share: float, say: Callable[[str], None]) -> None:
+        super().__init__()
+        self._epochs = epochs
+        self._validation = validation_share * self.VALIDATION_SHARE
+        self._say = say
+        self._steps = 0
+        self._started = 0.0
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:  # noqa: ARG002 - Keras' signature
+        self._steps += 1
+        if self._steps == self.WARM_UP:
+            self._started = time.perf_counter()
+        measured = self._steps - self.WARM_UP
+        if measured == self.STEPS:
+            step = (time.perf_counter() - self._started) / measured
+            epoch = step * self.params["steps"] * (1 + self._validation)
+            self._say(
+                f"about {duration(epoch)} an epoch, {duration(epoch * self._epochs)} for {self._epochs}, "
+                f"{memory() / 2**30:.1f} GiB of memory (measured on {measured} steps)"
+            )
+
+
+def duration(seconds: float) -> str:
+    """Write a time as a person would."""
+    if seconds < 90:  # noqa: PLR2004
+        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"  # noqa: PLR2004
+    minutes = seconds / 60
+    return f"{minutes:.0f} min" if minutes < 90 else f"{minutes / 60:.1f} h"  # noqa: PLR2004
+
+
+def memory() -> int:
+    """Return the most memory that this process has had, in bytes: the accelerator's where there is one."""
+    if accelerators := tf.config.list_physical_devices("GPU"):
+        return sum(
+            int(tf.config.experimental.get_memory_info(f"GPU:{number}")["peak"]) for number in range(len(accelerators))
+        )
+    import resource
+
+    # Linux counts in KiB, macOS in bytes.
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
 class _Recorder(keras.callbacks.Callback):  # type: ignore[misc]

@@ -64,6 +64,30 @@ def build(inputs: keras.KerasTensor, classes: int, params: Resnet50Params) -> ke
     return layers.probabilities(x, classes, params)
 
 
+# What Keras' weights for ImageNet expect: mean colours taken off, no division, blue before red.
+IMAGENET_MEAN_RGB = (123.68, 116.779, 103.939)
+
+
+def imagenet(weights: str | None = "imagenet", size: tuple[int, int, int] = PUBLISHED_INPUT) -> keras.Model:
+    """Return the network with the weights that ``keras.applications`` publishes, for images of red, green and blue.
+
+    Args:
+        weights: as ``keras.applications.ResNet50`` takes it.
+        size: of the images.
+    """
+    published = keras.applications.ResNet50(weights=weights, input_shape=size)
+    inputs = keras.Input(size, dtype="uint8", name="image")
+    offset = [-mean for mean in IMAGENET_MEAN_RGB]
+    normalised = keras.layers.Rescaling(scale=[1.0] * 3, offset=offset, dtype="float32", name="normalise")(inputs)
+    model = keras.Model(inputs, build(normalised, PUBLISHED_CLASSES, Resnet50Params()), name="resnet50")
+    for layer in published.layers:
+        if layer.get_weights():
+            model.get_layer("output" if layer.name == "predictions" else layer.name).set_weights(layer.get_weights())
+    kernel, bias = model.get_layer("conv1_conv").get_weights()
+    model.get_layer("conv1_conv").set_weights([kernel[:, :, ::-1], bias])
+    return model
+
+
 def _normalised(
     x: keras.KerasTensor,
     filters: int,

@@ -13,6 +13,7 @@ from darkroom.datasets import Description, read_split
 from darkroom.files import write_json, write_text
 from darkroom.networks import NETWORKS, Network
 from darkroom.params import Params, with_values
+from darkroom.stages.initial import initial_network
 
 
 def search_network(network: Network, params: Params, prepared: Path, best_path: str, trials_path: str) -> None:
@@ -70,6 +71,7 @@ def _trials(
     """Run the trials that the study has not got yet."""
     data = (read_split(prepared / "train", description.labels), read_split(prepared / "validation", description.labels))
     own = params.network(network)
+    initial = initial_network(network, own)
     budget = min(params.search.epochs, own.epochs)
     tags = {"network": network, "data_digest": description.digest, "stage": "search"}
 
@@ -85,6 +87,7 @@ def _trials(
                 data,
                 seed=params.train.seed,
                 augmentation=params.preprocess.augmentation,
+                initial=initial,
                 on_epoch=[training.progress_line(title, budget), run.log_epoch, report],
             )
             run.log_metrics({"best_val_loss": trained.best["val_loss"]})

@@ -10,6 +10,7 @@ from darkroom.datasets import Description, read_split
 from darkroom.files import write_text
 from darkroom.networks import Network, NetworkParams
 from darkroom.params import Params
+from darkroom.stages.initial import initial_network
 
 
 def run_tags(network: Network, description: Description) -> dict[str, str]:
@@ -40,6 +41,8 @@ def train_network(
         (read_split(prepared / "train", description.labels), read_split(prepared / "validation", description.labels)),
         seed=params.train.seed,
         augmentation=params.preprocess.augmentation,
+        initial=initial_network(network, values),
+        say=lambda line: print(f"{network}: {line}", flush=True),
         on_epoch=[training.progress_line(network, values.epochs), run.log_epoch],
     )
 

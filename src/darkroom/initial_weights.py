@@ -1,0 +1,156 @@
+"""Transfer learning: weights that a training begins with, and the part of a network that it leaves as it is.
+
+See *Deep Learning for Vision Systems*, chapter 6: a network that was trained on one set of images is a feature
+extractor for another.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from darkroom import inference
+from darkroom.backend import keras
+from darkroom.datasets import Floats
+from darkroom.errors import InputError
+from darkroom.images import Pixels
+from darkroom.models import module
+from darkroom.networks import Network
+
+HEAD = "output"
+
+
+def read(path: str | Path) -> keras.Model:
+    """Read a network that Darkroom saved.
+
+    Raises:
+        InputError: the file is missing or is not such a network.
+    """
+    if not Path(path).is_file():
+        raise InputError(f"initial_weights: {path} does not exist; name a file models/<network>.keras, or models:/NAME")
+    try:
+        return inference.load(path)
+    except (ValueError, OSError) as error:
+        line = str(error).strip().splitlines()[0]
+        raise InputError(f"initial_weights: {path} is not a network that can be loaded ({line})") from None
+
+
+def imagenet(network: Network) -> keras.Model:
+    """Return a network with the weights that Keras publishes for ImageNet; they are fetched once (100 MB).
+
+    Raises:
+        InputError: they cannot be fetched.
+    """
+    try:
+        published: keras.Model = module(network).imagenet()
+    except Exception as error:  # noqa: BLE001 - Keras raises bare Exception where a download fails
+        line = str(error).strip().splitlines()[0]
+        raise InputError(
+            f"initial_weights: imagenet cannot be fetched ({line}); put the file into ~/.keras/models, or connect"
+        ) from None
+    return published
+
+
+def normalisation(model: keras.Model, channels: int) -> tuple[list[float], list[float]]:
+    """Return scale and offset of each channel that a network's weights expect their images brought to.
+
+    Raises:
+        InputError: they expect another number of channels.
+    """
+    expected = model.input.shape[-1]
+    if expected != channels:
+        raise InputError(
+            f"initial_weights: the weights take images of {expected} channels, and preprocess.size[2] is {channels}; "
+            f"set {expected}"
+        )
+    layer = model.get_layer("normalise")
+    return np.ravel(layer.scale).tolist(), np.ravel(layer.offset).tolist()
+
+
+def transfer(source: keras.Model, target: keras.Model) -> None:
+    """Give a network the weights of another one of the same kind.
+
+    The last layer stays new where its shape differs, since it has a unit for each class; so do side classifiers.
+
+    Raises:
+        InputError: another layer is missing in the source, or has another shape there.
+    """
+    known = {layer.name: layer for layer in source.layers}
+    for layer in target.layers:
+        own = layer.get_weights()
+        if not own or layer.name.startswith("side_"):
+            continue
+        if layer.name not in known:
+            raise InputError(
+                f"initial_weights: the weights have no layer {layer.name}, which {target.name} has; they are of another "
+                "network, or one that was set differently"
+            )
+        given = known[layer.name].get_weights()
+        shapes, expected = ([weight.shape for weight in weights] for weights in (given, own))
+        if shapes == expected:
+            layer.set_weights(given)
+        elif layer.name != HEAD:
+            raise InputError(
+                f"initial_weights: layer {layer.name} has weights of {shapes[0]}, and {target.name} as it is set "
+                f"needs {expected[0]}; set preprocess.size and train.{target.name} as they were for those weights"
+            )
+
+
+def freeze(model: keras.Model, trainable: str) -> None:
+    """Let only the end of a network learn.
+
+    Batch norm of the part that is left as it is keeps its statistics, as in prediction.
+
+    Args:
+        model: a network.
+        trainable: ``all``, ``head`` or ``last N``, counting layers that have weights.
+
+    Raises:
+        InputError: there are not so many layers.
+    """
+    if trainable == "all":
+        return
+    weighted = [layer for layer in model.layers if layer.weights]
+    count = 1 if trainable == "head" else int(trainable.removeprefix("last "))
+    if count > len(weighted):
+        raise InputError(
+            f"train.{model.name}.trainable: {trainable} given, and {model.name} has {len(weighted)} layers with weights"
+        )
+    for layer in weighted[:-count]:
+        layer.trainable = False
+
+
+def cut(model: keras.Model) -> Any:
+    """Return the last tensor that everything that learns comes after, and that nothing goes around.
+
+    Before it nothing changes in a training, so that an image's values there need to be computed only once.
+
+    Returns:
+        A Keras tensor; the model's input where nothing is left as it is.
+    """
+    made_by = {
+        id(tensor): number for number, layer in enumerate(model.layers) for tensor in keras.tree.flatten(layer.output)
+    }
+    sources = [
+        [made_by[id(tensor)] for tensor in keras.tree.flatten(layer.input) if id(tensor) in made_by]
+        for layer in model.layers
+    ]
+    first_learning = next(number for number, layer in enumerate(model.layers) if layer.trainable_weights)
+    for number in reversed(range(first_learning)):
+        if all(source >= number for later in sources[number + 1 :] for source in later):
+            return model.layers[number].output
+    return model.input
+
+
+def features(model: keras.Model, at: Any, images: Pixels) -> Floats:
+    """Compute the values of images at a tensor of a network, as in prediction.
+
+    Args:
+        model: the network.
+        at: one of its tensors.
+        images: uint8 of shape (images, height, width, channels).
+
+    Returns:
+        float32 of shape (images, …).
+    """
+    return inference.probabilities(keras.Model(model.input, at), images)

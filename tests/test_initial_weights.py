@@ -1,0 +1,189 @@
+"""Transfer learning: where weights come from, what of them is kept, and that it is worth it."""
+
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.datasets import load_digits
+
+from darkroom import inference, initial_weights, training
+from darkroom.backend import keras
+from darkroom.datasets import Split, channel_statistics
+from darkroom.errors import InputError
+from darkroom.models import resnet50
+from darkroom.networks import PARAMS, ScheduleParams
+from darkroom.sections import AugmentationParams
+from test_models import COLOUR, GREY, build, description
+
+NONE = AugmentationParams()
+
+
+def digits(chosen, each, start=0):
+    """So many scans of each of these digits, at 28×28."""
+    images, classes = load_digits(return_X_y=True)
+    rows = np.concatenate([np.flatnonzero(classes == number)[start : start + each] for number in chosen])
+    pixels = np.kron(images[rows].reshape(-1, 8, 8) * 15.9, np.ones((3, 3))).astype(np.uint8)
+    pixels = np.pad(pixels, ((0, 0), (2, 2), (2, 2)))[..., None]
+    return Split(pixels, np.searchsorted(chosen, classes[rows]), pd.DataFrame())
+
+
+def fit(network, values, data, initial=None, seed=0):
+    mean, deviation = channel_statistics(data[0].images)
+    of_data = description(data[0].images.shape[1:], int(data[0].classes.max()) + 1)
+    of_data = type(of_data)(**{**vars(of_data), "mean": mean, "deviation": deviation})
+    return training.train(network, values, of_data, data, seed=seed, augmentation=NONE, initial=initial)
+
+
+def accuracy(model, split):
+    return float(np.mean(inference.probabilities(model, split.images).argmax(axis=1) == split.classes))
+
+
+def weights_of(model, name):
+    return model.get_layer(name).get_weights()
+
+
+@pytest.fixture(scope="module")
+def learnt():
+    """A network that tells 0 to 4 apart."""
+    values = PARAMS["mnist_cnn"](epochs=6, filters=(8, 16), hidden_units=32)
+    return fit("mnist_cnn", values, (digits(range(5), 100), digits(range(5), 40, 100))).model
+
+
+def kept(trainable, **values):
+    settings = {"filters": (8, 16), "hidden_units": 32, "epochs": 2, "batch_size": 16, **values}
+    return PARAMS["mnist_cnn"](initial_weights="of another", trainable=trainable, **settings)
+
+
+@pytest.mark.parametrize("augment", [True, False])
+@pytest.mark.parametrize(
+    ("trainable", "learning"),
+    [("all", {"conv1", "conv2", "fc1", "output"}), ("head", {"output"}), ("last 2", {"fc1", "output"})],
+)
+def test_what_is_left_as_it_is(learnt, trainable, learning, augment):
+    data = (digits(range(5, 10), 20), digits(range(5, 10), 20, 100))
+    model = fit("mnist_cnn", kept(trainable, augment=augment), data, learnt).model
+    for name in ("conv1", "conv2", "fc1"):
+        same = all(map(np.array_equal, weights_of(model, name), weights_of(learnt, name)))
+        assert same == (name not in learning), name
+
+
+def test_the_scaling_that_the_weights_expect_comes_with_them(learnt, tmp_path):
+    data = (digits(range(5, 10), 20), digits(range(5, 10), 20, 100))
+    # Darker images have statistics of their own, which the weights have never seen.
+    darker = [Split(split.images // 3, split.classes, split.manifest) for split in data]
+    trained = fit("mnist_cnn", kept("head"), darker, learnt)
+    assert initial_weights.normalisation(trained.model, 1) == initial_weights.normalisation(learnt, 1)
+    trained.save(tmp_path / "network.keras")
+    saved = inference.load(tmp_path / "network.keras")
+    assert initial_weights.normalisation(saved, 1) == initial_weights.normalisation(learnt, 1)
+    np.testing.assert_array_equal(
+        inference.probabilities(saved, data[1].images), inference.probabilities(trained.model, data[1].images)
+    )
+
+
+def test_features_that_are_computed_once_train_to_the_same_weights(learnt, monkeypatch):
+    data = (digits(range(5, 10), 20), digits(range(5, 10), 20, 100))
+    once = fit("mnist_cnn", kept("last 2", augment=False), data, learnt)
+    monkeypatch.setattr(initial_weights, "cut", lambda model: model.input)
+    each_time = fit("mnist_cnn", kept("last 2", augment=False), data, learnt)
+    for one, other in zip(once.model.get_weights(), each_time.model.get_weights(), strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-4)
+    assert once.best["val_loss"] == pytest.approx(each_time.best["val_loss"], abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("network", "trainable", "shape"),
+    [
+        ("mnist_cnn", "head", (64,)),
+        ("mnist_cnn", "last 2", (3136,)),
+        ("mnist_cnn", "last 3", (14, 14, 32)),
+        ("resnet20", "head", (64,)),
+        # Within a residual block the shortcut goes around, so the cut is before the block.
+        ("resnet20", "last 2", (8, 8, 64)),
+        ("cifar_bn_cnn", "last 3", (8, 8, 128)),
+    ],
+)
+def test_where_a_network_is_cut(network, trainable, shape):
+    model = build(network, COLOUR if network != "mnist_cnn" else GREY)
+    initial_weights.freeze(model, trainable)
+    assert tuple(initial_weights.cut(model).shape[1:]) == shape
+    learning = [layer for layer in model.layers if layer.trainable_weights]
+    assert len(learning) == {"head": 1, "last 2": 2, "last 3": 3}[trainable]
+
+
+def test_batch_norm_that_is_left_as_it_is_keeps_its_statistics():
+    source = build("resnet20", (16, 16, 1), blocks=1, width=4)
+    values = PARAMS["resnet20"](
+        blocks=1, width=4, epochs=2, batch_size=16, initial_weights="other", trainable="head", augment=True
+    )
+    pixels = np.random.default_rng(0).integers(0, 256, (32, 16, 16, 1), dtype=np.uint8)
+    data = Split(pixels, np.arange(32) % 2, pd.DataFrame())
+    model = fit("resnet20", values, (data, data), source).model
+    for one, other in zip(weights_of(model, "conv1_bn"), weights_of(source, "conv1_bn"), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_what_does_not_fit_is_refused(learnt, tmp_path):
+    data = (digits(range(5), 20), digits(range(5), 20, 100))
+    for settings, words in (
+        ({"hidden_units": 16}, "layer fc1 has weights of .* and mnist_cnn as it is set needs"),
+        ({"filters": (8, 16, 16)}, "no layer conv3"),
+        ({"trainable": "last 9"}, "mnist_cnn has 4 layers with weights"),
+    ):
+        with pytest.raises(InputError, match=words) as caught:
+            fit("mnist_cnn", kept(**{"trainable": "head", **settings}), data, learnt)
+        assert "\n" not in str(caught.value)
+    with pytest.raises(InputError, match=r"take images of 1 channels, and preprocess.size\[2\] is 3"):
+        initial_weights.normalisation(learnt, 3)
+    with pytest.raises(InputError, match="nowhere.keras does not exist"):
+        initial_weights.read(tmp_path / "nowhere.keras")
+    (tmp_path / "text.keras").write_text("no network")
+    with pytest.raises(InputError, match="is not a network that can be loaded"):
+        initial_weights.read(tmp_path / "text.keras")
+
+
+def test_the_head_is_kept_where_the_classes_are_as_many(learnt):
+    data = (digits(range(5), 20), digits(range(5), 20, 100))
+    values = kept("all", learning_rate=1e-9, epochs=1)
+    model = fit("mnist_cnn", values, data, learnt).model
+    assert accuracy(model, data[1]) == accuracy(learnt, data[1]) > 0.9
+
+
+@pytest.mark.slow
+def test_the_weights_that_keras_publishes_are_read_with_their_scaling():
+    keras.utils.set_random_seed(0)
+    images = np.random.default_rng(0).integers(0, 256, (2, 64, 64, 3), dtype=np.uint8)
+    published = keras.applications.ResNet50(weights=None, input_shape=(64, 64, 3))
+    expected = published.predict(keras.applications.resnet50.preprocess_input(images.astype(np.float32)), verbose=0)
+    keras.utils.set_random_seed(0)
+    ours = resnet50.imagenet(weights=None, size=(64, 64, 3))
+    np.testing.assert_allclose(ours.predict(images, verbose=0), expected, atol=1e-5)
+
+
+@pytest.mark.slow
+def test_transfer_beats_training_from_scratch_in_the_same_time(learnt):
+    """From 0 to 4, with 100 scans each, to 5 to 9 with 4 scans each."""
+    few, validation, test = digits(range(5, 10), 4), digits(range(5, 10), 20, 20), digits(range(5, 10), 100, 60)
+    constant = {"schedule": ScheduleParams(), "learning_rate": 3e-3}
+    found = {"transfer": [], "scratch": []}
+    for seed in range(3):
+        begun = time.perf_counter()
+        values = kept("last 2", epochs=30, augment=False, **constant)
+        found["transfer"].append(accuracy(fit("mnist_cnn", values, (few, validation), learnt, seed).model, test))
+        seconds = time.perf_counter() - begun
+
+        deadline = time.perf_counter() + seconds
+
+        def stop(_epoch, _values, deadline=deadline):
+            if time.perf_counter() > deadline:
+                raise training.Enough
+
+        scratch = PARAMS["mnist_cnn"](filters=(8, 16), hidden_units=32, epochs=10_000, batch_size=16, **constant)
+        mean, deviation = channel_statistics(few.images)
+        of_data = type(description(GREY, 5))(**{**vars(description(GREY, 5)), "mean": mean, "deviation": deviation})
+        model = training.train(
+            "mnist_cnn", scratch, of_data, (few, validation), seed=seed, augmentation=NONE, on_epoch=[stop]
+        ).model
+        found["scratch"].append(accuracy(model, test))
+    assert np.mean(found["transfer"]) > np.mean(found["scratch"]) + 0.02, found
