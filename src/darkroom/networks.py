@@ -7,7 +7,7 @@ import typing
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import AfterValidator, Field, PlainValidator, model_validator
+from pydantic import BeforeValidator, Field, PlainValidator, model_validator
 
 from darkroom.errors import InputError
 from darkroom.sections import AugmentationParams, Count, Name, Section
@@ -30,16 +30,13 @@ BatchNorm = Literal["none", "before", "after"]
 """Whether values are normalised over the batch, and whether before or after the activation."""
 
 
-def _no_step(name: str) -> str:
+def _no_step(name: Any) -> Any:
     if name == "step":
         raise ValueError("should be a function with a slope: step's gradient is 0, so that nothing is learnt")
     return name
 
 
-Activation = Annotated[
-    Literal["relu", "leaky_relu", "tanh", "sigmoid", "step"],
-    AfterValidator(_no_step),
-]
+Activation = Annotated[Literal["relu", "leaky_relu", "tanh", "sigmoid"], BeforeValidator(_no_step)]
 """Of hidden layers; ``leaky_relu`` with a slope of .01. ``step`` can be drawn and taught with, not trained."""
 
 
