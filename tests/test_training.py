@@ -1,5 +1,6 @@
 """Training at toy scale, with the real Keras."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -13,6 +14,8 @@ from darkroom.batches import TrainingBatches
 from darkroom.datasets import Split
 from darkroom.errors import TrainingError
 from darkroom.networks import (
+    NETWORKS,
+    PARAMS,
     EarlyStoppingParams,
     Lenet5Params,
     MlpParams,
@@ -77,18 +80,186 @@ def test_the_same_seed_gives_the_same_weights_and_another_does_not(data):
     assert not all(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
 
 
+OVERFIT = {
+    "mlp": (28, {"learning_rate": 3e-4}),
+    "lenet5": (32, {"learning_rate": 2e-3, "optimizer": "rmsprop"}),
+    "mnist_cnn": (32, {"optimizer": "sgd", "learning_rate": 0.02, "momentum": 0.9}),
+    "cifar_cnn": (32, {"dropout_hidden": 0.0, "dropout_convolutions": 0.0, "learning_rate": 2e-3}),
+    "cifar_bn_cnn": (32, {"dropout": (0.0,)}),
+    "alexnet": (67, {"dropout": 0.0, "hidden_units": 256, "learning_rate": 3e-4, "batch_norm": "after"}),
+    "inception": (67, {"dropout": 0.0, "batch_norm": "before", "learning_rate": 3e-4}),
+    "resnet20": (32, {}),
+    "resnet50": (32, {"learning_rate": 1e-3}),
+}
+
+
 @pytest.mark.slow
+@pytest.mark.parametrize("network", NETWORKS)
+def test_every_network_fits_64_images_and_answers_the_same_when_loaded(network, tmp_path):
+    size, settings = OVERFIT[network]
+    images = split(64, size=size)
+    values = PARAMS[network](epochs=30, batch_size=16, schedule=ScheduleParams(), **settings)
+    trained = training.train(
+        network, values, description((size, size, 1), 2), (images, images), seed=0, augmentation=NONE
+    )
+    assert trained.best["val_accuracy"] >= 0.95
+    predicted = inference.probabilities(trained.model, images.images)
+    assert (predicted.argmax(axis=1) == images.classes).mean() >= 0.95
+    trained.save(tmp_path / f"{network}.keras")
+    loaded = inference.load(tmp_path / f"{network}.keras")
+    assert np.array_equal(inference.probabilities(loaded, images.images), predicted)
+    assert len(loaded.outputs) == 1
+
+
+def steps(network, seed, **settings):
+    """The weights after two epochs of small batches, with dropout, variation and a schedule."""
+    size = max(PARAMS[network](**settings).smallest_side, 16)
+    images = split(24, size=size)
+    values = PARAMS[network](epochs=2, batch_size=8, **settings)
+    return training.train(
+        network, values, description((size, size, 1), 2), (images, images), seed=seed, augmentation=SOME
+    ).model.get_weights()
+
+
 @pytest.mark.parametrize(
-    ("network", "values"),
+    ("network", "settings"),
     [
-        ("mlp", MlpParams(epochs=30, learning_rate=3e-4)),
-        ("lenet5", Lenet5Params(epochs=30, learning_rate=2e-3, optimizer="rmsprop")),
-        ("mnist_cnn", MnistCnnParams(epochs=30, optimizer="sgd", learning_rate=0.02, momentum=0.9)),
+        pytest.param("mlp", {"hidden_units": (16,), "dropout": 0.3}, id="mlp"),
+        pytest.param("mnist_cnn", {"filters": (4, 8), "dropout": 0.3}, id="mnist_cnn"),
+        pytest.param("cifar_cnn", {"filters": (4, 8), "hidden_units": 16}, id="cifar_cnn"),
+        pytest.param("cifar_bn_cnn", {"filters": (4, 8), "dropout": (0.2,)}, id="cifar_bn_cnn"),
+        pytest.param("lenet5", {}, id="lenet5"),
+        pytest.param("resnet20", {"blocks": 1, "width": 4}, id="resnet20"),
+        pytest.param("alexnet", {"hidden_units": 32}, id="alexnet", marks=pytest.mark.slow),
+        pytest.param("inception", {}, id="inception", marks=pytest.mark.slow),
+        pytest.param("resnet50", {}, id="resnet50", marks=pytest.mark.slow),
     ],
 )
-def test_every_network_fits_64_images(network, values, data):
-    trained = fit(network, values, (data[0], data[0]))
-    assert max(epoch["val_accuracy"] for epoch in trained.history) == 1.0
+def test_the_same_seed_gives_identical_weights(network, settings):
+    one, same, other = (steps(network, seed, **settings) for seed in (1, 1, 2))
+    assert all(np.array_equal(a, b) for a, b in zip(one, same, strict=True))
+    assert not all(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
+
+
+class Killed(Exception):  # noqa: N818
+    """What ends a training from outside."""
+
+
+@pytest.mark.parametrize(
+    ("settings", "at"),
+    [
+        ({"optimizer": "adam", "schedule": ScheduleParams(kind="plateau", factor=0.5, patience=1, growth=1.5)}, 3),
+        ({"optimizer": "sgd", "momentum": 0.9, "schedule": ScheduleParams(kind="one_cycle"), "batch_norm": "after"}, 1),
+        ({"learning_rate": 1.0, "early_stopping": EarlyStoppingParams(patience=2)}, 2),
+    ],
+)
+def test_an_interrupted_training_ends_with_the_same_weights(data, tmp_path, settings, at):
+    values = MnistCnnParams(epochs=6, dropout=0.3, batch_size=16, filters=(4, 8), **settings)
+    undisturbed = fit("mnist_cnn", values, data, augmentation=SOME)
+    checkpoint = tmp_path / "training.npz"
+
+    def killer(epoch, _):
+        if epoch == at:
+            raise Killed
+
+    def run(*on_epoch):
+        return training.train(
+            "mnist_cnn",
+            values,
+            description((28, 28, 1), 2),
+            data,
+            seed=0,
+            augmentation=SOME,
+            on_epoch=on_epoch,
+            checkpoint=checkpoint,
+        )
+
+    with pytest.raises(Killed):
+        run(killer)
+    told = []
+    resumed = run(lambda epoch, _: told.append(epoch))
+    assert told[0] == at
+    assert resumed.best_epoch == undisturbed.best_epoch
+    ignored = {"seconds"}
+    for one, other in zip(resumed.history, undisturbed.history, strict=True):
+        assert {k: v for k, v in one.items() if k not in ignored} == {
+            k: v for k, v in other.items() if k not in ignored
+        }
+    for one, other in zip(resumed.model.get_weights(), undisturbed.model.get_weights(), strict=True):
+        assert np.array_equal(one, other)
+
+
+def test_a_training_that_had_ended_is_not_run_again(data, tmp_path):
+    values = MlpParams(hidden_units=(8,), epochs=3)
+    checkpoint, told = tmp_path / "training.npz", []
+
+    def run():
+        return training.train(
+            "mlp",
+            values,
+            description((28, 28, 1), 2),
+            data,
+            seed=0,
+            augmentation=NONE,
+            on_epoch=[lambda epoch, _: told.append(epoch)],
+            checkpoint=checkpoint,
+        )
+
+    first, again = run(), run()
+    assert told == [0, 1, 2]
+    for one, other in zip(first.model.get_weights(), again.model.get_weights(), strict=True):
+        assert np.array_equal(one, other)
+
+
+def test_enough_ends_a_training_in_order(data):
+    def enough(epoch, _):
+        if epoch == 1:
+            raise training.Enough
+
+    trained = fit("mlp", MlpParams(hidden_units=(8,), epochs=50), data, on_epoch=[enough])
+    assert len(trained.history) == 2
+
+
+def test_side_classifiers_help_to_train_and_are_gone_afterwards(tmp_path):
+    size = 65
+    images = split(8, size=size)
+    values = PARAMS["inception"](epochs=1, batch_size=8)
+    whole = training.build_model("inception", values, description((size, size, 1), 2))
+    assert len(whole.outputs) == 3
+    trained = training.train(
+        "inception", values, description((size, size, 1), 2), (images, images), seed=0, augmentation=NONE
+    )
+    # Three losses of about ln 2, two of them with weight .3.
+    assert trained.history[0]["loss"] == pytest.approx(1.6 * np.log(2), rel=0.3)
+    assert trained.history[0]["val_loss"] < trained.history[0]["loss"]
+    assert not [layer.name for layer in trained.model.layers if layer.name.startswith("side_")]
+    trained.save(tmp_path / "inception.keras")
+    assert len(inference.load(tmp_path / "inception.keras").outputs) == 1
+
+
+def test_a_bfloat16_training_makes_a_float32_network(data):
+    trained = fit("mnist_cnn", MnistCnnParams(epochs=1, filters=(4, 8), precision="bfloat16"), data)
+    assert {layer.compute_dtype for layer in trained.model.layers if layer.name != "image"} == {"float32"}
+    assert {weight.dtype for weight in trained.model.weights} == {"float32"}
+    probabilities = inference.probabilities(trained.model, data[1].images)
+    loss = -np.log(probabilities[np.arange(32), data[1].classes]).mean()
+    assert loss == pytest.approx(trained.best["val_loss"], rel=0.02)
+
+
+def test_the_estimate_is_said_once_and_near(data):
+    said = []
+    values = MlpParams(hidden_units=(8,), epochs=3, batch_size=2)
+    training.train("mlp", values, description((28, 28, 1), 2), data, seed=0, augmentation=NONE, say=said.append)
+    (line,) = said
+    assert re.fullmatch(r"about [\d.]+ s an epoch, [\d.]+ s for 3, [\d.]+ GiB of memory \(measured on 20 steps\)", line)
+    assert float(line.split(" GiB")[0].split()[-1]) > 0.1
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0.04, "0.0 s"), (9.96, "10.0 s"), (61, "61 s"), (600, "10 min"), (8 * 3600, "8.0 h")]
+)
+def test_durations_as_a_person_writes_them(seconds, text):
+    assert training.duration(seconds) == text
 
 
 def test_a_loss_that_is_no_number_stops_the_run(data):
@@ -129,7 +300,13 @@ def test_class_weights_help_the_small_class():
     recalls = {}
     for rule in ("none", "balanced"):
         values = MlpParams(
-            hidden_units=(8,), epochs=3, optimizer="sgd", learning_rate=0.003, class_weights=rule, batch_size=32
+            hidden_units=(8,),
+            epochs=3,
+            optimizer="sgd",
+            learning_rate=0.003,
+            class_weights=rule,
+            batch_size=32,
+            schedule=ScheduleParams(),
         )
         model = fit("mlp", values, (few, everything)).model
         small = everything.images[everything.classes == 1]

@@ -82,8 +82,8 @@ def transfer(source: keras.Model, target: keras.Model) -> None:
             continue
         if layer.name not in known:
             raise InputError(
-                f"initial_weights: the weights have no layer {layer.name}, which {target.name} has; they are of another "
-                "network, or one that was set differently"
+                f"initial_weights: the weights have no layer {layer.name}, which {target.name} has; they are of "
+                "another network, or one that was set differently"
             )
         given = known[layer.name].get_weights()
         shapes, expected = ([weight.shape for weight in weights] for weights in (given, own))

@@ -219,7 +219,10 @@ def _lines(error: ValidationError, path: str) -> Iterable[str]:
 
 def _expected(given: Any, message: str) -> str:
     """Turn pydantic's words into what was given and what was expected."""
-    return f"{given!r} given; it {message[message.find('should') :]}" if "should" in message else message
+    if "should" in message:
+        return f"{given!r} given; it {message[message.find('should') :]}"
+    # A rule about several values says by itself what is wrong.
+    return message.removeprefix("Value error, ")
 
 
 def _dotted(location: Iterable[int | str]) -> str:

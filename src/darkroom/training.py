@@ -202,6 +202,8 @@ def train(  # noqa: PLR0913 - all that a training depends on
         initial_epoch=first_epoch,
         validation_data=(np.asarray(validation.images), one_hot(validation.classes, classes)),
         validation_batch_size=BATCH,
+        # The batches shuffle themselves; Keras would shuffle their order by a generator that no checkpoint keeps.
+        shuffle=False,
         verbose=0,
         callbacks=[
             _FiniteLoss(network, len(batches), values.epochs),
