@@ -38,11 +38,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    from darkroom.networks import NETWORKS
-
     parser = argparse.ArgumentParser(prog="darkroom", description="An experiment pipeline for image classification.")
     commands = parser.add_subparsers(dest="name", metavar="COMMAND", required=True)
+    _add_checking(commands)
+    _add_networks(commands)
+    _add_store(commands)
+    return parser
 
+
+def _add_checking(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add what holds the project together."""
     check = commands.add_parser("check", help="check params.yaml, the data, the tracking store and the registry")
     part = check.add_mutually_exclusive_group()
     part.add_argument("--inputs", action="store_true", help="only what must be in order before a run")
@@ -50,6 +55,17 @@ def _parser() -> argparse.ArgumentParser:
         "--registry", action="store_true", help="only whether the registry is as the last promotion left it"
     )
     check.set_defaults(command=_check)
+
+    retrain = commands.add_parser("retrain", help="pull, run what changed, push, sum up, offer the results: for CI")
+    retrain.add_argument("--summary", type=Path, default=Path(".darkroom/summary"), metavar="FOLDER")
+    retrain.add_argument("--base", metavar="REVISION", help="what to compare with; default: the last results")
+    retrain.set_defaults(command=_retrain)
+
+
+def _add_networks(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add what is asked of networks and of models."""
+    from darkroom.ladder import RATES
+    from darkroom.networks import NETWORKS
 
     params = commands.add_parser("params", help="show a network's effective parameters and where each comes from")
     params.add_argument("network", choices=NETWORKS)
@@ -74,6 +90,17 @@ def _parser() -> argparse.ArgumentParser:
     form.add_argument("--json", dest="form", action="store_const", const="json", help="print JSON")
     predict.set_defaults(command=_predict, form="table")
 
+    sweep = commands.add_parser("sweep", help="train a few epochs with each rate of a ladder: which learning rate?")
+    sweep.add_argument("network", choices=NETWORKS)
+    sweep.add_argument("--rates", nargs="+", default=RATES, metavar="RATE", help=f"default: {' '.join(RATES)}")
+    sweep.add_argument("--epochs", type=_count, default=3, help="epochs with each rate; default: 3")
+    sweep.add_argument("--images", type=_count, default=2000, help="training images at most; default: 2000")
+    sweep.add_argument("--json", action="store_true", help="print JSON, with the losses of all epochs")
+    sweep.set_defaults(command=_sweep)
+
+
+def _add_store(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add what is asked of the tracking store, and what looks after it."""
     runs = commands.add_parser("runs", help="list training runs with commit, dvc.lock, experiment and model version")
     runs.add_argument("--rev", metavar="REVISION", help="only the runs whose results this git revision holds")
     runs.add_argument("--json", action="store_true", help="print JSON")
@@ -88,15 +115,9 @@ def _parser() -> argparse.ArgumentParser:
     clean.add_argument("--json", action="store_true", help="print JSON, with sizes in bytes")
     clean.set_defaults(command=_clean)
 
-    retrain = commands.add_parser("retrain", help="pull, run what changed, push, sum up, offer the results: for CI")
-    retrain.add_argument("--summary", type=Path, default=Path(".darkroom/summary"), metavar="FOLDER")
-    retrain.add_argument("--base", metavar="REVISION", help="what to compare with; default: the last results")
-    retrain.set_defaults(command=_retrain)
-
     ui = commands.add_parser("ui", help="open the MLflow UI on this project's store")
     ui.add_argument("--port", type=int, default=5000)
     ui.set_defaults(command=_ui)
-    return parser
 
 
 def _probability(text: str) -> float:
@@ -125,6 +146,12 @@ def _image_size(text: str) -> tuple[int, ...]:
 def _class_count(text: str) -> int:
     if not text.isdigit() or int(text) < 2:  # noqa: PLR2004
         raise argparse.ArgumentTypeError(f"{text} given, a whole number from 2 on was expected")
+    return int(text)
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text} given, a whole number from 1 on was expected")
     return int(text)
 
 
@@ -248,6 +275,29 @@ def _values(network: "Network") -> "tuple[NetworkParams, str]":
 def _with_commas(row: dict[str, Any]) -> dict[str, Any]:
     """Write the whole numbers of a row with commas."""
     return {name: f"{value:,}" if isinstance(value, int) else value for name, value in row.items()}
+
+
+def _sweep(chosen: argparse.Namespace) -> int:
+    from darkroom import datasets, ladder, services
+    from darkroom.params import read_params
+
+    params = read_params()
+    rates = ladder.rates(chosen.rates, params.network(chosen.network))
+    prepared = Path("data/prepared")
+    datasets.require_prepared(prepared)
+    services.check_tracking()
+    from darkroom import sweeping
+
+    budget = sweeping.Budget(rates, chosen.epochs, chosen.images)
+    outcome = sweeping.sweep(chosen.network, params, budget, prepared, show=not chosen.json)
+    rows = outcome.rows()
+    print(as_json(rows) if chosen.json else _table([ladder.shortened(row) for row in rows]), end="")
+    if not chosen.json:
+        print(f"picture: {sweeping.folder(chosen.network) / 'sweep.png'}")
+    summary = outcome.summary(chosen.network)
+    if not chosen.json:
+        print(summary)
+    return 0
 
 
 def _predict(chosen: argparse.Namespace) -> int:

@@ -80,6 +80,18 @@ def read_split(folder: str | Path, labels: Sequence[str]) -> Split:
     return Split(np.load(folder / "images.npy", mmap_mode="r"), classes, manifest)
 
 
+def require_prepared(folder: str | Path) -> None:
+    """Check that training and validation images are there.
+
+    Raises:
+        InputError: a file is missing.
+    """
+    parts = [f"{split}/{name}" for split in ("train", "validation") for name in ("images.npy", "manifest.parquet")]
+    missing = [part for part in ("dataset.json", *parts) if not (Path(folder) / part).is_file()]
+    if missing:
+        raise InputError(f"{folder}/{missing[0]}: no such file; dvc repro preprocess makes it")
+
+
 def channel_statistics(images: Pixels) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Return mean and standard deviation of each channel, in float64 and image by image, so that any number fits.
 

@@ -2,10 +2,12 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogFormatter, MaxNLocator
 
 from darkroom.datasets import Integers
 from darkroom.images import Pixels
@@ -13,6 +15,8 @@ from darkroom.images import Pixels
 mpl.use("agg")
 
 READABLE_CLASSES = 20  # a confusion matrix with more than so many has no room for numbers
+
+SHOWN_LOSS = 4.0  # how many times the loss of guessing, or of the untrained network, is still shown
 
 
 def _save(figure: Figure, path: str | Path) -> None:
@@ -80,4 +84,60 @@ def augmentation(originals: Pixels, variants: Sequence[Pixels], labels: Sequence
             if row == 0:
                 axes.set_title("original" if column == 0 else f"variant {column}", fontsize=9)
         grid[row, 0].set_ylabel(label, fontsize=9)
+    _save(figure, path)
+
+
+class _PlainLogarithmic(LogFormatter):
+    """Writes 0.2 where matplotlib would write 2e-01."""
+
+    def __call__(self, x: float, pos: int | None = None) -> str:
+        return f"{x:g}" if super().__call__(x, pos) else ""
+
+
+def learning_rates(rows: Sequence[dict[str, Any]], guessing: float, title: str, path: str | Path) -> None:
+    """Draw validation loss against the epoch, a line for each learning rate.
+
+    What is far above guessing is cut off; a line whose loss is no longer finite leaves the picture upwards.
+
+    Args:
+        rows: of ``ladder.Outcome.rows``; epoch 0 is before training.
+        guessing: validation loss of giving each class the same probability.
+        title: above the picture.
+        path: where the picture goes.
+    """
+    figure = Figure(figsize=(9, 5), layout="constrained")
+    axes = figure.subplots()
+    known = [guessing, *(loss for row in rows for loss in row["val_losses"] if loss > 0)]
+    # Losses that explode would leave no room for those that matter.
+    top = min(max(known), SHOWN_LOSS * max(guessing, rows[0]["val_losses"][0]))
+    border = max((top / min(known)) ** 0.05, 1.02)
+    colours = mpl.colormaps["plasma"](np.linspace(0, 0.85, len(rows)))
+    for place, (row, colour) in enumerate(zip(rows, colours, strict=True)):
+        best, diverges = row["verdict"] == "best", row["verdict"] == "diverges"
+        # Above the top, no value is told from another; the exponent only keeps such lines apart on their way.
+        beyond = [top * 4.0 ** (len(rows) - place)] if row["val_loss"] is None else []
+        losses = [*row["val_losses"], *beyond]
+        axes.plot(
+            range(len(losses)),
+            losses,
+            label=f"{row['rate']:g}: {row['verdict']}",
+            color=colour,
+            linestyle="--" if diverges else "-",
+            marker="x" if diverges else "o",
+            markersize=9 if diverges else 6,
+            markeredgewidth=2 if diverges else 1,
+            linewidth=4 if best else 1.5,
+            zorder=3 if best else 2,
+        )
+    axes.axhline(guessing, color="grey", linestyle=":", label=f"guessing ({guessing:.3f})")
+    axes.set_yscale("log")
+    axes.set_ylim(min(known) / border, top * border)
+    axes.yaxis.set_major_formatter(_PlainLogarithmic())
+    axes.yaxis.set_minor_formatter(_PlainLogarithmic(minor_thresholds=(2, 0.5)))
+    axes.set_xlabel("epoch (0: before training)")
+    axes.set_ylabel("validation loss")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.grid(alpha=0.3, which="both")
+    axes.legend(title="learning rate", loc="center left", bbox_to_anchor=(1, 0.5))
+    axes.set_title(title)
     _save(figure, path)
