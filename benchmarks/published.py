@@ -15,10 +15,17 @@ import pandas as pd
 
 from darkroom.datasets import Description, Split, channel_statistics
 from darkroom.images import Pixels, decode, to_pixels
+from darkroom.sections import AugmentationParams
 
 SPLIT_SEED = 0
 VALIDATION_SHARE = 0.1
 CACHE = Path(".darkroom/benchmarks")
+
+AUGMENTATION = {
+    "fashion_mnist": AugmentationParams(horizontal_flip=True),
+    "cifar10": AugmentationParams(horizontal_flip=True, crop=3),
+}
+"""What `preprocess.augmentation` would say for these images; a recipe may have its own."""
 
 FASHION_LABELS = ("t-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "boot")
 

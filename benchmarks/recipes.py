@@ -23,7 +23,6 @@ from benchmarks import published
 from darkroom import inference, training
 from darkroom.networks import NETWORKS, PARAMS, Network, NetworkParams
 from darkroom.recipes import with_recipe
-from darkroom.sections import AugmentationParams
 
 RESULTS = Path(__file__).parent / "results"
 CHECKPOINTS = Path(".darkroom/benchmarks")
@@ -69,7 +68,7 @@ def run(
         description,
         (train, validation),
         seed=seed,
-        augmentation=AugmentationParams(),
+        augmentation=published.AUGMENTATION[data],
         on_epoch=[training.progress_line(f"{network} seed {seed}", values.epochs), spent],
         checkpoint=None if trial else checkpoint,
     )

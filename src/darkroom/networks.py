@@ -22,6 +22,7 @@ SMALL_DATA = 2000
 
 Optimizer = Literal["sgd", "adam", "rmsprop"]
 Factor = Annotated[float, Field(gt=0, le=1)]
+LearningRate = Annotated[float, Field(gt=0, le=10)]
 Decay = Annotated[float, Field(ge=0, lt=1)]
 Units = Annotated[int, Field(ge=1, le=65536)]
 Widths = Annotated[tuple[Units, ...], Field(min_length=1)]
@@ -108,6 +109,9 @@ class ScheduleParams(Section):
         return self
 
 
+ONE_CYCLE = ScheduleParams(kind="one_cycle", factor=0.01)
+
+
 class EarlyStoppingParams(Section):
     """Stop when the validation loss, or accuracy, no longer gets better; the best weights are restored in any case."""
 
@@ -124,7 +128,7 @@ class NetworkParams(Section):
     epochs: Count = 30
     batch_size: BatchSize = 64
     optimizer: Optimizer = "adam"
-    learning_rate: Annotated[float, Field(gt=0, le=10)] = 1e-3
+    learning_rate: LearningRate = 1e-3
     momentum: Decay = 0.0
     """Of ``sgd`` and ``rmsprop``; ``adam`` has its own."""
     nesterov: bool = False
@@ -140,7 +144,7 @@ class NetworkParams(Section):
     schedule: ScheduleParams = ScheduleParams(kind="cosine", factor=0.05)
     early_stopping: EarlyStoppingParams = EarlyStoppingParams()
     loss: Literal["cross_entropy", "mean_squared_error"] = "cross_entropy"
-    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    label_smoothing: Decay = 0.0
     class_weights: Literal["none", "balanced"] = "none"
     output: Literal["softmax", "sigmoid"] = "softmax"
     """``sigmoid``: one unit, for two classes; it gives the probability of the second one."""
@@ -194,10 +198,13 @@ class MlpParams(NetworkParams):
 class MnistCnnParams(NetworkParams):
     """Convolutions with pools, one hidden layer."""
 
+    epochs: Count = 12
+    learning_rate: LearningRate = 3e-3
+    schedule: ScheduleParams = ONE_CYCLE
     filters: Widths = (32, 64)
     hidden_units: Units = 64
     activation: Activation = "relu"
-    dropout: Dropout = 0.0
+    dropout: Dropout = 0.3
     batch_norm: BatchNorm = "none"
 
     @property
@@ -209,12 +216,15 @@ class MnistCnnParams(NetworkParams):
 class CifarCnnParams(NetworkParams):
     """Three convolutions with pools, one hidden layer, dropout."""
 
+    epochs: Count = 30
+    learning_rate: LearningRate = 3e-3
+    schedule: ScheduleParams = ONE_CYCLE
     filters: Widths = (16, 32, 64)
     hidden_units: Units = 500
     activation: Activation = "relu"
-    dropout_convolutions: Dropout = 0.3
+    dropout_convolutions: Dropout = 0.1
     """After the last pool."""
-    dropout_hidden: Dropout = 0.4
+    dropout_hidden: Dropout = 0.2
     """After the hidden layer."""
     batch_norm: BatchNorm = "none"
 
@@ -227,11 +237,18 @@ class CifarCnnParams(NetworkParams):
 class CifarBnCnnParams(NetworkParams):
     """Pairs of convolutions with batch norm, pools and dropout."""
 
+    epochs: Count = 25
+    optimizer: Optimizer = "sgd"
+    learning_rate: LearningRate = 0.1
+    momentum: Decay = 0.9
+    nesterov: bool = True
+    schedule: ScheduleParams = ONE_CYCLE
+    label_smoothing: Decay = 0.1
     filters: Widths = (32, 64, 128)
     """Of both convolutions of each pair."""
     activation: Activation = "relu"
     batch_norm: BatchNorm = "after"
-    dropout: Annotated[tuple[Dropout, ...], Field(min_length=1)] = (0.2, 0.3, 0.4)
+    dropout: Annotated[tuple[Dropout, ...], Field(min_length=1)] = (0.0, 0.05, 0.1)
     """After each pair's pool; one number stands for all."""
     l2: Annotated[float, Field(ge=0, lt=1)] = 1e-4
 
@@ -250,6 +267,9 @@ class CifarBnCnnParams(NetworkParams):
 class Lenet5Params(NetworkParams):
     """LeNet-5."""
 
+    epochs: Count = 10
+    learning_rate: LearningRate = 3e-3
+    schedule: ScheduleParams = ONE_CYCLE
     activation: Activation = "tanh"
 
     @property
@@ -261,6 +281,7 @@ class Lenet5Params(NetworkParams):
 class AlexnetParams(NetworkParams):
     """AlexNet."""
 
+    learning_rate: LearningRate = 3e-4
     hidden_units: Units = 4096
     """Of each of the two hidden layers."""
     activation: Activation = "relu"
@@ -276,6 +297,7 @@ class AlexnetParams(NetworkParams):
 class InceptionParams(NetworkParams):
     """GoogLeNet."""
 
+    learning_rate: LearningRate = 3e-4
     activation: Activation = "relu"
     batch_norm: BatchNorm = "none"
     dropout: Dropout = 0.4
@@ -293,6 +315,11 @@ class InceptionParams(NetworkParams):
 class Resnet20Params(NetworkParams):
     """The residual network for small images."""
 
+    optimizer: Optimizer = "sgd"
+    learning_rate: LearningRate = 0.1
+    momentum: Decay = 0.9
+    nesterov: bool = True
+    schedule: ScheduleParams = ONE_CYCLE
     blocks: Count = 3
     """In each of the three stages; the depth is 6 × blocks + 2."""
     width: Units = 16

@@ -18,6 +18,7 @@ RECIPES: Mapping[Network, Mapping[str, Mapping[str, Any]]] = {
             "batch_size": 32,
             "epochs": 12,
             "schedule": {},
+            "dropout": 0.0,
             "augment": False,
         }
     },
