@@ -167,6 +167,7 @@ def test_nothing_heavy_is_imported_for_nothing(project):
     assert imported_by("check") == "[]"
     assert imported_by("predict", "data") == "[]"
     assert imported_by("sweep", "mlp") == "[]"
+    assert imported_by("explain", "data") == "[]"
     project.params(train__lenet5__epochs=0)
     assert imported_by("check") == "[]"
 

@@ -60,7 +60,7 @@ def test_everything_is_there_after_one_command(small):
         predictions = pd.read_csv(small.root / f"reports/{network}/predictions.csv")
         assert metrics["accuracy"] == pytest.approx((predictions["label"] == predictions["predicted"]).mean())
         assert len(pd.read_csv(small.root / f"reports/{network}/history.csv")) == 2
-        for picture in ("curves.png", "confusion_matrix.png"):
+        for picture in ("curves.png", "confusion_matrix.png", "explanations.png"):
             with Image.open(small.root / f"reports/{network}/{picture}") as opened:
                 assert min(opened.size) > 300
         assert set(json.loads((small.root / f"runs/{network}/best_params.json").read_text())) <= {

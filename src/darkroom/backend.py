@@ -1,6 +1,6 @@
 """Keras and, where Keras has nothing of its own, TensorFlow: the one place that imports them.
 
-Other modules say ``from darkroom.backend import keras``, so that TensorFlow's greeting is dropped once for all.
+Other modules say ``from darkroom.backend import keras, tf``, so that TensorFlow's greeting is dropped once for all.
 """
 
 import os
@@ -35,11 +35,16 @@ with _without_greetings():
     import keras
     import tensorflow as tf
 
-__all__ = ["keras", "make_reproducible", "tf"]
+__all__ = ["choose_deterministic_kernels", "keras", "make_reproducible", "tf"]
 
 
 def make_reproducible(seed: int) -> None:
     """Seed Python, NumPy and TensorFlow, choose deterministic kernels, and forget earlier models' names and graphs."""
     keras.backend.clear_session()
     keras.utils.set_random_seed(seed)
+    choose_deterministic_kernels()
+
+
+def choose_deterministic_kernels() -> None:
+    """Let the same computation give the same bits each time, on a GPU too."""
     tf.config.experimental.enable_op_determinism()

@@ -47,7 +47,7 @@ def check_inputs(path: str | Path = "params.yaml") -> str:
 
 def _check_weights(network: Network, name: str | None) -> None:
     """Check that a file of weights is there; an address is looked up when the training begins."""
-    if name is None or name == "imagenet" or ":/" in name or Path(name).is_file():
+    if name is None or name == "imagenet" or name.startswith(services.MODEL_ADDRESSES) or Path(name).is_file():
         return
     raise InputError(
         f"train.{network}.initial_weights: {name} does not exist; name a file that Darkroom saved, such as "

@@ -98,6 +98,18 @@ def _add_networks(commands: "argparse._SubParsersAction[argparse.ArgumentParser]
     sweep.add_argument("--json", action="store_true", help="print JSON, with the losses of all epochs")
     sweep.set_defaults(command=_sweep)
 
+    explain = commands.add_parser(
+        "explain",
+        help="draw where a promoted model looks in images, and what it sees there",
+        usage="%(prog)s [-h] [--model URI] [--output FOLDER] [models:/…|runs:/…] IMAGE|FOLDER…",
+    )
+    explain.add_argument("images", nargs="+", metavar="IMAGE|FOLDER", help="image files, or folders of them")
+    explain.add_argument("--model", metavar="URI", help="default: models:/NAME@champion with params.yaml's NAME")
+    explain.add_argument(
+        "--output", type=Path, default=Path("explanations"), metavar="FOLDER", help="default: explanations"
+    )
+    explain.set_defaults(command=_explain)
+
 
 def _add_store(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add what is asked of the tracking store, and what looks after it."""
@@ -307,13 +319,55 @@ def _predict(chosen: argparse.Namespace) -> int:
     services.check_tracking(must_exist=True)
     from darkroom import backend, tracking  # noqa: F401 - backend keeps TensorFlow quiet
 
-    model = tracking.load_model(chosen.model or f"models:/{_registered_model()}@champion")
+    model = tracking.load_model(chosen.model or _champion())
     given = list(predictions.answers(model, paths, chosen.min_probability))
     print(predictions.render(given, chosen.form), end="")
     failed = [answer for answer in given if answer.error]
     for answer in failed:
         print(f"darkroom predict: {answer.image}: {answer.error}", file=sys.stderr)
     return InputError.exit_code if failed else 0
+
+
+def _explain(chosen: argparse.Namespace) -> int:
+    from darkroom import predictions, services
+
+    model, places = _model_and_images(chosen.model, chosen.images)
+    paths = predictions.find_images(places)
+    services.check_tracking(must_exist=True)
+    from darkroom import backend, explanations  # noqa: F401 - backend keeps TensorFlow quiet
+    from darkroom.errors import ImageError
+
+    network = explanations.PackagedNetwork.load(model or _champion())
+    failed = False
+    for path, name in zip(paths, explanations.unique_names(paths), strict=True):
+        try:
+            for written in explanations.draw(network, path, chosen.output, name):
+                print(written, flush=True)
+        except ImageError as error:
+            print(f"darkroom explain: {path}: {error}", file=sys.stderr)
+            failed = True
+    return InputError.exit_code if failed else 0
+
+
+def _model_and_images(model: str | None, places: Sequence[str]) -> tuple[str | None, Sequence[str]]:
+    """Take the model from in front of the images, where it stands there.
+
+    Raises:
+        InputError: two models are named, or no image.
+    """
+    from darkroom.services import MODEL_ADDRESSES
+
+    if not places[0].startswith(MODEL_ADDRESSES):
+        return model, places
+    if model:
+        raise InputError(f"two models named, {model} and {places[0]}; name one")
+    if not places[1:]:
+        raise InputError(f"no image named for {places[0]}; name image files, or folders of them")
+    return places[0], places[1:]
+
+
+def _champion() -> str:
+    return f"models:/{_registered_model()}@champion"
 
 
 def _registered_model() -> str:

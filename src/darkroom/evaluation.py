@@ -47,6 +47,31 @@ def confusion_matrix(truth: Integers, predicted: Integers, classes: int) -> Inte
     return np.bincount(truth * classes + predicted, minlength=classes * classes).reshape(classes, classes)
 
 
+def telling_images(truth: Integers, probabilities: Floats, count: int) -> Integers:
+    """Choose images that are worth a look.
+
+    The mistakes come first, the most certain ones before others, then right answers, in turn for each class the most
+    certain one. Mistakes take half of the places, and more only where there are too few right answers.
+
+    Args:
+        truth: class numbers of shape (images,).
+        probabilities: of shape (images, classes).
+        count: how many to choose.
+
+    Returns:
+        int64 of shape (``count`` or fewer,): the images' numbers.
+    """
+    predicted, certainty = probabilities.argmax(axis=1), probabilities.max(axis=1)
+    by_certainty = np.argsort(-certainty, kind="stable")
+    mistakes = by_certainty[predicted[by_certainty] != truth[by_certainty]]
+    right = by_certainty[predicted[by_certainty] == truth[by_certainty]]
+    of_class = right[np.argsort(truth[right], kind="stable")]
+    turn = np.arange(len(of_class)) - np.searchsorted(truth[of_class], truth[of_class])
+    right = of_class[np.argsort(turn, kind="stable")]
+    mistakes = mistakes[: max(count // 2, count - len(right))]
+    return np.concatenate([mistakes, right[: count - len(mistakes)]])
+
+
 def f_score(precision: float, recall: float) -> float:
     """Harmonic mean of precision and recall; 0 where both are."""
     return 2 * precision * recall / (precision + recall) if precision + recall else 0.0

@@ -1,20 +1,26 @@
 """Pictures of a run; the only place that imports matplotlib."""
 
-from collections.abc import Sequence
+import textwrap
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogFormatter, MaxNLocator
 
-from darkroom.datasets import Integers
+from darkroom.datasets import Floats, Integers
 from darkroom.images import Pixels
 
 mpl.use("agg")
 
 READABLE_CLASSES = 20  # a confusion matrix with more than so many has no room for numbers
+TILES = 16  # side by side in one row: more are too small to see anything in
+LONGEST_LABEL = 24  # characters that a picture's title has room for
 
 SHOWN_LOSS = 4.0  # how many times the loss of guessing, or of the untrained network, is still shown
 
@@ -140,4 +146,109 @@ def learning_rates(rows: Sequence[dict[str, Any]], guessing: float, title: str, 
     axes.grid(alpha=0.3, which="both")
     axes.legend(title="learning rate", loc="center left", bbox_to_anchor=(1, 0.5))
     axes.set_title(title)
+    _save(figure, path)
+
+
+def verdict(predicted: str, probability: float, true: str | None = None) -> str:
+    """Say what a network answered, and what is right where that is known."""
+    answer = f"predicted {_short(predicted)} ({probability:.2f})"
+    return answer if true is None else f"{answer}, true {_short(true)}"
+
+
+def _short(label: str) -> str:
+    return label if len(label) <= LONGEST_LABEL else label[: LONGEST_LABEL - 1] + "…"
+
+
+def heat_maps(images: Pixels, heat: Floats, titles: Sequence[str], heading: str, path: str | Path) -> None:
+    """Draw images, each beside itself with a map of what decided laid over it.
+
+    Args:
+        images: uint8 of shape (images, height, width, channels).
+        heat: float32 of shape (images, height, width), from 0 to 1.
+        titles: a line for each image.
+        heading: a line for all of them.
+        path: where the picture goes.
+    """
+    columns = min(2, len(images))
+    rows = -(-len(images) // columns)
+    height = 2.2 * min(2.0, images.shape[1] / images.shape[2])
+    figure = Figure(figsize=(4.6 * columns + 0.8, rows * (height + 0.35) + 0.5), layout="constrained")
+    figure.suptitle(heading, fontsize=10, parse_math=False)
+    grid, scale = figure.subfigures(1, 2, squeeze=False, width_ratios=(4.6 * columns, 0.8))[0]
+    parts = grid.subfigures(rows, columns, squeeze=False).ravel()
+    # Not up to 1, where the colours' red turns dark; and what is cold lets the image through.
+    colours = ScalarMappable(Normalize(0, 1.15), "turbo")
+    for part, image, of_image, title in zip(parts, images, heat, titles, strict=False):
+        part.suptitle(title, fontsize=9, parse_math=False)
+        for axes in part.subplots(1, 2):
+            axes.imshow(image.squeeze(), cmap="gray", vmin=0, vmax=255)
+            axes.set_axis_off()
+        axes.imshow(of_image, cmap=colours.cmap, norm=colours.norm, alpha=0.8 * np.sqrt(of_image))
+    bar = scale.colorbar(colours, cax=scale.add_axes((0.1, 0.2, 0.2, 0.6)), ticks=(0, 1))
+    bar.ax.set_ylim(0, 1)
+    bar.set_ticklabels(("none", "most"), fontsize=8)
+    _save(figure, path)
+
+
+def feature_maps(image: Pixels, filters: Floats, stages: Mapping[str, Floats], title: str, path: str | Path) -> None:
+    """Draw a network's first filters, and what each stage makes of an image; of many, those that vary the most.
+
+    Args:
+        image: uint8 of shape (height, width, channels).
+        filters: float32 of shape (filters, height, width, channels).
+        stages: for each stage a name, and float32 of shape (height, width, maps).
+        title: the picture's.
+        path: where it goes.
+    """
+    aspects = [filters.shape[1] / filters.shape[2], *(maps.shape[0] / maps.shape[1] for maps in stages.values())]
+    figure = Figure(figsize=(14.5, 0.6 + sum(0.55 + 0.75 * aspect for aspect in aspects)), layout="constrained")
+    figure.suptitle(title, fontsize=11, parse_math=False)
+    left, right = figure.subfigures(1, 2, squeeze=False, width_ratios=(1, 6))[0]
+    shown = left.subplots()
+    shown.imshow(image.squeeze(), cmap="gray", vmin=0, vmax=255)
+    shown.set_axis_off()
+    shown.set_title("image", fontsize=9)
+    first, *others = right.subplots(1 + len(stages), 1, height_ratios=[0.55 + 0.75 * aspect for aspect in aspects])
+    # With 0 in the middle, whatever the filter: what excites is bright, what inhibits is dark.
+    greatest = np.abs(filters).max(axis=(1, 2, 3), keepdims=True)
+    _draw_tiles(first, filters, (-greatest, greatest), ("first filters", "grey is 0, bright above, dark below"))
+    for axes, (name, maps) in zip(others, stages.items(), strict=True):
+        tiles = np.moveaxis(maps, -1, 0)[..., None]
+        limits = tiles.min(axis=(1, 2, 3), keepdims=True), tiles.max(axis=(1, 2, 3), keepdims=True)
+        _draw_tiles(axes, tiles, limits, (f"{name}: maps", "each from its lowest value to its highest"))
+    _save(figure, path)
+
+
+def _draw_tiles(axes: Axes, tiles: Floats, limits: tuple[Floats, Floats], words: tuple[str, str]) -> None:
+    """Draw filters or maps side by side, numbered, in the order that they have in the network.
+
+    Args:
+        axes: where.
+        tiles: float32 of shape (tiles, height, width, 1 or 3 channels).
+        limits: the values that are black and white, for each tile.
+        words: what they are, and how their values are shown.
+    """
+    count, height, width, channels = tiles.shape
+    lowest, highest = limits
+    scaled = (tiles - lowest) / np.where(highest > lowest, highest - lowest, 1)
+    most_varied = np.sort(np.argsort(-tiles.std(axis=(1, 2, 3)), kind="stable")[:TILES])
+    for place, number in enumerate(most_varied):
+        extent = (place, place + 0.95, 0, 0.95 * height / width)
+        axes.imshow(
+            scaled[number].squeeze(-1) if channels == 1 else scaled[number], "gray", vmin=0, vmax=1, extent=extent
+        )
+    of = f"{len(most_varied)} of {count}" if count > len(most_varied) else str(count)
+    axes.set_title(f"{words[0]} {height}×{width}, {of}; {words[1]}", fontsize=9, loc="left", parse_math=False)
+    axes.set_xlim(0, TILES)
+    axes.set_ylim(0, height / width)
+    axes.set_xticks(np.arange(len(most_varied)) + 0.475, [str(number + 1) for number in most_varied], fontsize=7)
+    axes.tick_params(length=0)
+    axes.set_yticks([])
+    axes.spines[:].set_visible(False)
+
+
+def sentence(text: str, path: str | Path) -> None:
+    """Draw words where a picture is expected and there is none."""
+    figure = Figure(figsize=(6, 3))
+    figure.text(0.5, 0.5, textwrap.fill(text, 60), ha="center", va="center", fontsize=11, parse_math=False)
     _save(figure, path)

@@ -67,10 +67,7 @@ def answers(model: Any, paths: Sequence[Path], minimum_probability: float) -> It
 def _predict(model: Any, paths: Sequence[Path], minimum_probability: float) -> list[Answer]:
     from mlflow.exceptions import MlflowException
 
-    try:
-        content = [path.read_bytes() for path in paths]
-    except OSError as error:
-        raise ImageError(f"cannot be read ({error.strerror})") from None
+    content = [read(path) for path in paths]
     try:
         predictions = model.predict(content, params={"minimum_probability": minimum_probability})
     except MlflowException as error:
@@ -78,6 +75,18 @@ def _predict(model: Any, paths: Sequence[Path], minimum_probability: float) -> l
             raise
         raise ImageError(error.message) from None
     return [Answer(str(path), prediction) for path, prediction in zip(paths, predictions, strict=True)]
+
+
+def read(path: Path) -> bytes:
+    """Return the content of an image file.
+
+    Raises:
+        ImageError: it cannot be read.
+    """
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ImageError(f"cannot be read ({error.strerror})") from None
 
 
 def render(given: Sequence[Answer], form: Literal["table", "csv", "json"]) -> str:

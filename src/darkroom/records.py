@@ -52,7 +52,8 @@ def log_evaluation(run: Run, metrics: Mapping[str, Any], report: Path) -> None:
     Args:
         run: the network's.
         metrics: as in metrics.json.
-        report: folder of metrics.json, predictions.csv and confusion_matrix.png.
+        report: folder of metrics.json, predictions.csv, confusion_matrix.png and, unless an earlier version of Darkroom
+            wrote it, explanations.png.
     """
     run.log_metrics(
         {
@@ -65,3 +66,5 @@ def log_evaluation(run: Run, metrics: Mapping[str, Any], report: Path) -> None:
     )
     for name in ("metrics.json", "predictions.csv", "confusion_matrix.png"):
         run.log_file(report / name, "evaluation")
+    if (report / "explanations.png").is_file():
+        run.log_file(report / "explanations.png", "evaluation")

@@ -52,10 +52,23 @@ def networks_of(folder: Path) -> list[Network]:
     return [network for network in NETWORKS if (folder / "runs" / network / "run.json").is_file()]
 
 
-def outputs_of(network: Network) -> list[str]:
-    """Return the files, tracked by DVC, that a network's run is restored from."""
+def outputs_of(network: Network, dvc_lock: str = "") -> list[str]:
+    """Return the files, tracked by DVC, that a network's run is restored from.
+
+    Args:
+        network: its name.
+        dvc_lock: the text of the dvc.lock beside them: what earlier versions of Darkroom did not write must be in it.
+    """
     names = ("trials.csv", "history.csv", "curves.png", "predictions.csv", "confusion_matrix.png")
-    return ["data/prepared/dataset.json", f"models/{network}.keras", *(f"reports/{network}/{name}" for name in names)]
+    reports = [f"reports/{network}/{name}" for name in names]
+    later = [name for name in (f"reports/{network}/explanations.png",) if f"path: {name}\n" in dvc_lock]
+    return ["data/prepared/dataset.json", f"models/{network}.keras", *reports, *later]
+
+
+def lock_of(folder: Path) -> str:
+    """Return the text of a folder's dvc.lock; empty where there is none."""
+    lock = folder / "dvc.lock"
+    return lock.read_text(encoding="utf-8") if lock.is_file() else ""
 
 
 def _restore_recorded(run_id: str, recorded: dict[str, str]) -> Iterator[str]:
@@ -73,8 +86,9 @@ def _restore_recorded(run_id: str, recorded: dict[str, str]) -> Iterator[str]:
         for network in NETWORKS
         if f'"{run_id}"' in (lineage.git("show", f"{commit}:./runs/{network}/run.json") or "")
     ]
+    lock = lineage.git("show", f"{commit}:./dvc.lock") or ""
     for network in holder:
-        with repository.checkout(commit, outputs_of(network)) as folder:
+        with repository.checkout(commit, outputs_of(network, lock)) as folder:
             yield from _restore_network(folder, network)
 
 
@@ -82,7 +96,7 @@ def _restore_network(folder: Path, network: Network) -> Iterator[str]:
     record = RunRecord.read(folder / "runs" / network / "run.json")
     if _is_whole(record.run_id):
         return
-    missing = [name for name in outputs_of(network) if not (folder / name).is_file()]
+    missing = [name for name in outputs_of(network, lock_of(folder)) if not (folder / name).is_file()]
     if missing:
         raise InputError(
             f"{missing[0]} is not here ({len(missing)} outputs of {network} are missing); run dvc pull first"
@@ -93,7 +107,7 @@ def _restore_network(folder: Path, network: Network) -> Iterator[str]:
         yield f"{network}: the packaged model of run {record.run_id} is back"
         return
     report = folder / "reports" / network
-    lock = lineage.lock_digest((folder / "dvc.lock").read_text(encoding="utf-8"))
+    lock = lineage.lock_digest(lock_of(folder))
     name = f"{network} {_origin(record)}"
     with tracking.restored_run(name, record.started, {**record.tags, "dvc_lock": lock}) as run:
         yield from _restore_inputs(run, folder, network)

@@ -140,7 +140,8 @@ def _restore_store(*, remote: bool) -> None:
     networks = restoring.networks_of(Path())
     try:
         if networks and remote:
-            targets = sorted({name for network in networks for name in restoring.outputs_of(network)})
+            lock = restoring.lock_of(Path())
+            targets = sorted({name for network in networks for name in restoring.outputs_of(network, lock)})
             run_dvc("pull", "--quiet", "--allow-missing", *targets)
         for line in restoring.restore():
             print(line)

@@ -13,6 +13,7 @@ from filelock import FileLock, Timeout
 
 from darkroom.errors import InputError
 
+MODEL_ADDRESSES = ("models:/", "runs:/")  # what the address of a packaged model begins with
 EXPERIMENT = "darkroom"
 ANSWER_WITHIN = 5.0  # seconds
 

@@ -21,7 +21,7 @@ from mlflow.data.meta_dataset import MetaDataset
 from mlflow.entities import Metric, RunStatus
 from mlflow.entities import Run as StoredRun
 from mlflow.exceptions import MlflowException
-from mlflow.models import ModelSignature
+from mlflow.models import Model, ModelSignature
 from mlflow.types.schema import DataType, ParamSchema, ParamSpec
 from mlflow.utils.mlflow_tags import MLFLOW_RUN_NOTE
 
@@ -31,8 +31,6 @@ from darkroom.errors import InputError
 from darkroom.files import as_json, read_json, write_json
 from darkroom.params import flattened
 
-ADDRESSES = ("models:/", "runs:/")
-"""What the address of a packaged model begins with."""
 ORIGINAL = "original_run_id"
 """Tag of a restored run: the id that it had in the store that is gone."""
 PROCESS = "mlflow.darkroom.process"
@@ -355,33 +353,38 @@ def load_model(uri: str) -> Any:
     Raises:
         InputError: there is no such model in the store.
     """
+    with _loading(uri):
+        return mlflow.pyfunc.load_model(uri)
+
+
+def packaged_files(uri: str) -> dict[str, Path]:
+    """Return where the parts of a packaged model lie: ``network``, ``description`` and the folder ``code``.
+
+    Raises:
+        InputError: there is no such model in the store, or it is not one of Darkroom's.
+    """
+    with _loading(uri):
+        folder = Path(mlflow.artifacts.download_artifacts(uri))
+        parts = Model.load(folder).flavors["python_function"].get("artifacts", {})
+    if missing := {"network", "description", "code"} - set(parts):
+        raise InputError(
+            f"{uri} is no model that Darkroom packaged (it has no {min(missing)}); darkroom runs lists those that are"
+        )
+    return {name: folder / part["path"] for name, part in parts.items()}
+
+
+@contextmanager
+def _loading(uri: str) -> Iterator[None]:
+    """Turn what MLflow says of a model that it cannot load into one line."""
     services.check_tracking(must_exist=True)
     mlflow.set_tracking_uri(services.tracking_uri())
     try:
-        return mlflow.pyfunc.load_model(uri)
+        yield
     except (MlflowException, OSError) as error:
         raise InputError(
             f"{uri} cannot be loaded ({_first_line(error)}); dvc repro makes and promotes a model, darkroom restore "
             "rebuilds those whose results are in git"
         ) from None
-
-
-def network_file(uri: str) -> Path:
-    """Return the saved network inside a packaged model, fetched where the store is elsewhere.
-
-    Raises:
-        InputError: there is no such model in the store.
-    """
-    services.check_tracking(must_exist=True)
-    mlflow.set_tracking_uri(services.tracking_uri())
-    try:
-        folder = Path(mlflow.artifacts.download_artifacts(artifact_uri=uri))
-    except (MlflowException, OSError) as error:
-        raise InputError(f"{uri} cannot be fetched ({_first_line(error)}); name a model that is in the store") from None
-    found = list((folder / "artifacts").glob("*.keras"))
-    if not found:
-        raise InputError(f"{uri} holds no network that Darkroom saved; name another model")
-    return found[0]
 
 
 def requirements() -> list[str]:

@@ -1,6 +1,6 @@
 """Where the weights that a training begins with come from."""
 
-from darkroom import initial_weights, tracking
+from darkroom import initial_weights, services, tracking
 from darkroom.backend import keras
 from darkroom.networks import Network, NetworkParams
 
@@ -16,7 +16,7 @@ def initial_network(network: Network, values: NetworkParams) -> keras.Model | No
             return None
         case "imagenet":
             return initial_weights.imagenet(network)
-        case str(address) if address.startswith(tracking.ADDRESSES):
-            return initial_weights.read(tracking.network_file(address))
+        case str(address) if address.startswith(services.MODEL_ADDRESSES):
+            return initial_weights.read(tracking.packaged_files(address)["network"])
         case str(path):
             return initial_weights.read(path)
