@@ -11,10 +11,9 @@ from darkroom import evaluation, explaining, explanations, figures, inference, r
 from darkroom.backend import keras
 from darkroom.cli import main
 from darkroom.datasets import Split
-from darkroom.networks import NETWORKS, PARAMS
-from darkroom.sections import AugmentationParams
+from darkroom.networks import NETWORKS
 from darkroom.stages import evaluate
-from darkroom.training import served, train
+from darkroom.training import served
 from test_models import COLOUR, GREY, build, description
 
 SQUARE = 8
@@ -37,9 +36,13 @@ def squares(count, seed):
 @pytest.fixture(scope="module")
 def trained():
     """A network that tells the squares apart."""
-    values = PARAMS["mnist_cnn"](filters=(4, 8), hidden_units=32, epochs=6, batch_size=32, learning_rate=0.005)
-    data = squares(256, 1)[0], squares(64, 2)[0]
-    return train("mnist_cnn", values, description(GREY, 2), data, seed=0, augmentation=AugmentationParams()).model
+    keras.utils.set_random_seed(0)
+    model = build("mnist_cnn", classes=2, filters=(4, 8), hidden_units=32)
+    shown, _ = squares(256, 1)
+    # Compiled by XLA it would train no faster, and start later.
+    model.compile(keras.optimizers.Adam(0.005), "sparse_categorical_crossentropy", jit_compile=False)
+    model.fit(shown.images, shown.classes, batch_size=32, epochs=6, verbose=0)
+    return model
 
 
 def share_on_the_square(heat, corners):
@@ -55,7 +58,7 @@ def test_heat_lies_on_what_decides(trained):
     heat = explaining.heat_maps(trained, shown.images, predicted)
     assert heat.shape == (60, 28, 28)
     assert heat.dtype == np.float32
-    assert share_on_the_square(heat, corners) > 0.8
+    assert share_on_the_square(heat, corners) > 0.9
 
 
 def averaging(classes_of_output, seed=0):
