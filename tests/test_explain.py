@@ -37,7 +37,7 @@ def squares(count, seed):
 def trained():
     """A network that tells the squares apart."""
     keras.utils.set_random_seed(0)
-    model = build("mnist_cnn", classes=2, filters=(4, 8), hidden_units=32)
+    model = build("mnist_cnn", classes=2, filters=(4, 8), hidden_units=32, dropout=0.0)
     shown, _ = squares(256, 1)
     # Compiled by XLA it would train no faster, and start later.
     model.compile(keras.optimizers.Adam(0.005), "sparse_categorical_crossentropy", jit_compile=False)

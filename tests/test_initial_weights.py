@@ -1,7 +1,5 @@
 """Transfer learning: where weights come from, what of them is kept, and that it is worth it."""
 
-import time
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -12,7 +10,7 @@ from darkroom.backend import keras
 from darkroom.datasets import Split, channel_statistics
 from darkroom.errors import InputError
 from darkroom.models import resnet50
-from darkroom.networks import PARAMS, ScheduleParams
+from darkroom.networks import PARAMS
 from darkroom.sections import AugmentationParams
 from test_models import COLOUR, GREY, build, description
 
@@ -82,6 +80,7 @@ def test_the_scaling_that_the_weights_expect_comes_with_them(learnt, tmp_path):
     )
 
 
+@pytest.mark.slow
 def test_features_that_are_computed_once_train_to_the_same_weights(learnt, monkeypatch):
     data = (digits(range(5, 10), 20), digits(range(5, 10), 20, 100))
     once = fit("mnist_cnn", kept("last 2", augment=False), data, learnt)
@@ -159,31 +158,3 @@ def test_the_weights_that_keras_publishes_are_read_with_their_scaling():
     keras.utils.set_random_seed(0)
     ours = resnet50.imagenet(weights=None, size=(64, 64, 3))
     np.testing.assert_allclose(ours.predict(images, verbose=0), expected, atol=1e-5)
-
-
-@pytest.mark.slow
-def test_transfer_beats_training_from_scratch_in_the_same_time(learnt):
-    """From 0 to 4, with 100 scans each, to 5 to 9 with 4 scans each."""
-    few, validation, test = digits(range(5, 10), 4), digits(range(5, 10), 20, 20), digits(range(5, 10), 100, 60)
-    constant = {"schedule": ScheduleParams(), "learning_rate": 3e-3}
-    found = {"transfer": [], "scratch": []}
-    for seed in range(3):
-        begun = time.perf_counter()
-        values = kept("last 2", epochs=30, augment=False, **constant)
-        found["transfer"].append(accuracy(fit("mnist_cnn", values, (few, validation), learnt, seed).model, test))
-        seconds = time.perf_counter() - begun
-
-        deadline = time.perf_counter() + seconds
-
-        def stop(_epoch, _values, deadline=deadline):
-            if time.perf_counter() > deadline:
-                raise training.Enough
-
-        scratch = PARAMS["mnist_cnn"](filters=(8, 16), hidden_units=32, epochs=10_000, batch_size=16, **constant)
-        mean, deviation = channel_statistics(few.images)
-        of_data = type(description(GREY, 5))(**{**vars(description(GREY, 5)), "mean": mean, "deviation": deviation})
-        model = training.train(
-            "mnist_cnn", scratch, of_data, (few, validation), seed=seed, augmentation=NONE, on_epoch=[stop]
-        ).model
-        found["scratch"].append(accuracy(model, test))
-    assert np.mean(found["transfer"]) > np.mean(found["scratch"]) + 0.02, found

@@ -27,7 +27,7 @@ PLAIN = {
     "batch_size": 4,
     "optimizer": "sgd",
     "learning_rate": 0.5,
-    "hidden_units": [16, 16],
+    "hidden_units": [16, 16, 16, 16],
     "schedule": {"kind": "cosine"},
     "augment": False,
 }

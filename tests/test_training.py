@@ -121,18 +121,19 @@ def steps(network, seed, **settings):
     ).model.get_weights()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("network", "settings"),
     [
-        pytest.param("mlp", {"hidden_units": (16,), "dropout": 0.3}, id="mlp"),
-        pytest.param("mnist_cnn", {"filters": (4, 8), "dropout": 0.3}, id="mnist_cnn"),
-        pytest.param("cifar_cnn", {"filters": (4, 8), "hidden_units": 16}, id="cifar_cnn"),
-        pytest.param("cifar_bn_cnn", {"filters": (4, 8), "dropout": (0.2,)}, id="cifar_bn_cnn"),
-        pytest.param("lenet5", {}, id="lenet5"),
-        pytest.param("resnet20", {"blocks": 1, "width": 4}, id="resnet20"),
-        pytest.param("alexnet", {"hidden_units": 32}, id="alexnet", marks=pytest.mark.slow),
-        pytest.param("inception", {}, id="inception", marks=pytest.mark.slow),
-        pytest.param("resnet50", {}, id="resnet50", marks=pytest.mark.slow),
+        ("mlp", {"hidden_units": (16,), "dropout": 0.3}),
+        ("mnist_cnn", {"filters": (4, 8), "dropout": 0.3}),
+        ("cifar_cnn", {"filters": (4, 8), "hidden_units": 16}),
+        ("cifar_bn_cnn", {"filters": (4, 8), "dropout": (0.2,)}),
+        ("lenet5", {}),
+        ("resnet20", {"blocks": 1, "width": 4}),
+        ("alexnet", {"hidden_units": 32}),
+        ("inception", {}),
+        ("resnet50", {}),
     ],
 )
 def test_the_same_seed_gives_identical_weights(network, settings):
@@ -149,8 +150,14 @@ class Killed(Exception):  # noqa: N818
     ("settings", "at"),
     [
         ({"optimizer": "adam", "schedule": ScheduleParams(kind="plateau", factor=0.5, patience=1, growth=1.5)}, 3),
-        ({"optimizer": "sgd", "momentum": 0.9, "schedule": ScheduleParams(kind="one_cycle"), "batch_norm": "after"}, 1),
-        ({"learning_rate": 1.0, "early_stopping": EarlyStoppingParams(patience=2)}, 2),
+        pytest.param(
+            {"optimizer": "sgd", "momentum": 0.9, "schedule": ScheduleParams(kind="one_cycle"), "batch_norm": "after"},
+            1,
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
+            {"learning_rate": 1.0, "early_stopping": EarlyStoppingParams(patience=2)}, 2, marks=pytest.mark.slow
+        ),
     ],
 )
 def test_an_interrupted_training_ends_with_the_same_weights(data, tmp_path, settings, at):
@@ -220,6 +227,7 @@ def test_enough_ends_a_training_in_order(data):
     assert len(trained.history) == 2
 
 
+@pytest.mark.slow
 def test_side_classifiers_help_to_train_and_are_gone_afterwards(tmp_path):
     size = 65
     images = split(8, size=size)

@@ -270,6 +270,7 @@ class Lenet5Params(NetworkParams):
     epochs: Count = 10
     learning_rate: LearningRate = 3e-3
     schedule: ScheduleParams = ONE_CYCLE
+    augment: bool = False
     activation: Activation = "tanh"
 
     @property
