@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from conftest import draw
-from darkroom import inference, training
+from darkroom import inference, models, training
 from darkroom.augment import Augmenter
 from darkroom.batches import TrainingBatches
 from darkroom.datasets import Split
@@ -93,8 +93,14 @@ OVERFIT = {
 }
 
 
+BY_SIZE = [
+    pytest.param(name, marks=pytest.mark.large) if name in {"alexnet", "inception", "resnet50"} else name
+    for name in NETWORKS
+]
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("network", NETWORKS)
+@pytest.mark.parametrize("network", BY_SIZE)
 def test_every_network_fits_64_images_and_answers_the_same_when_loaded(network, tmp_path):
     size, settings = OVERFIT[network]
     images = split(64, size=size)
@@ -131,9 +137,9 @@ def steps(network, seed, **settings):
         ("cifar_bn_cnn", {"filters": (4, 8), "dropout": (0.2,)}),
         ("lenet5", {}),
         ("resnet20", {"blocks": 1, "width": 4}),
-        ("alexnet", {"hidden_units": 32}),
-        ("inception", {}),
-        ("resnet50", {}),
+        pytest.param("alexnet", {"hidden_units": 32}, marks=pytest.mark.large),
+        pytest.param("inception", {}, marks=pytest.mark.large),
+        pytest.param("resnet50", {}, marks=pytest.mark.large),
     ],
 )
 def test_the_same_seed_gives_identical_weights(network, settings):
@@ -228,6 +234,23 @@ def test_enough_ends_a_training_in_order(data):
 
 
 @pytest.mark.slow
+@pytest.mark.large
+@pytest.mark.parametrize(("network", "batch_size"), [("alexnet", 16), ("inception", 8), ("resnet50", 4)])
+def test_a_whole_step_at_the_published_size(network, batch_size):
+    module = models.module(network)
+    size, classes = module.PUBLISHED_INPUT, module.PUBLISHED_CLASSES
+    pixels = np.random.default_rng(0).integers(0, 256, (batch_size, *size), dtype=np.uint8)
+    images = Split(pixels, np.arange(batch_size), pd.DataFrame())
+    values = PARAMS[network](epochs=1, batch_size=batch_size, augment=False)
+    before = training.build_model(network, values, description(size, classes)).get_layer("output").get_weights()[0]
+    trained = training.train(network, values, description(size, classes), (images, images), seed=0, augmentation=NONE)
+    assert np.isfinite(trained.history[0]["loss"])
+    assert not np.array_equal(trained.model.get_layer("output").get_weights()[0], before)
+    print(f"{network}: {training.memory() / 2**30:.1f} GiB for a step of {batch_size} images")
+
+
+@pytest.mark.slow
+@pytest.mark.large
 def test_side_classifiers_help_to_train_and_are_gone_afterwards(tmp_path):
     size = 65
     images = split(8, size=size)
