@@ -53,7 +53,7 @@ def kept(trainable, **values):
     return PARAMS["mnist_cnn"](initial_weights="of another", trainable=trainable, **settings)
 
 
-@pytest.mark.parametrize("augment", [True, False])
+@pytest.mark.parametrize("augment", [True, pytest.param(False, marks=pytest.mark.slow)])
 @pytest.mark.parametrize(
     ("trainable", "learning"),
     [("all", {"conv1", "conv2", "fc1", "output"}), ("head", {"output"}), ("last 2", {"fc1", "output"})],
@@ -111,6 +111,7 @@ def test_where_a_network_is_cut(network, trainable, shape):
     assert len(learning) == {"head": 1, "last 2": 2, "last 3": 3}[trainable]
 
 
+@pytest.mark.slow
 def test_batch_norm_that_is_left_as_it_is_keeps_its_statistics():
     source = build("resnet20", (16, 16, 1), blocks=1, width=4)
     values = PARAMS["resnet20"](

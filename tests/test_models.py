@@ -13,6 +13,11 @@ from darkroom.models import layers
 from darkroom.networks import NETWORKS, PARAMS, check_data
 from darkroom.training import build_model, served
 
+# Building these takes seconds.
+BY_SIZE = [
+    pytest.param(name, marks=pytest.mark.slow) if name in {"alexnet", "inception", "resnet50"} else name
+    for name in NETWORKS
+]
 GREY, COLOUR, LARGE = (28, 28, 1), (32, 32, 3), (224, 224, 3)
 
 
@@ -48,13 +53,15 @@ def totals(model):
         ("cifar_cnn", COLOUR, 10, {}, 528_054, 528_054),
         ("cifar_bn_cnn", COLOUR, 10, {}, 309_290, 308_394),
         ("lenet5", GREY, 10, {}, 61_706, 61_706),
-        ("alexnet", (227, 227, 3), 1000, {}, 62_378_344, 62_378_344),
-        ("alexnet", (227, 227, 3), 1000, {"batch_norm": "after"}, 62_383_848, 62_381_096),
-        ("inception", LARGE, 1000, {"auxiliary": False}, 6_998_552, 6_998_552),
-        ("inception", LARGE, 1000, {"auxiliary": True}, 13_378_280, 13_378_280),
+        pytest.param("alexnet", (227, 227, 3), 1000, {}, 62_378_344, 62_378_344, marks=pytest.mark.slow),
+        pytest.param(
+            "alexnet", (227, 227, 3), 1000, {"batch_norm": "after"}, 62_383_848, 62_381_096, marks=pytest.mark.slow
+        ),
+        pytest.param("inception", LARGE, 1000, {"auxiliary": False}, 6_998_552, 6_998_552, marks=pytest.mark.slow),
+        pytest.param("inception", LARGE, 1000, {"auxiliary": True}, 13_378_280, 13_378_280, marks=pytest.mark.slow),
         ("resnet20", COLOUR, 10, {}, 274_442, 273_066),
-        ("resnet50", LARGE, 1000, {}, 25_636_712, 25_583_592),
-        ("resnet50", COLOUR, 10, {}, 23_608_202, 23_555_082),
+        pytest.param("resnet50", LARGE, 1000, {}, 25_636_712, 25_583_592, marks=pytest.mark.slow),
+        pytest.param("resnet50", COLOUR, 10, {}, 23_608_202, 23_555_082, marks=pytest.mark.slow),
     ],
 )
 def test_totals(network, size, classes, values, total, trained):
@@ -78,7 +85,7 @@ def test_parameters_of_every_layer(network, size, counts):
 ROW = re.compile(r"^(\S+(?:, \S+)*)\s{2,}.*?([\d×]+|–)\s{2,}([\d,]+(?:, [\d,]+)*|–)$")
 
 
-@pytest.mark.parametrize("network", NETWORKS)
+@pytest.mark.parametrize("network", BY_SIZE)
 def test_the_table_in_the_modules_docstring(network):
     """Each row's output and parameters, against the layers whose names begin with the row's, or of the row's stage."""
     module = models.module(network)
@@ -129,6 +136,7 @@ def test_alexnet_as_drawn():
     ]
 
 
+@pytest.mark.slow
 def test_a_residual_block_adds_before_its_activation():
     for network, name in (("resnet20", "conv2_1"), ("resnet50", "conv2_block1")):
         model = build(network, COLOUR)
@@ -155,7 +163,7 @@ def test_resnet50_takes_the_weights_of_keras_applications():
     np.testing.assert_allclose(ours.predict(images, verbose=0), theirs.predict(normalised, verbose=0), atol=1e-5)
 
 
-@pytest.mark.parametrize("network", NETWORKS)
+@pytest.mark.parametrize("network", BY_SIZE)
 @pytest.mark.parametrize(("size", "classes"), [((70, 83, 3), 2), ((83, 70, 1), 7)])
 def test_any_input_and_any_number_of_classes(network, size, classes):
     model = served(build(network, size, classes))
@@ -168,8 +176,9 @@ def test_any_input_and_any_number_of_classes(network, size, classes):
 @pytest.mark.parametrize(
     ("network", "values"),
     [
-        *((network, {}) for network in NETWORKS),
-        ("inception", {"auxiliary": False}),
+        *((network, {}) for network in ("mlp", "mnist_cnn", "cifar_cnn", "cifar_bn_cnn", "lenet5", "resnet20")),
+        *(pytest.param(network, {}, marks=pytest.mark.slow) for network in ("alexnet", "inception", "resnet50")),
+        pytest.param("inception", {"auxiliary": False}, marks=pytest.mark.slow),
         ("mnist_cnn", {"filters": (8, 8, 8)}),
         ("cifar_cnn", {"filters": (8,)}),
         ("cifar_bn_cnn", {"filters": (8, 8), "dropout": (0.1,)}),
@@ -187,6 +196,7 @@ def names(model):
     return [layer.name for layer in model.layers]
 
 
+@pytest.mark.slow
 def test_what_the_papers_leave_open():
     assert shapes("mlp", GREY, ("fc1", "fc2")) == [(512,), (512,)]
     assert [layer.units for layer in build("mlp", hidden_units=(64, 32)).layers if hasattr(layer, "units")] == [

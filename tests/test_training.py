@@ -152,18 +152,13 @@ class Killed(Exception):  # noqa: N818
     """What ends a training from outside."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("settings", "at"),
     [
         ({"optimizer": "adam", "schedule": ScheduleParams(kind="plateau", factor=0.5, patience=1, growth=1.5)}, 3),
-        pytest.param(
-            {"optimizer": "sgd", "momentum": 0.9, "schedule": ScheduleParams(kind="one_cycle"), "batch_norm": "after"},
-            1,
-            marks=pytest.mark.slow,
-        ),
-        pytest.param(
-            {"learning_rate": 1.0, "early_stopping": EarlyStoppingParams(patience=2)}, 2, marks=pytest.mark.slow
-        ),
+        ({"optimizer": "sgd", "momentum": 0.9, "schedule": ScheduleParams(kind="one_cycle"), "batch_norm": "after"}, 1),
+        ({"learning_rate": 1.0, "early_stopping": EarlyStoppingParams(patience=2)}, 2),
     ],
 )
 def test_an_interrupted_training_ends_with_the_same_weights(data, tmp_path, settings, at):
@@ -268,6 +263,7 @@ def test_side_classifiers_help_to_train_and_are_gone_afterwards(tmp_path):
     assert len(inference.load(tmp_path / "inception.keras").outputs) == 1
 
 
+@pytest.mark.slow
 def test_a_bfloat16_training_makes_a_float32_network(data):
     trained = fit("mnist_cnn", MnistCnnParams(epochs=1, filters=(4, 8), precision="bfloat16"), data)
     assert {layer.compute_dtype for layer in trained.model.layers if layer.name != "image"} == {"float32"}

@@ -560,6 +560,7 @@ def scattered(count, seed):
     return (255 * (order < SQUARE**2)).astype(np.uint8).reshape(count, SIDE, SIDE, 1)
 
 
+@pytest.mark.slow
 def test_weights_that_are_shared_know_the_square_elsewhere():
     """Trained on a square in one corner: an MLP has learnt which pixels were white there, a convolution the shape."""
     values = MlpParams(learning_rate=0.03)
