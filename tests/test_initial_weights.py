@@ -56,7 +56,11 @@ def kept(trainable, **values):
 @pytest.mark.parametrize("augment", [True, pytest.param(False, marks=pytest.mark.slow)])
 @pytest.mark.parametrize(
     ("trainable", "learning"),
-    [("all", {"conv1", "conv2", "fc1", "output"}), ("head", {"output"}), ("last 2", {"fc1", "output"})],
+    [
+        ("last 2", {"fc1", "output"}),
+        pytest.param("head", {"output"}, marks=pytest.mark.slow),
+        pytest.param("all", {"conv1", "conv2", "fc1", "output"}, marks=pytest.mark.slow),
+    ],
 )
 def test_what_is_left_as_it_is(learnt, trainable, learning, augment):
     data = (digits(range(5, 10), 20), digits(range(5, 10), 20, 100))
@@ -143,6 +147,7 @@ def test_what_does_not_fit_is_refused(learnt, tmp_path):
         initial_weights.read(tmp_path / "text.keras")
 
 
+@pytest.mark.slow
 def test_the_head_is_kept_where_the_classes_are_as_many(learnt):
     data = (digits(range(5), 20), digits(range(5), 20, 100))
     values = kept("all", learning_rate=1e-9, epochs=1)
