@@ -231,6 +231,7 @@ def project(trained, tmp_path_factory):
     patch.undo()
 
 
+@pytest.mark.slow
 def test_explain_draws_two_pictures_of_each_image(project, capsys, tmp_path):
     assert main(["explain", "--output", str(tmp_path), project["mnist_cnn"], "new"]) == 0
     names = [f"{stem}-{kind}.png" for stem in ("000", "000-2") for kind in ("heat_map", "feature_maps")]
@@ -238,6 +239,7 @@ def test_explain_draws_two_pictures_of_each_image(project, capsys, tmp_path):
     assert {path.name for path in tmp_path.iterdir()} == set(names)
 
 
+@pytest.mark.slow
 def test_explain_sees_what_predict_sees(project):
     network = explanations.PackagedNetwork.load(project["mnist_cnn"])
     content = Path("new/a/000.png").read_bytes()
@@ -246,6 +248,7 @@ def test_explain_sees_what_predict_sees(project):
     np.testing.assert_allclose(seen, list(answer["probabilities"].values()), atol=1e-6)
 
 
+@pytest.mark.slow
 def test_an_image_that_cannot_be_read_does_not_keep_the_others_from_theirs(project, capsys, tmp_path):
     bad = tmp_path / "bad.png"
     bad.write_bytes(b"no picture")
@@ -257,6 +260,7 @@ def test_an_image_that_cannot_be_read_does_not_keep_the_others_from_theirs(proje
     assert explained.err == capsys.readouterr().err.replace("darkroom predict", "darkroom explain")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

@@ -53,13 +53,14 @@ def kept(trainable, **values):
     return PARAMS["mnist_cnn"](initial_weights="of another", trainable=trainable, **settings)
 
 
-@pytest.mark.parametrize("augment", [True, pytest.param(False, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("augment", [True, False])
 @pytest.mark.parametrize(
     ("trainable", "learning"),
     [
         ("last 2", {"fc1", "output"}),
-        pytest.param("head", {"output"}, marks=pytest.mark.slow),
-        pytest.param("all", {"conv1", "conv2", "fc1", "output"}, marks=pytest.mark.slow),
+        ("head", {"output"}),
+        ("all", {"conv1", "conv2", "fc1", "output"}),
     ],
 )
 def test_what_is_left_as_it_is(learnt, trainable, learning, augment):
@@ -70,6 +71,7 @@ def test_what_is_left_as_it_is(learnt, trainable, learning, augment):
         assert same == (name not in learning), name
 
 
+@pytest.mark.slow
 def test_the_scaling_that_the_weights_expect_comes_with_them(learnt, tmp_path):
     data = (digits(range(5, 10), 20), digits(range(5, 10), 20, 100))
     # Darker images have statistics of their own, which the weights have never seen.
@@ -128,6 +130,7 @@ def test_batch_norm_that_is_left_as_it_is_keeps_its_statistics():
         np.testing.assert_array_equal(one, other)
 
 
+@pytest.mark.slow
 def test_what_does_not_fit_is_refused(learnt, tmp_path):
     data = (digits(range(5), 20), digits(range(5), 20, 100))
     for settings, words in (

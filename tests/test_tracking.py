@@ -24,11 +24,25 @@ from optuna import TrialPruned
 from PIL import Image
 
 from conftest import write_folder
-from darkroom import images, inference, manifest, predictions, processes, registry, services, sources, tracking
+from darkroom import (
+    images,
+    inference,
+    manifest,
+    predictions,
+    processes,
+    registry,
+    services,
+    sources,
+    tracking,
+    training,
+)
+from darkroom.datasets import Description
 from darkroom.errors import InputError, TrainingError
 from darkroom.files import write_json
+from darkroom.networks import PARAMS
 from darkroom.params import DataParams, PreprocessParams, read_params
 from darkroom.stages import promote
+from darkroom.stages.initial import initial_network
 from darkroom.stages.preprocess import pack
 from darkroom.tracking import RunRecord
 from test_models import build
@@ -79,6 +93,32 @@ def test_the_packaged_model_answers_what_the_network_computes(project, model):
     answers = model.predict([file.read_bytes() for file in files])
     np.testing.assert_allclose(vector(answers), expected, atol=1e-5)
     assert [answer["label"] for answer in answers] == ["ab"[number] for number in expected.argmax(axis=1)]
+
+
+@pytest.mark.parametrize("address", ["file", "model", "missing model", "missing file"])
+def test_weights_to_begin_with(project, address):
+    root, network, record, _ = project
+    name = {
+        "file": "network.keras",
+        "model": record.model_uri,
+        "missing model": "models:/m-0",
+        "missing file": "nowhere.keras",
+    }[address]
+    values = PARAMS["mnist_cnn"](initial_weights=name)
+    if address.startswith("missing"):
+        with pytest.raises(InputError, match=name) as caught:
+            initial_network("mnist_cnn", values)
+        assert "\n" not in str(caught.value)
+        return
+    source = initial_network("mnist_cnn", values)
+    description = Description.read(root / "prepared" / "dataset.json")
+    begun = training.build_model("mnist_cnn", values, description, source)
+    for one, other in zip(begun.get_weights(), network.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_no_weights_to_begin_with():
+    assert initial_network("mnist_cnn", PARAMS["mnist_cnn"]()) is None
 
 
 def test_every_form_of_the_same_image_gets_the_same_answer(project, model):

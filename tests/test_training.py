@@ -320,6 +320,7 @@ def test_a_progress_line(data, capsys):
     assert "val_accuracy" in lines[0]
 
 
+@pytest.mark.slow
 def test_class_weights_help_the_small_class():
     rows = np.r_[0:60:2, 1:5:2]  # 30 of one class, 2 of the other
     everything = split()
