@@ -79,6 +79,15 @@ def write_folder(root, labels="ab", count=30, **options):
     return root
 
 
+# Whole pipelines take longest: begun last, they would run on while the other workers have nothing left to do.
+LONG = ("test_team", "test_crashes", "test_pipeline", "test_experiments", "test_ui")
+
+
+def pytest_collection_modifyitems(items):
+    """Begin with the longest modules."""
+    items.sort(key=lambda item: LONG.index(item.module.__name__) if item.module.__name__ in LONG else len(LONG))
+
+
 def environment(**more):
     """The environment of a user who has activated the one that runs the tests."""
     # With bytecode written: a test's stages are many short processes of the same code.

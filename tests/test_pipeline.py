@@ -21,6 +21,7 @@ import pytest
 from PIL import Image
 
 from conftest import Project, write_folder
+from darkroom.networks import NETWORKS
 
 pytestmark = pytest.mark.slow
 
@@ -200,9 +201,8 @@ def test_a_loss_that_is_no_number_marks_the_run_failed(project):
             "train.mlp.early_stopping": {"patience": 1000},
         },
     )
-    project.params(
-        **{"models": ["mlp"], "search.trials": 0, "train.mlp.epochs": 1000, "train.mlp.hidden_units": [64] * 6}
-    )
+    project.params(**{"models": ["mlp"], "search.trials": 0, "train.mlp.epochs": 1000, "train.mlp.batch_size": 4})
+    project.params(**{"train.mlp.hidden_units": [64] * 6})
     project.git()
     printed = project.run("dvc", "repro", code=255)
     assert re.search(r"train: mlp: (training|validation) loss is (nan|inf) at step \d+ \(epoch \d+ of 1000\)", printed)
@@ -270,3 +270,28 @@ def test_ten_classes_of_photographs(project):
     metrics = json.loads((project.root / "reports/mnist_cnn/metrics.json").read_text())
     assert len(metrics["classes"]) == 10
     assert metrics["accuracy"] > 0.2
+
+
+@pytest.mark.large
+def test_every_network_goes_through_the_pipeline(project):
+    write_folder(project.root / "data" / "raw", "ab", 40)
+    smaller = {"mlp": {"hidden_units": [16]}, "alexnet": {"hidden_units": 64}, "resnet20": {"blocks": 1}}
+    sections = {f"train.{name}": {"epochs": 1, "batch_size": 16, **smaller.get(name, {})} for name in NETWORKS}
+    project.params(
+        **{
+            "data.source": "folder",
+            "data.path": "data/raw",
+            "preprocess.size": [67, 67, 1],
+            "models": list(NETWORKS),
+            "search.trials": 0,
+            **sections,
+        }
+    ).git()
+    printed = project.run("dvc", "repro", timeout=1800)
+    assert "Traceback" not in printed
+    for network in NETWORKS:
+        record = json.loads((project.root / "runs" / network / "run.json").read_text())
+        answers = json.loads(project.run("darkroom", "predict", "--json", "--model", record["model_uri"], "data/raw/a"))
+        assert len(answers) == 40
+        assert sum(answers[0]["probabilities"].values()) == pytest.approx(1, abs=1e-5)
+        assert (project.root / "reports" / network / "explanations.png").is_file()
