@@ -152,7 +152,7 @@ FAST = {("lenet5", (83, 70, 1)), ("cifar_cnn", (70, 83, 3))}
 @pytest.mark.parametrize(
     ("network", "size"),
     [
-        pytest.param(network, size, marks=() if (network, size) in FAST else pytest.mark.slow)
+        pytest.param(network, size, marks=() if (network, size) in FAST else [pytest.mark.slow, pytest.mark.large])
         for network in NETWORKS
         for size in ((70, 83, 3), (83, 70, 1))
         if network != "mlp"

@@ -159,6 +159,7 @@ def test_the_head_is_kept_where_the_classes_are_as_many(learnt):
 
 
 @pytest.mark.slow
+@pytest.mark.large
 def test_the_weights_that_keras_publishes_are_read_with_their_scaling():
     keras.utils.set_random_seed(0)
     images = np.random.default_rng(0).integers(0, 256, (2, 64, 64, 3), dtype=np.uint8)

@@ -18,6 +18,10 @@ BY_SIZE = [
     pytest.param(name, marks=pytest.mark.slow) if name in {"alexnet", "inception", "resnet50"} else name
     for name in NETWORKS
 ]
+LIGHT_AND_LARGE = [
+    pytest.param(*name.values, marks=[pytest.mark.slow, pytest.mark.large]) if not isinstance(name, str) else name
+    for name in BY_SIZE
+]
 GREY, COLOUR, LARGE = (28, 28, 1), (32, 32, 3), (224, 224, 3)
 
 
@@ -163,7 +167,7 @@ def test_resnet50_takes_the_weights_of_keras_applications():
     np.testing.assert_allclose(ours.predict(images, verbose=0), theirs.predict(normalised, verbose=0), atol=1e-5)
 
 
-@pytest.mark.parametrize("network", BY_SIZE)
+@pytest.mark.parametrize("network", LIGHT_AND_LARGE)
 @pytest.mark.parametrize(("size", "classes"), [((70, 83, 3), 2), ((83, 70, 1), 7)])
 def test_any_input_and_any_number_of_classes(network, size, classes):
     model = served(build(network, size, classes))
@@ -177,7 +181,10 @@ def test_any_input_and_any_number_of_classes(network, size, classes):
     ("network", "values"),
     [
         *((network, {}) for network in ("mlp", "mnist_cnn", "cifar_cnn", "cifar_bn_cnn", "lenet5", "resnet20")),
-        *(pytest.param(network, {}, marks=pytest.mark.slow) for network in ("alexnet", "inception", "resnet50")),
+        *(
+            pytest.param(network, {}, marks=[pytest.mark.slow, pytest.mark.large])
+            for network in ("alexnet", "inception", "resnet50")
+        ),
         pytest.param("inception", {"auxiliary": False}, marks=pytest.mark.slow),
         ("mnist_cnn", {"filters": (8, 8, 8)}),
         ("cifar_cnn", {"filters": (8,)}),

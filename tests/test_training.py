@@ -94,10 +94,8 @@ OVERFIT = {
 }
 
 
-BY_SIZE = [
-    pytest.param(name, marks=pytest.mark.large) if name in {"alexnet", "inception", "resnet50"} else name
-    for name in NETWORKS
-]
+DEEP = {"alexnet", "inception", "resnet50", "resnet20", "cifar_bn_cnn"}
+BY_SIZE = [pytest.param(name, marks=pytest.mark.large) if name in DEEP else name for name in NETWORKS]
 
 
 @pytest.mark.slow
