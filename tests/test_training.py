@@ -85,12 +85,12 @@ OVERFIT = {
     "lenet5": (32, {"learning_rate": 2e-3, "optimizer": "rmsprop"}),
     "mnist_cnn": (32, {"optimizer": "sgd", "learning_rate": 0.02, "momentum": 0.9}),
     "cifar_cnn": (32, {"dropout_hidden": 0.0, "dropout_convolutions": 0.0, "learning_rate": 2e-3}),
-    # More steps, for the moving averages of batch norm to arrive.
+    # Small batches make more steps, which the moving averages of batch norm need to arrive.
     "cifar_bn_cnn": (32, {"dropout": (0.0,), "learning_rate": 0.02, "batch_size": 4}),
-    "alexnet": (67, {"dropout": 0.0, "hidden_units": 256, "learning_rate": 3e-4, "batch_norm": "after"}),
-    "inception": (67, {"dropout": 0.0, "batch_norm": "before", "learning_rate": 3e-4}),
-    "resnet20": (32, {}),
-    "resnet50": (32, {"learning_rate": 1e-3}),
+    "alexnet": (67, {"dropout": 0.0, "hidden_units": 256, "learning_rate": 1e-4, "batch_size": 4, "epochs": 20}),
+    "inception": (67, {"dropout": 0.0, "batch_norm": "before", "learning_rate": 1e-3, "batch_size": 4}),
+    "resnet20": (32, {"learning_rate": 0.02, "batch_size": 4}),
+    "resnet50": (32, {"learning_rate": 3e-4, "batch_size": 4}),
 }
 
 
