@@ -17,16 +17,18 @@ CURVES = Path(__file__).resolve().parents[1] / "docs" / "curves"
 
 def main() -> None:
     """Print a row for each recipe, and draw the first seed's curves of each default recipe."""
-    recipes: dict[tuple[str, str, str], list[dict[str, Any]]] = {}
+    recipes: dict[str, list[dict[str, Any]]] = {}
     for path in sorted(RESULTS.glob("*.json")):
         result = json.loads(path.read_text(encoding="utf-8"))
-        recipes.setdefault((result["data"], result["network"], result["values"]["recipe"]), []).append(result)
+        recipes.setdefault(path.stem.rpartition("-")[0], []).append(result)
     print("| network | data | recipe | accuracy | epochs | minutes of one training |")
     print("| --- | --- | --- | --- | --- | --- |")
-    for (data, network, recipe), results in recipes.items():
-        print(row(data, network, recipe, results))
-        if recipe == "default":
-            title = f"{network} on {data}: test accuracy {results[0]['test_accuracy']:.4f}"
+    for name, results in recipes.items():
+        recipe = results[0]["values"]["recipe"]
+        print(row(results, recipe))
+        if name.endswith("-default"):
+            network = results[0]["network"]
+            title = f"{network} on {results[0]['data']}: test accuracy {results[0]['test_accuracy']:.4f}"
             picture = CURVES / f"{network}.png"
             figures.curves(results[0]["history"], results[0]["best_epoch"] - 1, title, picture)
 
