@@ -33,6 +33,10 @@ BY_HEART: dict[Network, tuple[int, dict[str, Any]]] = {
 }
 """Side of the images, and what the recipe must leave out where nothing but these images is to be learnt."""
 
+HEADER = """\
+| network | input | one training step | 64 photographs by heart |
+| --- | --- | --- | --- |"""
+
 
 def main() -> None:
     """Measure one network."""
@@ -41,11 +45,7 @@ def main() -> None:
     network: Network = parser.parse_args().network
     result = {"network": network, **full_step(network), **by_heart(network), "machine": machine()}
     (RESULTS / f"full_size-{network}.json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-    print(
-        f"| `{network}` | {'×'.join(map(str, result['input']))}, {result['classes']:,} classes | "
-        f"{result['step_seconds']:.1f} s, {result['memory_gib']:.1f} GiB | "
-        f"{result['training_accuracy']:.3f} at {result['side']} px after {result['epochs']} epochs |"
-    )
+    print(HEADER, row(result), sep="\n")
 
 
 def full_step(network: Network) -> dict[str, Any]:
@@ -115,6 +115,15 @@ def train(
     shown = training.progress_line(network, values.epochs)
     return training.train(
         network, values, described, data, seed=0, augmentation=AugmentationParams(), on_epoch=[shown, *on_epoch]
+    )
+
+
+def row(result: dict[str, Any]) -> str:
+    """Lay a result out as a row below HEADER."""
+    return (
+        f"| `{result['network']}` | {'×'.join(map(str, result['input']))}, {result['classes']:,} classes | "
+        f"{result['batch_size']} images, {result['step_seconds']:.1f} s, {result['memory_gib']:.1f} GiB | "
+        f"{result['training_accuracy']:.3f} right at {result['side']} px after {result['epochs']} epochs |"
     )
 
 
