@@ -51,6 +51,8 @@ def retrain(folder: Path, base: str | None = None) -> None:
             offered = after != offering.committed_tree()
             page = summary.changed(base, notes) if offered else summary.unchanged(notes)
             _push(remote=remote)
+            for note in notes:
+                print(note)
             print(f"{folder / 'summary.md'} says what has changed" if after != before else "nothing has changed")
             if offered and not _is_pull_request():
                 print(offering.offer(page, saved))
@@ -59,8 +61,6 @@ def retrain(folder: Path, base: str | None = None) -> None:
             raise
         finally:
             summary.write(folder, page)
-            for note in notes:
-                print(note)
 
 
 def _require_clean_tree() -> None:
