@@ -239,9 +239,8 @@ class Team:
         assert f"these results are on the branch {branch} already" in printed
 
         # What was offered is whole: merged and cloned, nothing is left to do.
-        subprocess.run(
-            ["git", "push", "--quiet", "origin", f"origin/{branch}:refs/heads/master"], cwd=worker.root, check=True
-        )
+        merge = ["git", "push", "--quiet", "origin", f"origin/{branch}:refs/heads/master"]
+        subprocess.run(merge, cwd=worker.root, check=True)
         merged = clone(team, tmp_path / "merged")
         assert "nothing has changed" in merged.run("darkroom", "retrain", **variables)
 

@@ -43,6 +43,7 @@ def retrain(folder: Path, base: str | None = None) -> None:
         before, page = offering.tree(), summary.without_decision(notes)
         try:
             notes += _open(remote=remote)
+            page = summary.without_decision(notes)
             _reproduce(BEFORE_PROMOTION, remote=remote)
             _push(remote=remote)
             saved = None if withheld else offering.save()
