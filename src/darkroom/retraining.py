@@ -32,36 +32,41 @@ def retrain(folder: Path, base: str | None = None) -> None:
         InputError: the tree is dirty, a secret is wrong, or another process holds DVC or the tracking store.
         DarkroomError: a stage, DVC or git failed.
     """
-    with services.locked("retrain", 0), repository.default_remote(os.environ.get(REMOTE_URL)):
+    with services.locked("retrain", 0):
         _require_clean_tree()
         _require_readable_results()
         base = _revision(base or _base())
         repository.require_idle()
-        without_remote = _without_remote()
-        remote, withheld = without_remote is None, _withheld(without_remote)
-        notes = [note for note in (withheld, without_remote) if note]
-        before, page = offering.tree(), summary.without_decision(notes)
-        try:
-            notes += _open(remote=remote)
-            page = summary.without_decision(notes)
-            _reproduce(BEFORE_PROMOTION, remote=remote)
-            _push(remote=remote)
-            saved = None if withheld else offering.save()
-            _promote(remote=remote, withheld=withheld)
-            after = offering.tree()
-            offered = after != offering.committed_tree()
-            page = summary.changed(base, notes) if offered else summary.unchanged(notes)
-            _push(remote=remote)
-            for note in notes:
-                print(note)
-            print(f"{folder / 'summary.md'} says what has changed" if after != before else "nothing has changed")
-            if offered and not _is_pull_request():
-                print(offering.offer(page, saved))
-        except DarkroomError as error:
-            page += f"\n> stopped: {error}\n"
-            raise
-        finally:
-            summary.write(folder, page)
+        with repository.default_remote(os.environ.get(REMOTE_URL)):
+            _retrain(folder, base)
+
+
+def _retrain(folder: Path, base: str) -> None:
+    without_remote = _without_remote()
+    remote, withheld = without_remote is None, _withheld(without_remote)
+    notes = [note for note in (withheld, without_remote) if note]
+    before, page = offering.tree(), summary.without_decision(notes)
+    try:
+        notes += _open(remote=remote)
+        page = summary.without_decision(notes)
+        _reproduce(BEFORE_PROMOTION, remote=remote)
+        _push(remote=remote)
+        saved = None if withheld else offering.save()
+        _promote(remote=remote, withheld=withheld)
+        after = offering.tree()
+        offered = after != offering.committed_tree()
+        page = summary.changed(base, notes) if offered else summary.unchanged(notes)
+        _push(remote=remote)
+        for note in notes:
+            print(note)
+        print(f"{folder / 'summary.md'} says what has changed" if after != before else "nothing has changed")
+        if offered and not _is_pull_request():
+            print(offering.offer(page, saved))
+    except DarkroomError as error:
+        page += f"\n> stopped: {error}\n"
+        raise
+    finally:
+        summary.write(folder, page)
 
 
 def _require_clean_tree() -> None:
