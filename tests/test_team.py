@@ -13,12 +13,11 @@ import time
 import urllib.error
 import urllib.request
 import uuid
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
-from conftest import Project, draw, environment, write_folder
+from conftest import Project, Stack, clone, draw, environment, make_team, refusal
 
 pytestmark = pytest.mark.slow
 
@@ -42,19 +41,6 @@ def wait_for(url, log):
         except OSError:
             time.sleep(0.25)
     raise AssertionError(log.read_text())
-
-
-@dataclass
-class Stack:
-    """Where runs, models and data of a team go."""
-
-    name: str
-    remote: str
-    variables: dict = field(default_factory=dict)
-
-    @property
-    def local(self):
-        return "MLFLOW_TRACKING_URI" not in self.variables
 
 
 class Servers:
@@ -136,47 +122,10 @@ def server_stack():
             servers.stop()
 
 
-def make_team(root, stack, models):
-    """A project with results in git, its data and outputs in a remote, and a bare repository to clone from."""
-    project = Project(root / "project", **stack.variables)
-    write_folder(project.root / "data" / "raw", "ab", 40)
-    project.params(
-        **{
-            "data.source": "folder",
-            "data.path": "data/raw",
-            "models": models,
-            "search.trials": 0,
-            "train.mlp.epochs": 2,
-            "train.mlp.batch_size": 32,
-            "train.lenet5.epochs": 2,
-            "train.lenet5.batch_size": 32,
-            "train.mlp.hidden_units": [16],
-        }
-    )
-    project.git("data/raw").run("dvc", "remote", "add", "--default", "store", stack.remote)
-    project.commit("remote")
-    project.run("dvc", "repro")
-    project.commit("results")
-    project.run("dvc", "push", "--quiet")
-    subprocess.run(["git", "clone", "--quiet", "--bare", project.root, root / "bare.git"], check=True)
-    project.stack, project.models, project.bare = stack, models, root / "bare.git"
-    return project
-
-
-def clone(team, folder):
-    subprocess.run(["git", "clone", "--quiet", team.bare, folder], check=True)
-    return Project.at(folder, **team.variables)
-
-
 def predicted(project):
     return project.run(
         "darkroom", "predict", "--json", "data/raw/a/000.png", "data/raw/b/003.png", stderr=subprocess.DEVNULL
     )
-
-
-def refusal(project, *arguments):
-    (line,) = project.run("darkroom", *arguments, code=2).splitlines()
-    return line
 
 
 PROMOTE = """
@@ -290,7 +239,8 @@ class Team:
         assert f"these results are on the branch {branch} already" in printed
 
         # What was offered is whole: merged and cloned, nothing is left to do.
-        subprocess.run(["git", "push", "--quiet", "origin", f"{branch}:master"], cwd=worker.root, check=True)
+        merge = ["git", "push", "--quiet", "origin", f"origin/{branch}:refs/heads/master"]
+        subprocess.run(merge, cwd=worker.root, check=True)
         merged = clone(team, tmp_path / "merged")
         assert "nothing has changed" in merged.run("darkroom", "retrain", **variables)
 
