@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from filelock import FileLock
-from mlflow import MlflowClient
+from mlflow import MlflowClient, artifacts
 from mlflow.exceptions import MlflowException
 from optuna import TrialPruned
 from PIL import Image
@@ -462,6 +462,34 @@ def test_a_moved_or_copied_folder_reads_its_own_files(made, tmp_path, monkeypatc
         hidden.rename(original)
         monkeypatch.chdir(root)
         tracking.open_store()
+
+
+def test_a_store_that_mlflow_itself_created(tmp_path, monkeypatch):
+    """As its server does when somebody looks at an empty project."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "dvc.yaml").touch()
+    assert MlflowClient(services.tracking_uri()).get_experiment_by_name("darkroom") is None
+    assert services.local_store().is_file()
+    tracking.open_store()
+    with tracking.start_run("mlp", "train", {}) as run:
+        run.log_json({"a": 1}, "kept.json")
+    # Also after a second opening, and in another folder.
+    tracking.open_store()
+    assert artifacts.load_dict(f"{MlflowClient().get_run(run.run_id).info.artifact_uri}/kept.json") == {"a": 1}
+    tmp_path.rename(tmp_path.with_name("moved"))
+    monkeypatch.chdir(tmp_path.with_name("moved"))
+    tracking.open_store()
+    assert artifacts.load_dict(f"{MlflowClient().get_run(run.run_id).info.artifact_uri}/kept.json") == {"a": 1}
+
+
+def test_an_experiment_that_somebody_created_keeps_its_place(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "dvc.yaml").touch()
+    place = (tmp_path / "own place").as_uri()
+    MlflowClient(services.tracking_uri()).create_experiment("darkroom", artifact_location=place)
+    for _ in range(2):
+        tracking.open_store()
+        assert MlflowClient().get_experiment_by_name("darkroom").artifact_location == place
 
 
 def test_a_store_of_another_mlflow_is_refused_with_the_remedy(tmp_path, monkeypatch):
