@@ -14,7 +14,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.tracking._tracking_service.utils import _artifact_repos_cache
 
 from conftest import environment
-from darkroom import cleaning, processes, registry, restoring, services, tracking
+from darkroom import cleaning, processes, registry, repository, restoring, services, tracking
 from darkroom.cli import CLEANABLE, main
 from darkroom.errors import InputError
 from darkroom.tracking import RunRecord
@@ -410,3 +410,18 @@ def test_a_stash_and_another_working_tree_keep_what_they_hold(project, capsys, t
 )
 def test_sizes_for_people(size, shown):
     assert cleaning.shown_size(size) == shown
+
+
+@pytest.mark.slow
+def test_a_commit_is_checked_out_whatever_its_hooks_say_and_wherever_the_remote_is(project):
+    """As ``darkroom restore --all`` does it, here from a remote whose place is given relative to the project."""
+    dvc("remote", "add", "--default", "near", "../remote")
+    dvc("push", "--quiet", "--all-commits")
+    shutil.rmtree(".dvc/cache")
+    hook = Path(".git/hooks/post-checkout")
+    hook.write_text("#!/bin/sh\nexit 1\n")
+    hook.chmod(0o755)
+    with repository.checkout("main~1", ["out"]) as folder:
+        assert (folder / "out" / "value").read_text() == "champion"
+    assert "\n" not in command("git", "worktree", "list")
+    assert Path("out/value").read_text() == "now"

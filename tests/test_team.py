@@ -185,6 +185,7 @@ from pathlib import Path
 from darkroom import registry, tracking
 tracking.open_store()
 with registry.one_promotion_at_a_time("darkroom"):
+    print("held", flush=True)
     log = Path(sys.argv[1])
     before = log.read_text() if log.exists() else ""
     import time; time.sleep(0.3)
@@ -234,14 +235,15 @@ class Team:
         assert [process.wait(120) for process in running] == [0, 0, 0]
         assert log.read_text() == "one\n" * 3
         # What a killed one holds is taken from it.
-        holder = subprocess.Popen(
-            [sys.executable, "-c", PROMOTE.replace("sleep(0.3)", "sleep(60)"), str(tmp_path / "other")],
+        with subprocess.Popen(
+            [sys.executable, "-c", PROMOTE.replace("sleep(0.3)", "sleep(3600)"), str(tmp_path / "other")],
             cwd=team.root,
             env=environment(**team.variables),
-        )
-        time.sleep(8)
-        holder.kill()
-        holder.wait()
+            stdout=subprocess.PIPE,
+            text=True,
+        ) as holder:
+            assert holder.stdout.readline() == "held\n"
+            holder.kill()
         subprocess.run(command, cwd=team.root, env=environment(**team.variables), check=True, timeout=60)
         assert log.read_text() == "one\n" * 4
 

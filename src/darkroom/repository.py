@@ -189,5 +189,7 @@ def _share_dvc(root: Path, folder: Path) -> None:
     known = Config(str(root / ".dvc"))
     with Config(str(folder / ".dvc")).edit("local") as config:
         config["cache"]["dir"] = str(root / ".dvc" / "cache")
+        if default := known["core"].get("remote"):
+            config["core"]["remote"] = default
         for name, remote in known["remote"].items():
             config["remote"].setdefault(name, {})["url"] = str(remote["url"])
