@@ -26,6 +26,7 @@ OF_A_RUN = (
         "MLFLOW_RUN_ID",
         "MLFLOW_EXPERIMENT_ID",
         "DVC_ROOT",
+        "DVC_STAGE",
         "DVC_EXP_NAME",
         "DARKROOM_DECIDE_ONLY",
     ),
