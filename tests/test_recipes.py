@@ -13,7 +13,13 @@ def in_force(network, **section):
     return PARAMS[network].model_validate_json(json.dumps(with_recipe(network, section)))
 
 
-NOTHING_ELSE = {"momentum": 0.0, "nesterov": False, "weight_decay": 0.0, "label_smoothing": 0.0, "class_weights": "none"}
+NOTHING_ELSE = {
+    "momentum": 0.0,
+    "nesterov": False,
+    "weight_decay": 0.0,
+    "label_smoothing": 0.0,
+    "class_weights": "none",
+}
 BOOK = {
     "mnist_cnn": {"optimizer": "rmsprop", "learning_rate": 1e-3, "batch_size": 32, "epochs": 12, "l2": 0.0},
     "cifar_cnn": {"optimizer": "rmsprop", "learning_rate": 1e-3, "batch_size": 32, "epochs": 100, "l2": 0.0},

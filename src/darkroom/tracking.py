@@ -278,9 +278,7 @@ class Run:
                 "artifacts": dict(zip(PARTS, map(str, (network, description, code)), strict=True)),
                 "pip_requirements": requirements(),
                 # Without an input schema, which would refuse some of the forms that an image comes in.
-                "signature": ModelSignature(
-                    params=ParamSchema([ParamSpec("minimum_probability", DataType.double, 0.0)])
-                ),
+                "signature": ModelSignature(params=ParamSchema([MINIMUM_PROBABILITY])),
             }
             if earlier is not None:
                 self._write_again(earlier, Path(folder) / "model", parts)
