@@ -416,8 +416,8 @@ def test_sizes_for_people(size, shown):
 def test_a_commit_is_checked_out_whatever_its_hooks_say_and_wherever_the_remote_is(project):
     """As ``darkroom restore --all`` does it, here from a remote whose place is given relative to the project."""
     dvc("remote", "add", "--default", "near", "../remote")
-    dvc("push", "--quiet", "--all-commits")
-    shutil.rmtree(".dvc/cache")
+    # A folder as a remote looks like the cache.
+    Path(".dvc/cache").rename("../remote")
     hook = Path(".git/hooks/post-checkout")
     hook.write_text("#!/bin/sh\nexit 1\n")
     hook.chmod(0o755)

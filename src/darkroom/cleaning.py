@@ -1,8 +1,8 @@
 """``darkroom clean``: what the tracking store, DVC's cache and interrupted searches hold on disk, and how to free it.
 
 What an alias, a working tree, a stash, or the tip of a branch, tag or experiment names is never freed. What only older
-commits name may go: ``darkroom restore --all`` packages a model again from DVC's outputs, as long as DVC has them. In a shared
-store, what another clone made is never freed: what that one needs, it may not have pushed.
+commits name may go: ``darkroom restore --all`` packages a model again from DVC's outputs, as long as DVC has them. In a
+shared store, what another clone made is never freed: what that one needs, it may not have pushed.
 
 ``mlflow gc`` is not called: whatever it is told to delete, it empties the rest of MLflow's trash too. Runs and models
 are put into that trash, from which ``mlflow gc`` removes their rows, and their files are deleted here.
