@@ -22,8 +22,8 @@ VALIDATION_SHARE = 0.1
 CACHE = Path(".darkroom/benchmarks")
 
 AUGMENTATION = {
-    "fashion_mnist": AugmentationParams(horizontal_flip=True),
-    "cifar10": AugmentationParams(horizontal_flip=True, crop=3),
+    "fashion_mnist": AugmentationParams(horizontal_flip=True, crop=1),
+    "cifar10": AugmentationParams(horizontal_flip=True, crop=2),
 }
 """What `preprocess.augmentation` would say for these images; a recipe may have its own."""
 

@@ -204,7 +204,9 @@ class MnistCnnParams(NetworkParams):
 
     epochs: Count = 12
     learning_rate: LearningRate = 3e-3
+    weight_decay: Annotated[float, Field(ge=0, lt=1)] = 0.05
     schedule: ScheduleParams = ONE_CYCLE
+    label_smoothing: Decay = 0.1
     filters: Widths = (32, 64)
     hidden_units: Units = 64
     activation: Activation = "relu"
@@ -222,13 +224,15 @@ class CifarCnnParams(NetworkParams):
 
     epochs: Count = 30
     learning_rate: LearningRate = 3e-3
+    weight_decay: Annotated[float, Field(ge=0, lt=1)] = 0.05
     schedule: ScheduleParams = ONE_CYCLE
+    label_smoothing: Decay = 0.1
     filters: Widths = (16, 32, 64)
     hidden_units: Units = 500
     activation: Activation = "relu"
-    dropout_convolutions: Dropout = 0.1
+    dropout_convolutions: Dropout = 0.05
     """After the last pool."""
-    dropout_hidden: Dropout = 0.2
+    dropout_hidden: Dropout = 0.3
     """After the hidden layer."""
     batch_norm: BatchNorm = "none"
 

@@ -19,6 +19,8 @@ RECIPES: Mapping[Network, Mapping[str, Mapping[str, Any]]] = {
             "epochs": 12,
             "schedule": {},
             "dropout": 0.0,
+            "weight_decay": 0.0,
+            "label_smoothing": 0.0,
             "augment": False,
             "early_stopping": {"patience": 12},
         }
@@ -32,6 +34,8 @@ RECIPES: Mapping[Network, Mapping[str, Mapping[str, Any]]] = {
             "schedule": {},
             "dropout_convolutions": 0.3,
             "dropout_hidden": 0.4,
+            "weight_decay": 0.0,
+            "label_smoothing": 0.0,
             "augment": False,
             "early_stopping": {"patience": 100},
         }
