@@ -11,6 +11,7 @@ from darkroom.datasets import Split, channel_statistics
 from darkroom.errors import InputError
 from darkroom.models import resnet50
 from darkroom.networks import PARAMS
+from darkroom.params import with_values
 from darkroom.sections import AugmentationParams
 from test_models import COLOUR, GREY, build, description
 
@@ -86,15 +87,62 @@ def test_the_scaling_that_the_weights_expect_comes_with_them(learnt, tmp_path):
     )
 
 
+def cut_digits():
+    return digits(range(5, 10), 20), digits(range(5, 10), 20, 100)
+
+
+def random_colours(network):
+    """The end of a network with dropout within the part that is left as it is."""
+    pixels = np.random.default_rng(0).integers(0, 256, (48, 16, 16, 3), dtype=np.uint8)
+    data = Split(pixels, np.arange(48) % 2, pd.DataFrame())
+    return (data, data), build(network, (16, 16, 3), filters=(4, 8), dropout=(0.0,))
+
+
 @pytest.mark.slow
-def test_features_that_are_computed_once_train_to_the_same_weights(learnt, monkeypatch):
-    data = (digits(range(5, 10), 20), digits(range(5, 10), 20, 100))
-    once = fit("mnist_cnn", kept("last 2", augment=False), data, learnt)
+@pytest.mark.parametrize(
+    ("network", "trainable", "settings"),
+    [
+        ("mnist_cnn", "head", {}),
+        ("mnist_cnn", "last 2", {}),
+        ("cifar_bn_cnn", "head", {"filters": (4, 8), "dropout": (0.4, 0.4)}),
+        ("cifar_bn_cnn", "last 2", {"filters": (4, 8), "dropout": (0.4, 0.4)}),
+    ],
+)
+def test_features_that_are_computed_once_train_to_the_same_weights(learnt, monkeypatch, network, trainable, settings):
+    if network == "mnist_cnn":
+        data, source, values = cut_digits(), learnt, kept(trainable, augment=False)
+    else:
+        data, source = random_colours(network)
+        common = {"epochs": 2, "batch_size": 16, "initial_weights": "other", "trainable": trainable, "augment": False}
+        values = PARAMS[network](**common, **settings)
+    once = fit(network, values, data, source)
     monkeypatch.setattr(initial_weights, "cut", lambda model: model.input)
-    each_time = fit("mnist_cnn", kept("last 2", augment=False), data, learnt)
+    each_time = fit(network, values, data, source)
     for one, other in zip(once.model.get_weights(), each_time.model.get_weights(), strict=True):
         np.testing.assert_allclose(one, other, atol=1e-4)
-    assert once.best["val_loss"] == pytest.approx(each_time.best["val_loss"], abs=1e-4)
+    for one, other in zip(once.history, each_time.history, strict=True):
+        assert one["val_loss"] == pytest.approx(other["val_loss"], abs=1e-4)
+        assert one["loss"] == pytest.approx(other["loss"], abs=1e-4)
+
+
+@pytest.mark.slow
+def test_dropout_before_the_head_drops_also_where_features_are_computed_once(learnt):
+    one, other = (fit("mnist_cnn", kept("head", augment=False, dropout=rate), cut_digits(), learnt) for rate in (0, 0.5))
+    assert one.history[0]["loss"] < other.history[0]["loss"]
+
+
+@pytest.mark.slow
+def test_the_head_of_googlenet_is_that_of_the_served_network():
+    size = (65, 65, 1)
+    source = build("inception", size, auxiliary=False)
+    values = PARAMS["inception"](initial_weights="other", trainable="head")
+    model = training.build_model("inception", values, description(size, 2), source)
+    assert [layer.name for layer in model.layers if layer.trainable_weights] == ["output"]
+    assert len(model.outputs) == 1
+    whole = training.build_model("inception", with_values(values, {"trainable": "all"}), description(size, 2), source)
+    assert len(whole.outputs) == 3
+    with pytest.raises(InputError, match="last 59 given, and inception has 58 layers with weights"):
+        training.build_model("inception", with_values(values, {"trainable": "last 59"}), description(size, 2), source)
 
 
 @pytest.mark.parametrize(
@@ -102,6 +150,8 @@ def test_features_that_are_computed_once_train_to_the_same_weights(learnt, monke
     [
         ("mnist_cnn", "head", (64,)),
         ("mnist_cnn", "last 2", (3136,)),
+        ("mnist_cnn", "last 4", None),
+        ("mnist_cnn", "all", None),
         ("mnist_cnn", "last 3", (14, 14, 32)),
         ("resnet20", "head", (64,)),
         # Within a residual block the shortcut goes around, so the cut is before the block.
@@ -112,9 +162,10 @@ def test_features_that_are_computed_once_train_to_the_same_weights(learnt, monke
 def test_where_a_network_is_cut(network, trainable, shape):
     model = build(network, COLOUR if network != "mnist_cnn" else GREY)
     initial_weights.freeze(model, trainable)
-    assert tuple(initial_weights.cut(model).shape[1:]) == shape
+    at = initial_weights.cut(model)
+    assert (at is model.input) if shape is None else tuple(at.shape[1:]) == shape
     learning = [layer for layer in model.layers if layer.trainable_weights]
-    assert len(learning) == {"head": 1, "last 2": 2, "last 3": 3}[trainable]
+    assert len(learning) == {"head": 1, "last 2": 2, "last 3": 3, "last 4": 4, "all": 4}[trainable]
 
 
 @pytest.mark.slow

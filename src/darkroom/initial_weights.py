@@ -99,10 +99,10 @@ def transfer(source: keras.Model, target: keras.Model) -> None:
 def freeze(model: keras.Model, trainable: str) -> None:
     """Let only the end of a network learn.
 
-    Batch norm of the part that is left as it is keeps its statistics, as in prediction.
+    The part that is left as it is works as in prediction: its batch norm keeps its statistics, its dropout drops nothing.
 
     Args:
-        model: a network.
+        model: a network without classifiers at its sides.
         trainable: ``all``, ``head`` or ``last N``, counting layers that have weights.
 
     Raises:
@@ -116,17 +116,21 @@ def freeze(model: keras.Model, trainable: str) -> None:
         raise InputError(
             f"train.{model.name}.trainable: {trainable} given, and {model.name} has {len(weighted)} layers with weights"
         )
-    for layer in weighted[:-count]:
+    kept = weighted[:-count]
+    for layer in kept:
         layer.trainable = False
+    for layer in model.layers[: model.layers.index(kept[-1])] if kept else []:
+        if isinstance(layer, keras.layers.Dropout):
+            layer.rate = 0
 
 
 def cut(model: keras.Model) -> Any:
-    """Return the last tensor that everything that learns comes after, and that nothing goes around.
+    """Return the last tensor before all that learns or drops, and that nothing goes around.
 
     Before it nothing changes in a training, so that an image's values there need to be computed only once.
 
     Returns:
-        A Keras tensor; the model's input where nothing is left as it is.
+        A Keras tensor; the model's input where no layer with weights is left as it is.
     """
     made_by = {
         id(tensor): number for number, layer in enumerate(model.layers) for tensor in keras.tree.flatten(layer.output)
@@ -135,11 +139,17 @@ def cut(model: keras.Model) -> Any:
         [made_by[id(tensor)] for tensor in keras.tree.flatten(layer.input) if id(tensor) in made_by]
         for layer in model.layers
     ]
-    first_learning = next(number for number, layer in enumerate(model.layers) if layer.trainable_weights)
-    for number in reversed(range(first_learning)):
+    first_weighted = next(number for number, layer in enumerate(model.layers) if layer.weights)
+    first_changing = next(number for number, layer in enumerate(model.layers) if _changes(layer))
+    for number in reversed(range(first_weighted, first_changing)):
         if all(source >= number for later in sources[number + 1 :] for source in later):
             return model.layers[number].output
     return model.input
+
+
+def _changes(layer: keras.layers.Layer) -> bool:
+    """Say whether what a layer answers for an image differs from one step of a training to the next."""
+    return bool(layer.trainable_weights) or (isinstance(layer, keras.layers.Dropout) and layer.rate > 0)
 
 
 def features(model: keras.Model, at: Any, images: Pixels) -> Floats:

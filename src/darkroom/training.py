@@ -81,6 +81,9 @@ def build_model(
     model = keras.Model(inputs, list(outputs) if len(outputs) > 1 else outputs[0], name=network)
     if initial is not None:
         initial_weights.transfer(initial, model)
+        if values.trainable != "all":
+            # Classifiers at the sides help a whole network to learn; beside its end alone they would only disturb.
+            model = served(model)
         initial_weights.freeze(model, values.trainable)
     return model
 
