@@ -27,11 +27,11 @@ def digits(chosen, each, start=0):
     return Split(pixels, np.searchsorted(chosen, classes[rows]), pd.DataFrame())
 
 
-def fit(network, values, data, initial=None, seed=0):
+def fit(network, values, data, initial=None, seed=0, **more):
     mean, deviation = channel_statistics(data[0].images)
     of_data = description(data[0].images.shape[1:], int(data[0].classes.max()) + 1)
     of_data = type(of_data)(**{**vars(of_data), "mean": mean, "deviation": deviation})
-    return training.train(network, values, of_data, data, seed=seed, augmentation=NONE, initial=initial)
+    return training.train(network, values, of_data, data, seed=seed, augmentation=NONE, initial=initial, **more)
 
 
 def accuracy(model, split):
@@ -126,8 +126,47 @@ def test_features_that_are_computed_once_train_to_the_same_weights(learnt, monke
 
 
 @pytest.mark.slow
+def test_features_are_kept_from_one_training_to_the_next(learnt, monkeypatch):
+    asked, predict = [], inference.probabilities
+    monkeypatch.setattr(inference, "probabilities", lambda model, images: asked.append(model) or predict(model, images))
+    kept_features = initial_weights.Features()
+    values = kept("head", augment=False)
+
+    def trained(values, source=learnt):
+        model = fit("mnist_cnn", values, cut_digits(), source, features=kept_features).model
+        return model.get_weights(), len(asked)
+
+    once, computed = trained(values)
+    again, computed_again = trained(values)
+    assert computed == computed_again == 2  # training and validation images
+    assert all(map(np.array_equal, once, again))
+    # Another rate leaves the features as they are; a longer end, or other weights, do not.
+    assert trained(with_values(values, {"learning_rate": 0.1}))[1] == 2
+    assert trained(with_values(values, {"trainable": "last 2"}))[1] == 4
+    other = keras.models.clone_model(learnt)
+    assert trained(values, other)[1] == 6
+    assert trained(values, other)[1] == 6
+
+
+@pytest.mark.slow
+def test_features_that_need_too_much_memory_are_computed_in_each_step(learnt, monkeypatch):
+    values, data = kept("head", augment=False), cut_digits()
+    once = fit("mnist_cnn", values, data, learnt)
+    # 200 images with 32 numbers of 4 bytes.
+    monkeypatch.setattr(training, "FEATURE_MEMORY", 200 * 32 * 4 - 1)
+    monkeypatch.setattr(initial_weights.Features, "before", lambda *_: pytest.fail("computed"))
+    each_time = fit("mnist_cnn", values, data, learnt)
+    assert once.best["val_loss"] == pytest.approx(each_time.best["val_loss"], abs=1e-4)
+    monkeypatch.setattr(training, "FEATURE_MEMORY", 200 * 32 * 4)
+    with pytest.raises(pytest.fail.Exception, match="computed"):
+        fit("mnist_cnn", values, data, learnt)
+
+
+@pytest.mark.slow
 def test_dropout_before_the_head_drops_also_where_features_are_computed_once(learnt):
-    one, other = (fit("mnist_cnn", kept("head", augment=False, dropout=rate), cut_digits(), learnt) for rate in (0, 0.5))
+    one, other = (
+        fit("mnist_cnn", kept("head", augment=False, dropout=rate), cut_digits(), learnt) for rate in (0, 0.5)
+    )
     assert one.history[0]["loss"] < other.history[0]["loss"]
 
 

@@ -16,7 +16,7 @@ from conftest import Project, write_folder
 from darkroom import cleaning, ladder, manifest, services, sources, sweeping, tracking
 from darkroom.cli import main
 from darkroom.errors import TrainingError
-from darkroom.ladder import Attempt, Outcome
+from darkroom.ladder import Attempt, Outcome, References
 from darkroom.networks import MlpParams, images_per_step
 from darkroom.params import read_params
 from darkroom.stages.preprocess import pack
@@ -186,7 +186,7 @@ def attempt(rate, *val_losses, loss=None, broke=False):
 
 
 def verdicts(*attempts, untrained=2.4, guessing=2.3):
-    outcome = Outcome(attempts, untrained, guessing)
+    outcome = Outcome(attempts, References(untrained, guessing, max(untrained, guessing)))
     return [outcome.verdict(attempt) for attempt in attempts]
 
 
@@ -211,8 +211,13 @@ def test_a_validation_loss_that_batch_norm_or_a_training_loss_that_penalties_rai
     assert verdicts(*rates) == ["best", "too slow", "too slow"]
 
 
+def test_a_training_loss_of_its_own_scale_is_held_against_its_own_references():
+    outcome = Outcome((attempt(1, 9.0, loss=0.18), attempt(0.1, 3.0, loss=0.085)), References(2.4, 2.3, 0.09))
+    assert outcome.diverging == (1,)
+
+
 def test_without_a_rate_that_learns():
-    outcome = Outcome((attempt(10, broke=True), attempt(1, 9.0)), 2.4, 2.3)
+    outcome = Outcome((attempt(10, broke=True), attempt(1, 9.0)), References(2.4, 2.3, 2.4))
     assert outcome.best is None
     assert [row["verdict"] for row in outcome.rows()] == ["diverges", "diverges"]
     assert ladder.shortened(outcome.rows()[0])["val_loss"] == ""

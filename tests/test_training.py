@@ -67,6 +67,16 @@ def test_the_best_epoch_is_the_one_whose_weights_are_kept(data):
     assert min(epoch["val_loss"] for epoch in trained.history) < trained.best["val_loss"]
 
 
+@pytest.mark.parametrize(
+    "settings", [{"label_smoothing": 0.5}, {"loss": "mean_squared_error"}, {"l2": 0.1}], ids=lambda of: next(iter(of))
+)
+def test_the_validation_loss_is_cross_entropy_whatever_is_trained_with(data, settings):
+    trained = fit("mlp", MlpParams(hidden_units=(8,), epochs=1, **settings), data)
+    probabilities = inference.probabilities(trained.model, data[1].images)
+    loss = -np.log(probabilities[np.arange(32), data[1].classes]).mean()
+    assert trained.history[0]["val_loss"] == pytest.approx(loss, rel=1e-4)
+
+
 def test_early_stopping_ends_the_run(data):
     values = MlpParams(hidden_units=(8,), epochs=50, learning_rate=1.0, early_stopping=EarlyStoppingParams(patience=2))
     trained = fit("mlp", values, data)

@@ -4,6 +4,8 @@ See *Deep Learning for Vision Systems*, chapter 6: a network that was trained on
 extractor for another.
 """
 
+import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -99,7 +101,7 @@ def transfer(source: keras.Model, target: keras.Model) -> None:
 def freeze(model: keras.Model, trainable: str) -> None:
     """Let only the end of a network learn.
 
-    The part that is left as it is works as in prediction: its batch norm keeps its statistics, its dropout drops nothing.
+    The part that is left as it is works as in prediction: its batch norm keeps its statistics, dropout drops nothing.
 
     Args:
         model: a network without classifiers at its sides.
@@ -152,15 +154,31 @@ def _changes(layer: keras.layers.Layer) -> bool:
     return bool(layer.trainable_weights) or (isinstance(layer, keras.layers.Dropout) and layer.rate > 0)
 
 
-def features(model: keras.Model, at: Any, images: Pixels) -> Floats:
-    """Compute the values of images at a tensor of a network, as in prediction.
+class Features:
+    """What the part of a network that is left as it is makes of images, computed once for all trainings on them."""
 
-    Args:
-        model: the network.
-        at: one of its tensors.
-        images: uint8 of shape (images, height, width, channels).
+    def __init__(self) -> None:
+        self._of = ""
+        self._kept: tuple[Floats, ...] = ()
 
-    Returns:
-        float32 of shape (images, …).
-    """
-    return inference.probabilities(keras.Model(model.input, at), images)
+    def before(self, model: keras.Model, at: Any, images: Sequence[Pixels]) -> tuple[Floats, ...]:
+        """Compute the values of images at a tensor of a network, as in prediction, unless they are those of last time.
+
+        Args:
+            model: the network.
+            at: one of its tensors.
+            images: uint8 arrays of shape (images, height, width, channels), the same ones each time.
+
+        Returns:
+            float32 arrays of shape (images, …).
+        """
+        part = keras.Model(model.input, at, name="part")
+        digest = hashlib.sha256(part.to_json().encode())
+        for weight in part.get_weights():
+            digest.update(weight.tobytes())
+        if self._of != digest.hexdigest():
+            # The old ones go first, so that there is never memory for both taken.
+            self._kept = ()
+            self._kept = tuple(inference.probabilities(part, each) for each in images)
+            self._of = digest.hexdigest()
+        return self._kept

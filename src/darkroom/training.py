@@ -25,9 +25,15 @@ from darkroom.schedules import Plateau, learning_rate
 from darkroom.sections import AugmentationParams
 
 Epoch = dict[str, float]
-"""``loss``, ``accuracy``, ``val_loss``, ``val_accuracy``, ``learning_rate`` and ``seconds`` of one epoch."""
+"""``loss``, ``accuracy``, ``val_loss``, ``val_accuracy``, ``learning_rate`` and ``seconds`` of one epoch.
+
+``loss`` is what the training lowers; ``val_loss`` is plain cross-entropy in nats, whatever that is.
+"""
 OnEpoch = Callable[[int, Epoch], None]
 """Called after each epoch with its number, from 0, and its values; may raise ``Enough``."""
+
+FEATURE_MEMORY = 2 * 2**30
+"""Bytes of memory up to which what comes out of frozen layers is kept for all images (as float32)."""
 
 
 class Enough(Exception):  # noqa: N818 - no error
@@ -88,6 +94,12 @@ def build_model(
     return model
 
 
+def _worth_keeping(model: keras.Model, images: int) -> Any:
+    """Return the tensor behind the part that is left as it is; the input where its values need too much memory."""
+    at = initial_weights.cut(model)
+    return at if images * math.prod(at.shape[1:]) * 4 <= FEATURE_MEMORY else model.input
+
+
 @contextmanager
 def _arithmetic(precision: str) -> Iterator[None]:
     """Let layers that are made meanwhile compute in a precision; their weights are float32."""
@@ -133,6 +145,11 @@ def loss_function(values: NetworkParams) -> keras.losses.Loss:
     return keras.losses.CategoricalCrossentropy(label_smoothing=values.label_smoothing)
 
 
+def validation_loss() -> keras.losses.Loss:
+    """Make the loss of validation images: plain cross-entropy, so that it means the same in every training."""
+    return keras.losses.CategoricalCrossentropy()
+
+
 def train(  # noqa: PLR0913 - all that a training depends on
     network: Network,
     values: NetworkParams,
@@ -145,6 +162,7 @@ def train(  # noqa: PLR0913 - all that a training depends on
     initial: keras.Model | None = None,
     say: Callable[[str], None] | None = None,
     checkpoint: Path | None = None,
+    features: initial_weights.Features | None = None,
 ) -> Trained:
     """Train a network; the weights of the best epoch on the validation images are restored at the end.
 
@@ -161,6 +179,7 @@ def train(  # noqa: PLR0913 - all that a training depends on
         checkpoint: a file that is kept up to date after each epoch. Where it exists, the training goes on from it, and
             ends with the numbers that it would have had without the interruption. Its name must stand for all that the
             training depends on; whoever gave it removes it.
+        features: kept from one training on these images to the next, where a part of the network is left as it is.
 
     Raises:
         InputError: the data does not go with the values, see ``networks.check_data``.
@@ -171,11 +190,12 @@ def train(  # noqa: PLR0913 - all that a training depends on
     check_data(network, values, len(training.classes), classes)
     make_reproducible(seed)
     built = build_model(network, values, description, initial)
-    start = initial_weights.cut(built) if initial is not None and not values.augment else built.input
+    start = built.input if values.augment else _worth_keeping(built, len(training.classes) + len(validation.classes))
     if start is not built.input:
         # float32 takes the place of pixels, which batches do not mind.
-        features: list[Any] = [initial_weights.features(built, start, split.images) for split in data]
-        training, validation = (replace(split, images=of) for split, of in zip(data, features, strict=True))
+        keeper = features or initial_weights.Features()
+        found: tuple[Any, ...] = keeper.before(built, start, [split.images for split in data])
+        training, validation = (replace(split, images=of) for split, of in zip(data, found, strict=True))
     model = _Classifier(start, built.outputs, name=network)
     model.auxiliary_weight = getattr(values, "auxiliary_weight", 0.0)
     model.objective = loss_function(values)
@@ -240,9 +260,10 @@ def progress_line(title: str, epochs: int) -> OnEpoch:
 
 
 class _Classifier(keras.Model):  # type: ignore[misc]
-    """A network while it trains: what its sides and its penalties add to the loss, validation is not told of.
+    """A network while it trains: its validation loss is plain cross-entropy, whatever it trains with.
 
-    So the validation loss of networks with and without them, and of trials that turn them, can be compared.
+    What sides, penalties, smoothed labels and another loss than cross-entropy do to the training loss, validation is
+    not told of, so that networks with and without them, and trials that turn them, can be compared.
     """
 
     auxiliary_weight: float
@@ -257,11 +278,11 @@ class _Classifier(keras.Model):  # type: ignore[misc]
         training: bool = True,  # noqa: FBT001, FBT002
     ) -> Any:
         predicted, *sides = keras.tree.flatten(y_pred)
+        if not training:
+            return validation_loss()(y, predicted)
         loss = self.objective(y, predicted, sample_weight)
-        if training:
-            loss += self.auxiliary_weight * sum(self.objective(y, side, sample_weight) for side in sides)
-            loss += sum(self.losses)
-        return loss
+        loss += self.auxiliary_weight * sum(self.objective(y, side, sample_weight) for side in sides)
+        return loss + sum(self.losses)
 
     def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> Any:
         return super().compute_metrics(x, y, keras.tree.flatten(y_pred)[0], sample_weight)

@@ -11,6 +11,7 @@ import pandas as pd
 from darkroom import search, services, tracking, training
 from darkroom.datasets import Description, read_split
 from darkroom.files import write_json, write_text
+from darkroom.initial_weights import Features
 from darkroom.networks import NETWORKS, Network
 from darkroom.params import Params, with_values
 from darkroom.stages.initial import initial_network
@@ -71,7 +72,7 @@ def _trials(
     """Run the trials that the study has not got yet."""
     data = (read_split(prepared / "train", description.labels), read_split(prepared / "validation", description.labels))
     own = params.network(network)
-    initial = initial_network(network, own)
+    initial, features = initial_network(network, own), Features()
     budget = min(params.search.epochs, own.epochs)
     tags = {"network": network, "data_digest": description.digest, "stage": "search"}
 
@@ -88,6 +89,7 @@ def _trials(
                 seed=params.train.seed,
                 augmentation=params.preprocess.augmentation,
                 initial=initial,
+                features=features,
                 on_epoch=[training.progress_line(title, budget), run.log_epoch, report],
             )
             run.log_metrics({"best_val_loss": trained.best["val_loss"]})
