@@ -1,5 +1,8 @@
 """Transfer learning: where weights come from, what of them is kept, and that it is worth it."""
 
+import time
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,7 +13,7 @@ from darkroom.backend import keras
 from darkroom.datasets import Split, channel_statistics
 from darkroom.errors import InputError
 from darkroom.models import resnet50
-from darkroom.networks import PARAMS
+from darkroom.networks import PARAMS, EarlyStoppingParams, ScheduleParams
 from darkroom.params import with_values
 from darkroom.sections import AugmentationParams
 from test_models import COLOUR, GREY, build, description
@@ -27,11 +30,11 @@ def digits(chosen, each, start=0):
     return Split(pixels, np.searchsorted(chosen, classes[rows]), pd.DataFrame())
 
 
-def fit(network, values, data, initial=None, seed=0, **more):
+def fit(network, values, data, initial=None, seed=0, augmentation=NONE, **more):
     mean, deviation = channel_statistics(data[0].images)
     of_data = description(data[0].images.shape[1:], int(data[0].classes.max()) + 1)
     of_data = type(of_data)(**{**vars(of_data), "mean": mean, "deviation": deviation})
-    return training.train(network, values, of_data, data, seed=seed, augmentation=NONE, initial=initial, **more)
+    return training.train(network, values, of_data, data, seed=seed, augmentation=augmentation, initial=initial, **more)
 
 
 def accuracy(model, split):
@@ -258,3 +261,48 @@ def test_the_weights_that_keras_publishes_are_read_with_their_scaling():
     keras.utils.set_random_seed(0)
     ours = resnet50.imagenet(weights=None, size=(64, 64, 3))
     np.testing.assert_allclose(ours.predict(images, verbose=0), expected, atol=1e-5)
+
+
+def placed(chosen, each, start, seed):
+    """So many scans of each of these digits at 16×16, anywhere in a frame of 28×28."""
+    frames = digits(chosen, each, start)
+    small = frames.images[:, 2:26:3, 2:26:3].repeat(2, axis=1).repeat(2, axis=2)
+    images, corners = np.zeros_like(frames.images), np.random.default_rng(seed).integers(0, 13, (len(small), 2))
+    for image, digit, (row, column) in zip(images, small, corners, strict=True):
+        image[row : row + 16, column : column + 16] = digit
+    return replace(frames, images=images)
+
+
+@pytest.mark.slow
+def test_transfer_beats_training_from_scratch_at_equal_time():
+    """Where a digit may be is learnt from many images of 0 to 4; ten each of 5 to 9 do not suffice to learn it anew."""
+
+    def trained(data, seed=0, source=None, seconds=None, augmentation=NONE, **settings):
+        begun = time.perf_counter()
+
+        def stop(*_):
+            if seconds is not None and time.perf_counter() - begun > seconds:
+                raise training.Enough
+
+        common = {"filters": (16, 32, 32), "dropout": 0.0, "early_stopping": EarlyStoppingParams(patience=100_000)}
+        values = PARAMS["mnist_cnn"](**common, **settings)
+        model = fit("mnist_cnn", values, data, source, seed, augmentation, on_epoch=[stop]).model
+        return model, time.perf_counter() - begun
+
+    first, second = range(5), range(5, 10)
+    many = placed(first, 130, 0, 0), placed(first, 40, 130, 1)
+    source, _ = trained(many, epochs=25, batch_size=32, augmentation=AugmentationParams(shift=0.2))
+    assert accuracy(source, many[1]) > 0.9
+    few, test = (placed(second, 10, 0, 2), placed(second, 14, 80, 3)), placed(second, 80, 94, 4)
+    short = {"batch_size": 16, "schedule": ScheduleParams(), "augment": False}
+    transferred, scratch = [], []
+    for seed in range(3):
+        kept_part = {"initial_weights": "of 0 to 4", "trainable": "last 2"}
+        model, seconds = trained(few, seed, source, epochs=40, **short, **kept_part)
+        transferred.append(accuracy(model, test))
+        model, spent = trained(few, seed, seconds=seconds, epochs=100_000, **short)
+        assert spent >= seconds
+        scratch.append(accuracy(model, test))
+    print(f"transfer {transferred}, from scratch {scratch}, in the same time each")
+    assert np.mean(transferred) > np.mean(scratch) + 0.1
+    assert min(transferred) > max(scratch)
