@@ -25,7 +25,10 @@ PARAMS = {
     "models": ["mlp"],
     "search.trials": 3,
     "search.epochs": 2,
-    "search.mlp": {"learning": {"learning_rate": {"low": 0.001, "high": 0.01}}},
+    "search.mlp": {
+        "architecture": {"hidden_units": {"choices": [[16], [8, 8]]}},
+        "learning": {"learning_rate": {"low": 0.001, "high": 0.01}, "schedule.factor": {"low": 0.01, "high": 0.1}},
+    },
     "train.mlp.epochs": 4,
     "train.mlp.batch_size": 32,
     "train.mlp.hidden_units": [16],

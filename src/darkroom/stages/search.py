@@ -13,7 +13,7 @@ from darkroom.datasets import Description, read_split
 from darkroom.files import write_json, write_text
 from darkroom.initial_weights import Features
 from darkroom.networks import NETWORKS, Network
-from darkroom.params import Params, with_values
+from darkroom.params import Params, check_data_of, with_values
 from darkroom.stages.initial import initial_network
 
 
@@ -23,6 +23,7 @@ def search_network(network: Network, params: Params, prepared: Path, best_path: 
     A search that was interrupted goes on where it was, in the same MLflow run.
     """
     description = Description.read(prepared / "dataset.json")
+    check_data_of(params, network, sum(description.training_counts.values()), len(description.labels))
     tags = {"network": network, "data_digest": description.digest}
     tracking.open_store()
     with search.kept_study(_study_file(network, params, description), params.search) as study:
@@ -37,7 +38,7 @@ def search_network(network: Network, params: Params, prepared: Path, best_path: 
             trials = _trials(network, params, description, prepared, study)
             best = search.best_values(trials)
             _log_outcome(parent, trials, best)
-        table = pd.DataFrame([{**asdict(trial), **trial.tried} for trial in trials]).drop(columns="tried")
+        table = pd.DataFrame([{**asdict(trial), **_cells(trial.tried)} for trial in trials]).drop(columns="tried")
         write_json(best_path, best)
         write_text(trials_path, table.to_csv(index=False, lineterminator="\n"))
     lowest = min(trial.val_loss for trial in trials if trial.state == "complete" and trial.val_loss is not None)
@@ -112,8 +113,12 @@ def _log_outcome(parent: tracking.Run, trials: list[search.Trial], best: dict[st
     parent.log_json(best, "best_params.json")
 
 
+def _cells(values: dict[str, Any]) -> dict[str, Any]:
+    """Write lists and mappings as text."""
+    return {name: json.dumps(value) if isinstance(value, list | dict) else value for name, value in values.items()}
+
+
 def _shown(values: dict[str, Any]) -> str:
     """Write values for the terminal."""
-    return ", ".join(
-        f"{name} {value:.3g}" if isinstance(value, float) else f"{name} {value}" for name, value in values.items()
-    )
+    cells = _cells(values).items()
+    return ", ".join(f"{name} {value:.3g}" if isinstance(value, float) else f"{name} {value}" for name, value in cells)
