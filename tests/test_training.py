@@ -1,6 +1,7 @@
 """Training at toy scale, with the real Keras."""
 
 import re
+from contextlib import suppress
 from dataclasses import replace
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 from conftest import draw
 from darkroom import inference, models, training
 from darkroom.augment import Augmenter
+from darkroom.backend import keras
 from darkroom.batches import TrainingBatches
 from darkroom.datasets import Split
 from darkroom.errors import TrainingError
@@ -22,7 +24,9 @@ from darkroom.networks import (
     MnistCnnParams,
     ScheduleParams,
 )
+from darkroom.params import read_params, with_values
 from darkroom.sections import AugmentationParams
+from darkroom.stages import interrupted
 from test_models import description
 
 SOME = AugmentationParams(rotation=10, shift=0.1, scale=0.1, horizontal_flip=True)
@@ -161,47 +165,68 @@ class Killed(Exception):  # noqa: N818
     """What ends a training from outside."""
 
 
+SMALL_CNN = {"epochs": 6, "dropout": 0.3, "batch_size": 16, "filters": (4, 8)}
+PLATEAU = ScheduleParams(kind="plateau", factor=0.5, patience=1, growth=1.5)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("settings", "at"),
+    ("network", "settings", "at"),
     [
-        ({"optimizer": "adam", "schedule": ScheduleParams(kind="plateau", factor=0.5, patience=1, growth=1.5)}, 3),
-        ({"optimizer": "sgd", "momentum": 0.9, "schedule": ScheduleParams(kind="one_cycle"), "batch_norm": "after"}, 1),
-        ({"learning_rate": 1.0, "early_stopping": EarlyStoppingParams(patience=2)}, 2),
+        ("mnist_cnn", {**SMALL_CNN, "optimizer": "adam", "schedule": PLATEAU}, 3),
+        (
+            "mnist_cnn",
+            {
+                **SMALL_CNN,
+                "optimizer": "sgd",
+                "momentum": 0.9,
+                "schedule": ScheduleParams(kind="one_cycle"),
+                "batch_norm": "after",
+            },
+            1,
+        ),
+        ("mnist_cnn", {**SMALL_CNN, "learning_rate": 1.0, "early_stopping": EarlyStoppingParams(patience=2)}, 2),
+        ("mnist_cnn", {**SMALL_CNN, "precision": "bfloat16", "class_weights": "balanced", "schedule": PLATEAU}, 2),
+        # With both side classifiers.
+        pytest.param("inception", {"epochs": 3, "batch_size": 8, "schedule": PLATEAU}, 2, marks=pytest.mark.large),
     ],
 )
-def test_an_interrupted_training_ends_with_the_same_weights(data, tmp_path, settings, at):
-    values = MnistCnnParams(epochs=6, dropout=0.3, batch_size=16, filters=(4, 8), **settings)
-    undisturbed = fit("mnist_cnn", values, data, augmentation=SOME)
-    checkpoint = tmp_path / "training.npz"
+def test_an_interrupted_training_ends_with_the_same_weights(tmp_path, network, settings, at):
+    values = PARAMS[network](**settings)
+    size = max(28, values.smallest_side)
+    every = split(64 if network == "mnist_cnn" else 16, size=size)
+    # Twice as many of one class, so that balanced weights differ from 1.
+    some = np.flatnonzero((every.classes == 0) | (np.arange(len(every.classes)) % 4 == 1))
+    data = Split(every.images[some], every.classes[some], every.manifest), split(16, 1000, size)
 
-    def killer(epoch, _):
-        if epoch == at:
-            raise Killed
-
-    def run(*on_epoch):
+    def run(*on_epoch, checkpoint=None):
         return training.train(
-            "mnist_cnn",
+            network,
             values,
-            description((28, 28, 1), 2),
+            description((size, size, 1), 2),
             data,
             seed=0,
             augmentation=SOME,
             on_epoch=on_epoch,
             checkpoint=checkpoint,
+            say=said.append,
         )
 
+    def killer(epoch, _):
+        if epoch == at:
+            raise Killed
+
+    said, told = [], []
+    undisturbed = run()
     with pytest.raises(Killed):
-        run(killer)
-    told = []
-    resumed = run(lambda epoch, _: told.append(epoch))
+        run(killer, checkpoint=tmp_path / "training.npz")
+    said.clear()
+    resumed = run(lambda epoch, _: told.append(epoch), checkpoint=tmp_path / "training.npz")
     assert told[0] == at
+    assert said[0] == f"goes on after epoch {at} of {values.epochs}, where it was interrupted"
     assert resumed.best_epoch == undisturbed.best_epoch
-    ignored = {"seconds"}
     for one, other in zip(resumed.history, undisturbed.history, strict=True):
-        assert {k: v for k, v in one.items() if k not in ignored} == {
-            k: v for k, v in other.items() if k not in ignored
-        }
+        assert {**one, "seconds": 0} == {**other, "seconds": 0}
     for one, other in zip(resumed.model.get_weights(), undisturbed.model.get_weights(), strict=True):
         assert np.array_equal(one, other)
 
@@ -226,6 +251,42 @@ def test_a_training_that_had_ended_is_not_run_again(data, tmp_path):
     assert told == [0, 1, 2]
     for one, other in zip(first.model.get_weights(), again.model.get_weights(), strict=True):
         assert np.array_equal(one, other)
+
+
+def test_the_name_of_an_interrupted_training_stands_for_all_that_it_depends_on(project):
+    params, of_data = read_params(), description((28, 28, 1), 2)
+    values, network = params.network("mlp"), network_of_one_weight(0.0)
+
+    def name(values=values, of_data=of_data, params=params, weights=network):
+        return interrupted.file_of("train", "mlp", params, values, of_data, interrupted.digest_of(weights))
+
+    assert name() == name()
+    assert name().parent == project.root / ".darkroom" / "train"
+    other_seed = params.model_copy(update={"train": params.train.model_copy(update={"seed": 1})})
+    others = [
+        name(with_values(values, {"dropout": 0.1})),
+        name(of_data=replace(of_data, digest="other images")),
+        name(params=other_seed),
+        name(weights=network_of_one_weight(1.0)),
+        name(weights=None),
+    ]
+    assert len({name(), *others}) == 6
+
+
+def network_of_one_weight(weight):
+    inputs = keras.Input((1,))
+    model = keras.Model(inputs, keras.layers.Dense(1, use_bias=False)(inputs))
+    model.set_weights([np.array([[weight]])])
+    return model
+
+
+def test_a_checkpoint_is_kept_until_the_work_is_done_or_can_only_fail(tmp_path):
+    for error, kept in ((KeyboardInterrupt, True), (OSError, True), (TrainingError, False), (None, False)):
+        with suppress(KeyboardInterrupt, OSError, TrainingError), interrupted.kept_checkpoint(tmp_path / "mlp") as path:
+            path.write_bytes(b"")
+            if error:
+                raise error
+        assert path.exists() == kept
 
 
 def test_enough_ends_a_training_in_order(data):

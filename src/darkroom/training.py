@@ -175,7 +175,8 @@ def train(  # noqa: PLR0913 - all that a training depends on
         augmentation: how training images are varied if ``values.augment`` and unless ``values.augmentation`` says.
         on_epoch: called in this order after each epoch; an exception from one, other than ``Enough``, is passed on.
         initial: the network whose weights this one begins with, and of which ``values.trainable`` learns.
-        say: takes one line, soon after the beginning, with the time and memory that this training will take.
+        say: takes a line where an interrupted training goes on, and one, soon after the beginning, with the time and
+            memory that this training will take.
         checkpoint: a file that is kept up to date after each epoch. Where it exists, the training goes on from it, and
             ends with the numbers that it would have had without the interruption. Its name must stand for all that the
             training depends on; whoever gave it removes it.
@@ -210,6 +211,8 @@ def train(  # noqa: PLR0913 - all that a training depends on
     )
     kept = [Checkpoint(checkpoint, stopping, {"history": recorder, "rate": rate}, values.epochs)] if checkpoint else []
     first_epoch = kept[0].first_epoch if kept else 0
+    if first_epoch and say:
+        say(f"goes on after epoch {first_epoch} of {values.epochs}, where it was interrupted")
     batches = TrainingBatches(
         training,
         classes,
