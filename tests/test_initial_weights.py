@@ -229,6 +229,7 @@ def test_what_does_not_fit_is_refused(learnt, tmp_path):
     for settings, words in (
         ({"hidden_units": 16}, "layer fc1 has weights of .* and mnist_cnn as it is set needs"),
         ({"filters": (8, 16, 16)}, "no layer conv3"),
+        ({"filters": (8,)}, "have a layer conv2, and mnist_cnn as it is set has none; set train.mnist_cnn as it was"),
         ({"trainable": "last 9"}, "mnist_cnn has 4 layers with weights"),
     ):
         with pytest.raises(InputError, match=words) as caught:
@@ -241,6 +242,20 @@ def test_what_does_not_fit_is_refused(learnt, tmp_path):
     (tmp_path / "text.keras").write_text("no network")
     with pytest.raises(InputError, match="is not a network that can be loaded"):
         initial_weights.read(tmp_path / "text.keras")
+
+
+@pytest.mark.parametrize(
+    ("network", "before", "now", "missing"),
+    [
+        ("mlp", {"batch_norm": "after"}, {}, "fc1_bn"),
+        ("resnet20", {"blocks": 2, "width": 4}, {"blocks": 1, "width": 4}, "conv2_2_1"),
+    ],
+)
+def test_a_network_takes_all_weights_or_none(network, before, now, missing):
+    size = (16, 16, 1)
+    source, target = build(network, size, **before), build(network, size, **now)
+    with pytest.raises(InputError, match=f"^initial_weights: the weights have a layer {missing}, and {network}"):
+        initial_weights.transfer(source, target)
 
 
 @pytest.mark.slow

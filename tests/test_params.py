@@ -11,6 +11,7 @@ from conftest import ROOT, edit_params
 from darkroom.errors import InputError
 from darkroom.networks import ScheduleParams
 from darkroom.params import check_data_of, origins, read_params, with_values
+from darkroom.recipes import RECIPES
 from darkroom.schedules import learning_rate
 
 
@@ -135,6 +136,21 @@ def test_the_shipped_file_is_valid():
         ("train.mlp", {"schedule": {"kind": "piecewise", "boundaries": [5, 3], "factors": [0.1, 0.2]}}, ["rise"]),
         ("train.mlp", {"loss": "mean_squared_error", "label_smoothing": 0.1}, ["label_smoothing is of cross_entropy"]),
         ("train.mlp", {"augment": False, "augmentation": {}}, ["augment is false"]),
+        (
+            "train.mlp",
+            {"schedule": {"kind": "plateau", "patience": 6}, "early_stopping": {"patience": 6}},
+            ["train.mlp: schedule.patience 6 never acts before early_stopping.patience 6"],
+        ),
+        (
+            "train.mlp",
+            {"epochs": 10, "schedule": {"kind": "piecewise", "boundaries": [5, 10], "factors": [0.5, 0.1]}},
+            ["train.mlp.schedule.boundaries: 10 given, and the training ends after 10 epochs"],
+        ),
+        (
+            "train.mlp.initial_weights",
+            "./models/mlp.keras",
+            ["train.mlp.initial_weights: ./models/mlp.keras is what this training writes", "a copy", "@champion"],
+        ),
         ("train.lenet5.recipe", "paper", ["train.lenet5.recipe: 'paper' given", "default, book"]),
         ("promote.registered_model", "a/b", ["promote.registered_model: 'a/b' given"]),
     ],
@@ -143,6 +159,38 @@ def test_what_is_refused(params_file, name, value, words):
     edit_params(params_file, {name: value})
     line = refusal(params_file)
     assert [word for word in words if word not in line] == []
+
+
+def test_weights_of_imagenet_take_colour(params_file):
+    edit_params(params_file, {"models": ["resnet50"], "train.resnet50": {"initial_weights": "imagenet"}})
+    assert "train.resnet50.initial_weights: imagenet takes colour images, and preprocess.size[2] is 1" in refusal(
+        params_file
+    )
+    edit_params(params_file, {"preprocess.size": [28, 28, 3]})
+    read_params(params_file)
+
+
+@pytest.mark.parametrize(
+    ("schedule", "stopping"),
+    [
+        ({"kind": "plateau", "patience": 5}, {"patience": 6}),
+        ({"kind": "plateau", "patience": 6, "growth": 1.5}, {"patience": 6}),
+        ({"kind": "plateau", "patience": 6}, {"patience": 6, "monitor": "val_accuracy"}),
+        ({"kind": "piecewise", "boundaries": [29], "factors": [0.5]}, {}),
+    ],
+)
+def test_schedules_that_act_are_taken(params_file, schedule, stopping):
+    edit_params(params_file, {"train.mlp": {"epochs": 30, "schedule": schedule, "early_stopping": stopping}})
+    values = read_params(params_file).network("mlp")
+    # The search has a number of its own.
+    with_values(values, {"epochs": 2})
+
+
+@pytest.mark.parametrize(("network", "recipe"), [(name, recipe) for name in RECIPES for recipe in RECIPES[name]])
+def test_every_recipe_is_taken(params_file, network, recipe):
+    changes = {"models": [network], "preprocess.size": [67, 67, 3], f"train.{network}": {"recipe": recipe}}
+    edit_params(params_file, changes)
+    read_params(params_file)
 
 
 def test_values_that_only_go_together_can_be_searched_together(params_file):
@@ -173,7 +221,7 @@ def test_a_search_is_held_against_the_data(params_file):
     with pytest.raises(InputError, match=r"^search.mlp tries batch_size 400, but train.mlp.batch_size: 400 given, and"):
         check_data_of(params, "mlp", 399, 10)
     edit_params(params_file, {"search.mlp": {"architecture": {"output": {"choices": ["softmax", "sigmoid"]}}}})
-    with pytest.raises(InputError, match=r'^search.mlp tries output "sigmoid", but .* the data has 3; set softmax$'):
+    with pytest.raises(InputError, match=r'^search.mlp tries output "sigmoid", but .* there are 3; set softmax$'):
         check_data_of(read_params(params_file), "mlp", 400, 3)
     # Without trials there is no search.
     edit_params(params_file, {"search.trials": 0})

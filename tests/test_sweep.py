@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mlflow import MlflowClient
 
-from conftest import Project, write_folder
+from conftest import Project, edit_params, write_folder
 from darkroom import cleaning, ladder, manifest, services, sources, sweeping, tracking
 from darkroom.cli import main
 from darkroom.errors import TrainingError
@@ -171,6 +171,16 @@ def test_a_network_or_a_budget_that_does_not_go_with_the_images(swept, capsys):
     assert "2 classes; give at least so many images" in refused(capsys, "sweep", "mlp", "--images", "1")
     line = refused(capsys, "sweep", "alexnet")
     assert "images of 28×28, and alexnet needs at least 67×67" in line
+
+
+def test_an_output_that_does_not_go_with_the_classes(made, monkeypatch, tmp_path, capsys):
+    monkeypatch.chdir(shutil.copytree(made[0], tmp_path / "copy"))
+    description = json.loads(Path("data/prepared/dataset.json").read_text())
+    labels = {"labels": ["a", "b", "c"], "training_counts": {**description["training_counts"], "c": 9}}
+    Path("data/prepared/dataset.json").write_text(json.dumps({**description, **labels}))
+    edit_params(Path("params.yaml"), {"train.mlp.output": "sigmoid"})
+    line = refused(capsys, "sweep", "mlp")
+    assert "train.mlp.output: sigmoid given, which tells two classes apart, and there are 3; set softmax" in line
 
 
 def test_rates_are_read_apart_or_with_commas_and_sorted():

@@ -1,6 +1,7 @@
 """Training at toy scale, with the real Keras."""
 
 import re
+import time
 from contextlib import suppress
 from dataclasses import replace
 
@@ -11,10 +12,11 @@ import pytest
 from conftest import draw
 from darkroom import inference, models, training
 from darkroom.augment import Augmenter
-from darkroom.backend import keras
+from darkroom.backend import keras, make_reproducible
 from darkroom.batches import TrainingBatches
 from darkroom.datasets import Split
 from darkroom.errors import TrainingError
+from darkroom.models import inception
 from darkroom.networks import (
     NETWORKS,
     PARAMS,
@@ -307,6 +309,8 @@ def test_a_whole_step_at_the_published_size(network, batch_size):
     pixels = np.random.default_rng(0).integers(0, 256, (batch_size, *size), dtype=np.uint8)
     images = Split(pixels, np.arange(batch_size), pd.DataFrame())
     values = PARAMS[network](epochs=1, batch_size=batch_size, augment=False)
+    # With the weights that the training begins with.
+    make_reproducible(0)
     before = training.build_model(network, values, description(size, classes)).get_layer("output").get_weights()[0]
     trained = training.train(network, values, description(size, classes), (images, images), seed=0, augmentation=NONE)
     assert np.isfinite(trained.history[0]["loss"])
@@ -316,18 +320,26 @@ def test_a_whole_step_at_the_published_size(network, batch_size):
 
 @pytest.mark.slow
 @pytest.mark.large
-def test_side_classifiers_help_to_train_and_are_gone_afterwards(tmp_path):
+@pytest.mark.parametrize("weight", [0.3, 0.7])
+def test_side_classifiers_help_to_train_and_are_gone_afterwards(tmp_path, monkeypatch, weight):
+    # Without anything random, so that the losses of the first step can be computed beside it.
+    monkeypatch.setattr(inception, "AUXILIARY_DROPOUT", 0.0)
     size = 65
-    images = split(8, size=size)
-    values = PARAMS["inception"](epochs=1, batch_size=8)
-    whole = training.build_model("inception", values, description((size, size, 1), 2))
-    assert len(whole.outputs) == 3
-    trained = training.train(
-        "inception", values, description((size, size, 1), 2), (images, images), seed=0, augmentation=NONE
+    images, about = split(8, size=size), description((size, size, 1), 2)
+    values = PARAMS["inception"](
+        epochs=1, batch_size=8, dropout=0.0, augment=False, auxiliary_weight=weight, learning_rate=1e-4
     )
-    # Three losses of about ln 2, two of them with weight .3.
-    assert trained.history[0]["loss"] == pytest.approx(1.6 * np.log(2), rel=0.3)
-    assert trained.history[0]["val_loss"] < trained.history[0]["loss"]
+    make_reproducible(0)
+    whole = training.build_model("inception", values, about)
+    main, *sides = (
+        -np.log(np.asarray(answers)[np.arange(8), images.classes]).mean() for answers in whole(images.images)
+    )
+    trained = training.train("inception", values, about, (images, images), seed=0, augmentation=NONE)
+    assert len(sides) == 2
+    assert trained.history[0]["loss"] == pytest.approx(main + weight * sum(sides), rel=1e-4)
+    probabilities = inference.probabilities(trained.model, images.images)
+    alone = -np.log(probabilities[np.arange(8), images.classes]).mean()
+    assert trained.history[0]["val_loss"] == pytest.approx(alone, rel=1e-3)
     assert not [layer.name for layer in trained.model.layers if layer.name.startswith("side_")]
     trained.save(tmp_path / "inception.keras")
     assert len(inference.load(tmp_path / "inception.keras").outputs) == 1
@@ -343,13 +355,55 @@ def test_a_bfloat16_training_makes_a_float32_network(data):
     assert loss == pytest.approx(trained.best["val_loss"], rel=0.02)
 
 
-def test_the_estimate_is_said_once_and_near(data):
+def estimated(line):
+    """The seconds of an epoch and of all, of a line that was said."""
+    times = r"about ([\d.]+) s an epoch, ([\d.]+) s for [\w ]+"
+    found = re.fullmatch(rf"{times}, ([\d.]+) GiB of memory \(measured on (an epoch|20 steps)\)", line)
+    assert float(found[3]) > 0.1
+    return float(found[1]), float(found[2])
+
+
+@pytest.mark.parametrize("batch_size", [pytest.param(2, marks=pytest.mark.slow), "full"])
+def test_where_epochs_are_short_a_whole_one_is_measured(data, batch_size):
+    """With all that comes between two epochs, and where an epoch is one step."""
     said = []
-    values = MlpParams(hidden_units=(8,), epochs=3, batch_size=2)
-    training.train("mlp", values, description((28, 28, 1), 2), data, seed=0, augmentation=NONE, say=said.append)
+    values = MlpParams(hidden_units=(8,), epochs=4, batch_size=batch_size)
+    begun = time.perf_counter()
+    trained = training.train(
+        "mlp",
+        values,
+        description((28, 28, 1), 2),
+        data,
+        seed=0,
+        augmentation=NONE,
+        say=said.append,
+        on_epoch=[lambda *_: time.sleep(0.2)],
+        trials=5,
+    )
+    seconds = time.perf_counter() - begun
+    assert len(trained.history) == 4
     (line,) = said
-    assert re.fullmatch(r"about [\d.]+ s an epoch, [\d.]+ s for 3, [\d.]+ GiB of memory \(measured on 20 steps\)", line)
-    assert float(line.split(" GiB")[0].split()[-1]) > 0.1
+    assert "for 5 trials of 4, " in line
+    assert "(measured on an epoch)" in line
+    epoch, total = estimated(line)
+    assert 0.2 <= epoch < seconds / 2
+    assert total == pytest.approx(5 * 4 * epoch, abs=1.1)  # rounded to .1 an epoch
+
+
+@pytest.mark.slow
+def test_where_epochs_are_long_steps_of_the_first_are_measured(monkeypatch):
+    monkeypatch.setattr(training, "LONG_EPOCH", 0.0)
+    said, images = [], split(512)
+    values = MnistCnnParams(epochs=3, batch_size=16, augment=False)
+    trained = training.train(
+        "mnist_cnn", values, description((28, 28, 1), 2), (images, images), seed=0, augmentation=NONE, say=said.append
+    )
+    (line,) = said
+    assert "for 3, " in line
+    assert "(measured on 20 steps)" in line
+    _, total = estimated(line)
+    later = 3 * np.mean([epoch["seconds"] for epoch in trained.history[1:]])
+    assert later / 3 < total < later * 3
 
 
 @pytest.mark.parametrize(

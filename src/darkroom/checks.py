@@ -51,7 +51,7 @@ def _check_weights(network: Network, name: str | None) -> None:
         return
     raise InputError(
         f"train.{network}.initial_weights: {name} does not exist; name a file that Darkroom saved, such as "
-        f"models/{network}.keras, an address models:/NAME@champion, or imagenet"
+        f"a copy of models/{network}.keras, an address models:/NAME@champion, or imagenet"
     )
 
 

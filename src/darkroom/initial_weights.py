@@ -29,7 +29,9 @@ def read(path: str | Path) -> keras.Model:
         InputError: the file is missing or is not such a network.
     """
     if not Path(path).is_file():
-        raise InputError(f"initial_weights: {path} does not exist; name a file models/<network>.keras, or models:/NAME")
+        raise InputError(
+            f"initial_weights: {path} does not exist; name a copy of a file models/<network>.keras, or models:/NAME"
+        )
     try:
         return inference.load(path)
     except (ValueError, OSError) as error:
@@ -75,13 +77,16 @@ def transfer(source: keras.Model, target: keras.Model) -> None:
     The last layer stays new where its shape differs, since it has a unit for each class; so do side classifiers.
 
     Raises:
-        InputError: another layer is missing in the source, or has another shape there.
+        InputError: another layer is missing in one of both, or has another shape in the source.
     """
-    known = {layer.name: layer for layer in source.layers}
-    for layer in target.layers:
+    known, taken = _weighted(source), _weighted(target)
+    if left := [name for name in known if name not in taken and name != HEAD]:
+        raise InputError(
+            f"initial_weights: the weights have a layer {left[0]}, and {target.name} as it is set has none; set "
+            f"train.{target.name} as it was for those weights"
+        )
+    for layer in taken.values():
         own = layer.get_weights()
-        if not own or layer.name.startswith("side_"):
-            continue
         if layer.name not in known:
             raise InputError(
                 f"initial_weights: the weights have no layer {layer.name}, which {target.name} has; they are of "
@@ -96,6 +101,11 @@ def transfer(source: keras.Model, target: keras.Model) -> None:
                 f"initial_weights: layer {layer.name} has weights of {shapes[0]}, and {target.name} as it is set "
                 f"needs {expected[0]}; set preprocess.size and train.{target.name} as they were for those weights"
             )
+
+
+def _weighted(model: keras.Model) -> dict[str, keras.layers.Layer]:
+    """Return the layers that have weights by name, but for those of classifiers at the sides."""
+    return {layer.name: layer for layer in model.layers if layer.weights and not layer.name.startswith("side_")}
 
 
 def freeze(model: keras.Model, trainable: str) -> None:

@@ -271,6 +271,8 @@ def _check_together(params: Params, path: str) -> None:
         raise InputError(f"{path}: models names {', '.join(sorted(repeated))} twice; name each network once")
     for name in params.models:
         _check_size(params, name, params.network(name), path)
+        _check_weights(params, name, path)
+        _check_boundaries(params, name, path)
         check_space(params, name, path)
 
 
@@ -281,6 +283,31 @@ def _check_size(params: Params, name: Network, values: NetworkParams, path: str)
         raise InputError(
             f"{path}: preprocess.size {height}×{width} is too small for {name}, which needs at least "
             f"{smallest}×{smallest} as it is set; enlarge preprocess.size or take {name} out of models"
+        )
+
+
+def _check_weights(params: Params, name: Network, path: str) -> None:
+    """Check that the weights to begin with are not those that this training writes, and take the images' channels."""
+    weights, channels = params.network(name).initial_weights, params.preprocess.size[2]
+    place = f"{path}: train.{name}.initial_weights"
+    own = Path("models") / f"{name}.keras"
+    if weights is not None and Path(weights).resolve() == own.resolve():
+        raise InputError(
+            f"{place}: {weights} is what this training writes, so DVC deletes it first; name a copy of it elsewhere, "
+            f"or an address such as models:/{params.promote.registered_model}@champion"
+        )
+    if weights == "imagenet" and channels != 3:  # noqa: PLR2004
+        raise InputError(f"{place}: imagenet takes colour images, and preprocess.size[2] is {channels}; set 3")
+
+
+def _check_boundaries(params: Params, name: Network, path: str) -> None:
+    """Check that a training reaches every boundary of its schedule; a trial of the search may end before."""
+    values = params.network(name)
+    late = [boundary for boundary in values.schedule.boundaries if boundary >= values.epochs]
+    if late:
+        raise InputError(
+            f"{path}: train.{name}.schedule.boundaries: {late[0]} given, and the training ends after "
+            f"{values.epochs} epochs; give smaller ones, or more epochs"
         )
 
 

@@ -18,7 +18,7 @@ from darkroom.files import write_text
 from darkroom.inference import probabilities
 from darkroom.initial_weights import Features
 from darkroom.ladder import Attempt, Outcome, References
-from darkroom.networks import Network, NetworkParams, images_per_step
+from darkroom.networks import Network, NetworkParams, check_data, images_per_step
 from darkroom.params import Params, with_values
 from darkroom.sections import AugmentationParams
 from darkroom.stages.initial import initial_network
@@ -127,6 +127,7 @@ def _check(network: Network, values: NetworkParams, budget: Budget, description:
             f"data/prepared has images of {height}×{width}, and {network} needs at least {smallest}×{smallest}; "
             "enlarge preprocess.size and run dvc repro preprocess"
         )
+    check_data(network, values, sum(description.training_counts.values()), len(description.labels))
     if budget.images < len(description.labels):
         raise InputError(
             f"--images {budget.images}: the data has {len(description.labels)} classes; give at least so many images"

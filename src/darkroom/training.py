@@ -35,6 +35,9 @@ OnEpoch = Callable[[int, Epoch], None]
 FEATURE_MEMORY = 2 * 2**30
 """Bytes of memory up to which what comes out of frozen layers is kept for all images (as float32)."""
 
+LONG_EPOCH = 10.0
+"""Seconds from which on an epoch's time is said before it has ended."""
+
 
 class Enough(Exception):  # noqa: N818 - no error
     """Ends a training after this epoch as if it had been the last one planned."""
@@ -163,6 +166,7 @@ def train(  # noqa: PLR0913 - all that a training depends on
     say: Callable[[str], None] | None = None,
     checkpoint: Path | None = None,
     features: initial_weights.Features | None = None,
+    trials: int = 1,
 ) -> Trained:
     """Train a network; the weights of the best epoch on the validation images are restored at the end.
 
@@ -176,10 +180,11 @@ def train(  # noqa: PLR0913 - all that a training depends on
         on_epoch: called in this order after each epoch; an exception from one, other than ``Enough``, is passed on.
         initial: the network whose weights this one begins with, and of which ``values.trainable`` learns.
         say: takes a line where an interrupted training goes on, and one, soon after the beginning, with the time and
-            memory that this training will take.
+            memory that the training will take.
         checkpoint: a file that is kept up to date after each epoch. Where it exists, the training goes on from it, and
             ends with the numbers that it would have had without the interruption. Its name must stand for all that the
             training depends on; whoever gave it removes it.
+        trials: how many trainings like this one there will be, for what is said.
         features: kept from one training on these images to the next, where a part of the network is left as it is.
 
     Raises:
@@ -211,6 +216,7 @@ def train(  # noqa: PLR0913 - all that a training depends on
     )
     kept = [Checkpoint(checkpoint, stopping, {"history": recorder, "rate": rate}, values.epochs)] if checkpoint else []
     first_epoch = kept[0].first_epoch if kept else 0
+    validation_share = len(validation.classes) / len(training.classes)
     if first_epoch and say:
         say(f"goes on after epoch {first_epoch} of {values.epochs}, where it was interrupted")
     batches = TrainingBatches(
@@ -234,7 +240,7 @@ def train(  # noqa: PLR0913 - all that a training depends on
         callbacks=[
             _FiniteLoss(network, len(batches), values.epochs),
             rate,
-            *([_Estimate(values.epochs, len(validation.classes) / len(training.classes), say)] if say else []),
+            *([_Estimate(values.epochs, trials, validation_share, say)] if say else []),
             stopping,
             recorder,
             *kept,
@@ -328,7 +334,11 @@ class _LearningRate(keras.callbacks.Callback):  # type: ignore[misc]
 
 
 class _Estimate(keras.callbacks.Callback):  # type: ignore[misc]
-    """Measures the first steps and says how long the whole training will take. Disturbs nothing: the steps count."""
+    """Says once how long the whole training will take. Disturbs nothing: what is measured counts.
+
+    Steps of the first epoch are measured where an epoch takes long. Where it does not, what comes between two epochs
+    counts as well, and the whole second one is measured.
+    """
 
     # The first steps build the graph and fill caches.
     WARM_UP = 3
@@ -336,26 +346,44 @@ class _Estimate(keras.callbacks.Callback):  # type: ignore[misc]
     # A forward pass is about a third of a training step: the gradients of weights and of values are one each.
     VALIDATION_SHARE = 1 / 3
 
-    def __init__(self, epochs: int, validation_share: float, say: Callable[[str], None]) -> None:
+    def __init__(self, epochs: int, trials: int, validation_share: float, say: Callable[[str], None]) -> None:
         super().__init__()
         self._epochs = epochs
+        self._trials = trials
         self._validation = validation_share * self.VALIDATION_SHARE
         self._say = say
         self._steps = 0
         self._started = 0.0
+        self._said = False
+        self._first_ended: float | None = None
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:  # noqa: ARG002 - Keras' signature
+        if self._first_ended is not None:
+            return
         self._steps += 1
         if self._steps == self.WARM_UP:
             self._started = time.perf_counter()
-        measured = self._steps - self.WARM_UP
-        if measured == self.STEPS:
-            step = (time.perf_counter() - self._started) / measured
+        if self._steps == self.WARM_UP + self.STEPS:
+            step = (time.perf_counter() - self._started) / self.STEPS
             epoch = step * self.params["steps"] * (1 + self._validation)
-            self._say(
-                f"about {duration(epoch)} an epoch, {duration(epoch * self._epochs)} for {self._epochs}, "
-                f"{memory() / 2**30:.1f} GiB of memory (measured on {measured} steps)"
-            )
+            if epoch >= LONG_EPOCH:
+                self._estimate(epoch, f"{self.STEPS} steps")
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:  # noqa: ARG002 - Keras' signature
+        now = time.perf_counter()
+        if self._first_ended is None:
+            self._first_ended = now
+        elif not self._said:
+            self._estimate(now - self._first_ended, "an epoch")
+
+    def _estimate(self, epoch: float, measured: str) -> None:
+        self._said = True
+        total = duration(epoch * self._epochs * self._trials)
+        of = f"{self._trials} trials of {self._epochs}" if self._trials > 1 else f"{self._epochs}"
+        self._say(
+            f"about {duration(epoch)} an epoch, {total} for {of}, {memory() / 2**30:.1f} GiB of memory "
+            f"(measured on {measured})"
+        )
 
 
 def duration(seconds: float) -> str:

@@ -71,6 +71,8 @@ def _trials(
     data = (read_split(prepared / "train", description.labels), read_split(prepared / "validation", description.labels))
     own = params.network(network)
     features = Features()
+    # The first trial alone says how long all will take.
+    says = iter([lambda line: print(f"{network}: {line}", flush=True)])
     budget = min(params.search.epochs, own.epochs)
     tags = {"network": network, "data_digest": description.digest, "stage": "search"}
 
@@ -88,6 +90,8 @@ def _trials(
                 augmentation=params.preprocess.augmentation,
                 initial=initial,
                 features=features,
+                say=next(says, None),
+                trials=params.search.trials - number,
                 on_epoch=[training.progress_line(title, budget), run.log_epoch, report],
             )
             run.log_metrics({"best_val_loss": trained.best["val_loss"]})
