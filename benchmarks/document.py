@@ -1,34 +1,42 @@
-"""The measured recipes as a table in Markdown, and their curves as pictures in docs/curves/.
+"""The measured recipes as tables in Markdown, and their curves as pictures in docs/curves/.
 
     python -m benchmarks.document
 
-Reads benchmarks/results/, which benchmarks/recipes.py writes. Prints the table.
+Reads benchmarks/results/, which benchmarks/recipes.py and benchmarks/full_size.py write. Prints the tables.
 """
 
 import json
 from pathlib import Path
 from typing import Any
 
-from benchmarks.recipes import RESULTS, row
+from benchmarks import full_size, recipes
 from darkroom import figures
 
 CURVES = Path(__file__).resolve().parents[1] / "docs" / "curves"
 
 
 def main() -> None:
-    """Print a row for each recipe, and draw the first seed's curves of each default recipe."""
-    recipes: dict[tuple[str, str, str], list[dict[str, Any]]] = {}
-    for path in sorted(RESULTS.glob("*.json")):
-        result = json.loads(path.read_text(encoding="utf-8"))
-        recipes.setdefault((result["data"], result["network"], result["values"]["recipe"]), []).append(result)
-    print("| network | data | recipe | accuracy | epochs | minutes of one training |")
-    print("| --- | --- | --- | --- | --- | --- |")
-    for (data, network, recipe), results in recipes.items():
-        print(row(data, network, recipe, results))
-        if recipe == "default":
-            title = f"{network} on {data}: test accuracy {results[0]['test_accuracy']:.4f}"
-            picture = CURVES / f"{network}.png"
-            figures.curves(results[0]["history"], results[0]["best_epoch"] - 1, title, picture)
+    """Print a row for each measured recipe, and draw the first seed's curves of each."""
+    large = [_read(path) for path in sorted(recipes.RESULTS.glob("full_size-*.json"))]
+    by_seed = sorted(set(recipes.RESULTS.glob("*.json")) - set(recipes.RESULTS.glob("full_size-*.json")))
+    measured: dict[str, list[dict[str, Any]]] = {}
+    for path in by_seed:
+        measured.setdefault(path.stem.rpartition("-")[0], []).append(_read(path))
+    print(recipes.HEADER)
+    for results in measured.values():
+        print(recipes.row(results))
+    print(f"\n{full_size.HEADER}")
+    for result in large:
+        print(full_size.row(result))
+    for name, (first, *_) in measured.items():
+        values = first["values"]
+        title = f"{first['network']} on {first['data']}, recipe {values['recipe']}: test {first['test_accuracy']:.4f}"
+        figures.curves(first["history"], first["best_epoch"] - 1, title, CURVES / f"{name}.png")
+
+
+def _read(path: Path) -> dict[str, Any]:
+    result: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return result
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """Let the best network meet the champion on the same test images, and move the alias or leave it."""
 
+from contextlib import nullcontext
 from pathlib import Path
 
 from darkroom import lineage, script
@@ -15,7 +16,9 @@ def main(prepared: str, runs: str, promotion_path: str) -> None:
     tracking.open_store()
     promote.name_lock(params, Path(runs))
     withheld = lineage.withheld()
-    with registry.one_promotion_at_a_time(params.promote.registered_model):
+    # What is only decided touches nothing, and must not stand in the way of what is carried out.
+    turn = nullcontext() if withheld else registry.one_promotion_at_a_time(params.promote.registered_model)
+    with turn:
         decision = promote.decide(params, Path(prepared), Path(runs))
         if withheld is None:
             promote.carry_out(decision, params, Path(runs))

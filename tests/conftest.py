@@ -6,6 +6,7 @@ import sqlite3
 import subprocess
 import sys
 from contextlib import closing
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +26,7 @@ OF_A_RUN = (
         "MLFLOW_RUN_ID",
         "MLFLOW_EXPERIMENT_ID",
         "DVC_ROOT",
+        "DVC_STAGE",
         "DVC_EXP_NAME",
         "DARKROOM_DECIDE_ONLY",
     ),
@@ -80,7 +82,7 @@ def write_folder(root, labels="ab", count=30, **options):
 
 
 # Whole pipelines take longest: begun last, they would run on while the other workers have nothing left to do.
-LONG = ("test_team", "test_crashes", "test_pipeline", "test_experiments", "test_ui")
+LONG = ("test_team", "test_retraining", "test_crashes", "test_pipeline", "test_experiments", "test_ui")
 
 
 def pytest_collection_modifyitems(items):
@@ -147,7 +149,7 @@ class Project:
         done = subprocess.run(
             command,
             cwd=self.root,
-            env=environment(**self.variables, **variables),
+            env=environment(**{**self.variables, **variables}),
             stdout=subprocess.PIPE,
             stderr=stderr,
             text=True,
@@ -164,3 +166,54 @@ def project(tmp_path, monkeypatch):
     made = Project(tmp_path / "project")
     monkeypatch.chdir(made.root)
     return made
+
+
+@dataclass
+class Stack:
+    """Where runs, models and data of a team go."""
+
+    name: str
+    remote: str
+    variables: dict = field(default_factory=dict)
+
+    @property
+    def local(self):
+        return "MLFLOW_TRACKING_URI" not in self.variables
+
+
+def make_team(root, stack, models):
+    """A project with results in git, its data and outputs in a remote, and a bare repository to clone from."""
+    project = Project(root / "project", **stack.variables)
+    write_folder(project.root / "data" / "raw", "ab", 40)
+    project.params(
+        **{
+            "data.source": "folder",
+            "data.path": "data/raw",
+            "models": models,
+            "search.trials": 0,
+            "train.mlp.epochs": 2,
+            "train.mlp.batch_size": 32,
+            "train.lenet5.epochs": 2,
+            "train.lenet5.batch_size": 32,
+            "train.mlp.hidden_units": [16],
+        }
+    )
+    project.git("data/raw").run("dvc", "remote", "add", "--default", "store", stack.remote)
+    project.commit("remote")
+    project.run("dvc", "repro")
+    project.commit("results")
+    project.run("dvc", "push", "--quiet")
+    subprocess.run(["git", "clone", "--quiet", "--bare", project.root, root / "bare.git"], check=True)
+    project.stack, project.models, project.bare = stack, models, root / "bare.git"
+    return project
+
+
+def clone(team, folder):
+    subprocess.run(["git", "clone", "--quiet", team.bare, folder], check=True)
+    return Project.at(folder, **team.variables)
+
+
+def refusal(project, *arguments, **variables):
+    """The one line with which a command refuses."""
+    (line,) = project.run("darkroom", *arguments, code=2, **variables).splitlines()
+    return line

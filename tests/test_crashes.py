@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -65,6 +66,14 @@ def durations(project):
     return {stage: end - start for (stage, start), end in zip(began.items(), ends, strict=True)}
 
 
+def wait_for_the_end(*named):
+    """Wait until processes have ended, which a loaded machine may take its time for."""
+    deadline = time.monotonic() + 60
+    while left := [name for name in named if not processes.has_ended(name)]:
+        assert time.monotonic() < deadline, f"{left} outlive their DVC"
+        time.sleep(0.05)
+
+
 def kill(project, stage, after, *, dvc_alone):
     """Start a stage, and kill it some seconds after its beginning, with or without its DVC's children."""
     with start(project, "dvc", "repro", "--force", "--single-item", stage) as repro:
@@ -76,10 +85,7 @@ def kill(project, stage, after, *, dvc_alone):
         group = subprocess.run(["pgrep", "-g", str(repro.pid)], capture_output=True, text=True, check=True).stdout
         named = [processes.identity(int(pid)) for pid in group.split() if int(pid) != repro.pid]
         repro.kill()
-    deadline = time.monotonic() + 10
-    while not all(processes.has_ended(name) for name in named):
-        assert time.monotonic() < deadline, f"{stage} outlives its DVC"
-        time.sleep(0.05)
+    wait_for_the_end(*named)
 
 
 def results(project):
@@ -127,6 +133,89 @@ def test_each_stage_is_killed_three_times_and_the_pipeline_ends_as_if_nothing_ha
     assert killed.run("darkroom", "predict", "data/raw/a/000.png")
     assert not list((killed.root / ".darkroom" / "search").glob("*.db"))
     assert not list((killed.root / ".darkroom" / "train").glob("*.npz"))
+
+
+WAITING = """
+import os, time
+from pathlib import Path
+from darkroom import script
+
+def main():
+    Path("began").write_text(str(os.getpid()))
+    time.sleep(3600)
+
+Path("starting").write_text(str(os.getpid()))
+while not Path("go").exists():
+    time.sleep(0.05)
+script.run(main)
+"""
+SUPERVISED = """
+import ctypes, subprocess, sys, time
+ctypes.CDLL(None).prctl(36, 1)  # PR_SET_CHILD_SUBREAPER: orphans come here instead of to process 1
+print(subprocess.Popen(sys.argv[1:], start_new_session=True).pid, flush=True)
+time.sleep(3600)
+"""
+
+
+def shell(name):
+    """The variable by which DVC chooses the shell that it starts a stage with: without it, /bin/sh."""
+    found = shutil.which(name) if name else ""
+    return pytest.param(found, id=name or "none", marks=pytest.mark.skipif(found is None, reason=f"no {name} here"))
+
+
+def content_of(path):
+    """What a process writes into a file, as soon as it has."""
+    deadline = time.monotonic() + 60
+    while not (path.is_file() and path.read_text()):
+        assert time.monotonic() < deadline, f"{path.name} is never written"
+        time.sleep(0.05)
+    return path.read_text()
+
+
+@pytest.fixture(params=[shell(""), shell("dash"), shell("bash")])
+def waiting(request, tmp_path):
+    """A project of one stage, which would run for an hour once there is a file ``go``."""
+    project = Project.at(tmp_path, SHELL=request.param)
+    (tmp_path / "waiting.py").write_text(WAITING)
+    (tmp_path / "dvc.yaml").write_text("stages:\n  waiting:\n    cmd: python -m waiting\n")
+    project.run("dvc", "init", "--quiet", "--no-scm")
+    return project
+
+
+def supervised(project, *command):
+    options = {"cwd": project.root, "env": environment(**project.variables), "stdout": subprocess.PIPE, "text": True}
+    return subprocess.Popen([sys.executable, "-c", SUPERVISED, *command], **options)
+
+
+def test_a_stage_ends_with_its_dvc_whatever_shell_is_between(waiting):
+    (waiting.root / "go").touch()
+    with supervised(waiting, "dvc", "repro") as supervisor:
+        try:
+            dvc = int(supervisor.stdout.readline())
+            stage = processes.identity(int(content_of(waiting.root / "began")))
+            # It goes on as long as DVC lives.
+            time.sleep(2)
+            assert not processes.has_ended(stage)
+            os.kill(dvc, signal.SIGKILL)
+            wait_for_the_end(stage)
+        finally:
+            os.killpg(dvc, signal.SIGKILL)
+            supervisor.kill()
+
+
+def test_a_stage_whose_dvc_died_before_it_began_does_not_begin(waiting):
+    with supervised(waiting, "dvc", "repro") as supervisor:
+        try:
+            dvc = int(supervisor.stdout.readline())
+            stage = processes.identity(int(content_of(waiting.root / "starting")))
+            os.kill(dvc, signal.SIGKILL)
+            wait_for_the_end(processes.identity(dvc))
+            (waiting.root / "go").touch()
+            wait_for_the_end(stage)
+            assert not (waiting.root / "began").exists()
+        finally:
+            os.killpg(dvc, signal.SIGKILL)
+            supervisor.kill()
 
 
 def test_a_dvc_killed_while_it_writes_its_locks_does_not_stop_the_next(undisturbed):

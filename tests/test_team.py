@@ -13,12 +13,11 @@ import time
 import urllib.error
 import urllib.request
 import uuid
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
-from conftest import Project, draw, environment, write_folder
+from conftest import Project, Stack, clone, draw, environment, make_team, refusal
 
 pytestmark = pytest.mark.slow
 
@@ -42,19 +41,6 @@ def wait_for(url, log):
         except OSError:
             time.sleep(0.25)
     raise AssertionError(log.read_text())
-
-
-@dataclass
-class Stack:
-    """Where runs, models and data of a team go."""
-
-    name: str
-    remote: str
-    variables: dict = field(default_factory=dict)
-
-    @property
-    def local(self):
-        return "MLFLOW_TRACKING_URI" not in self.variables
 
 
 class Servers:
@@ -136,47 +122,10 @@ def server_stack():
             servers.stop()
 
 
-def make_team(root, stack, models):
-    """A project with results in git, its data and outputs in a remote, and a bare repository to clone from."""
-    project = Project(root / "project", **stack.variables)
-    write_folder(project.root / "data" / "raw", "ab", 40)
-    project.params(
-        **{
-            "data.source": "folder",
-            "data.path": "data/raw",
-            "models": models,
-            "search.trials": 0,
-            "train.mlp.epochs": 2,
-            "train.mlp.batch_size": 32,
-            "train.lenet5.epochs": 2,
-            "train.lenet5.batch_size": 32,
-            "train.mlp.hidden_units": [16],
-        }
-    )
-    project.git("data/raw").run("dvc", "remote", "add", "--default", "store", stack.remote)
-    project.commit("remote")
-    project.run("dvc", "repro")
-    project.commit("results")
-    project.run("dvc", "push", "--quiet")
-    subprocess.run(["git", "clone", "--quiet", "--bare", project.root, root / "bare.git"], check=True)
-    project.stack, project.models, project.bare = stack, models, root / "bare.git"
-    return project
-
-
-def clone(team, folder):
-    subprocess.run(["git", "clone", "--quiet", team.bare, folder], check=True)
-    return Project.at(folder, **team.variables)
-
-
 def predicted(project):
     return project.run(
         "darkroom", "predict", "--json", "data/raw/a/000.png", "data/raw/b/003.png", stderr=subprocess.DEVNULL
     )
-
-
-def refusal(project, *arguments):
-    (line,) = project.run("darkroom", *arguments, code=2).splitlines()
-    return line
 
 
 PROMOTE = """
@@ -185,6 +134,7 @@ from pathlib import Path
 from darkroom import registry, tracking
 tracking.open_store()
 with registry.one_promotion_at_a_time("darkroom"):
+    print("held", flush=True)
     log = Path(sys.argv[1])
     before = log.read_text() if log.exists() else ""
     import time; time.sleep(0.3)
@@ -234,14 +184,15 @@ class Team:
         assert [process.wait(120) for process in running] == [0, 0, 0]
         assert log.read_text() == "one\n" * 3
         # What a killed one holds is taken from it.
-        holder = subprocess.Popen(
-            [sys.executable, "-c", PROMOTE.replace("sleep(0.3)", "sleep(60)"), str(tmp_path / "other")],
+        with subprocess.Popen(
+            [sys.executable, "-c", PROMOTE.replace("sleep(0.3)", "sleep(3600)"), str(tmp_path / "other")],
             cwd=team.root,
             env=environment(**team.variables),
-        )
-        time.sleep(8)
-        holder.kill()
-        holder.wait()
+            stdout=subprocess.PIPE,
+            text=True,
+        ) as holder:
+            assert holder.stdout.readline() == "held\n"
+            holder.kill()
         subprocess.run(command, cwd=team.root, env=environment(**team.variables), check=True, timeout=60)
         assert log.read_text() == "one\n" * 4
 
@@ -290,7 +241,8 @@ class Team:
         assert f"these results are on the branch {branch} already" in printed
 
         # What was offered is whole: merged and cloned, nothing is left to do.
-        subprocess.run(["git", "push", "--quiet", "origin", f"{branch}:master"], cwd=worker.root, check=True)
+        merge = ["git", "push", "--quiet", "origin", f"origin/{branch}:refs/heads/master"]
+        subprocess.run(merge, cwd=worker.root, check=True)
         merged = clone(team, tmp_path / "merged")
         assert "nothing has changed" in merged.run("darkroom", "retrain", **variables)
 
@@ -315,6 +267,31 @@ class TestLocalStore(Team):
         assert "pushed the branch" not in printed
         assert json.loads((worker.root / "reports/promotion.json").read_text())["withheld"]
         assert "learning_rate" in (tmp_path / "summary.md").read_text()
+
+    def test_files_of_the_store_that_are_gone_are_restored(self, team, tmp_path):
+        other = clone(team, tmp_path / "clone")
+        other.run("dvc", "pull", "--quiet")
+        other.run("darkroom", "restore")
+        shutil.rmtree(other.root / "mlartifacts")
+        assert "darkroom restore" in refusal(other, "predict", "data/raw/a/000.png")
+        assert other.run("darkroom", "restore").count("the packaged model of run") == len(team.models)
+        assert predicted(other) == predicted(team)
+        assert "@champion is version 1, as reports/promotion.json left it" in other.run("darkroom", "check")
+        assert list((other.root / "mlartifacts").rglob("evaluation/predictions.csv"))
+        assert other.run("darkroom", "restore") == "nothing is missing\n"
+
+    def test_restoring_sets_no_alias_that_it_may_not(self, team, tmp_path):
+        other = clone(team, tmp_path / "clone")
+        other.run("dvc", "pull", "--quiet")
+        shared = {"MLFLOW_TRACKING_URI": f"sqlite:///{tmp_path / 'shared.db'}"}
+        for variables, why in ((shared, "the store is shared"), ({"DARKROOM_DECIDE_ONLY": "only CI"}, "only CI")):
+            for _ in range(2):
+                printed = other.run("darkroom", "restore", **variables).splitlines()
+                assert f"has no alias champion, and gets none ({why})" in printed[-1]
+                assert "let it point to version 1, run " in printed[-1]
+            assert "has no alias champion" in other.run("darkroom", "check", "--registry", code=2, **variables)
+        # Where nothing speaks against it, it is set.
+        assert "models:/darkroom@champion is version 1" in other.run("darkroom", "restore")
 
     def test_what_retraining_refuses(self, team, tmp_path):
         worker = clone(team, tmp_path / "worker")

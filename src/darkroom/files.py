@@ -4,6 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from darkroom.errors import InputError
+
 
 def write_text(path: str | Path, text: str) -> None:
     """Write a text file; its folder is made where it is missing."""
@@ -23,5 +25,28 @@ def write_json(path: str | Path, value: Any) -> None:
 
 
 def read_json(path: str | Path) -> Any:
-    """Read a JSON file."""
-    return json.loads(Path(path).read_text(encoding="utf-8"))
+    """Read a JSON file.
+
+    Raises:
+        InputError: it is none.
+    """
+    return parse_json(Path(path).read_bytes(), str(path))
+
+
+def parse_json(text: str | bytes, name: str) -> Any:
+    """Return what a JSON text holds.
+
+    Args:
+        text: the text.
+        name: of the file that it is from.
+
+    Raises:
+        InputError: it is none.
+    """
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise InputError(
+            f"{name} is no JSON ({error}), as after a merge with conflicts or a write that was cut off; bring it back "
+            f"with git checkout HEAD -- {name}, or have it made anew by dvc repro"
+        ) from None

@@ -3,27 +3,115 @@
 import hashlib
 import json
 import os
+import shutil
 import subprocess
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from itertools import accumulate
 from pathlib import Path
+from typing import Any, NamedTuple
 
 from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from darkroom.errors import InputError
 
 DECIDE_ONLY = "DARKROOM_DECIDE_ONLY"
 """Environment variable: why no promotion may be carried out."""
+RESULTS = ("dvc.lock", "runs", "reports")
+"""What the stages write for git: they change while the pipeline runs, and make nobody's tree dirty."""
+SOURCES = (".", *(f":(exclude){place}" for place in RESULTS))
+"""Git's words for all the rest of the project."""
+SHOWN = 1_000_000
+"""Bytes of new files, the smallest first, that a diff holds in full."""
 
 
-def git(*arguments: str) -> str | None:
-    """Ask git; None outside a repository, where git is missing, or where it has no answer."""
+def ask_git(*arguments: str, stdin: bytes = b"", environment: Mapping[str, str] | None = None) -> bytes | None:
+    """Ask git, and return its answer as it is.
+
+    Args:
+        arguments: of git.
+        stdin: what it reads.
+        environment: variables for it alone.
+
+    Returns:
+        None outside a repository, where git is missing, or where it has no answer.
+    """
+    command = ["git", *arguments]
     try:
-        done = subprocess.run(["git", *arguments], capture_output=True, text=True, check=True)  # noqa: S603, S607
+        done = subprocess.run(  # noqa: S603
+            command, input=stdin, env={**os.environ, **(environment or {})}, capture_output=True, check=True
+        )
     except (OSError, subprocess.CalledProcessError):
         return None
-    return done.stdout.rstrip("\n")
+    return done.stdout
+
+
+def git(*arguments: str, environment: Mapping[str, str] | None = None) -> str | None:
+    """Ask git for text; None outside a repository, where git is missing, or where it has no answer."""
+    answer = ask_git(*arguments, environment=environment)
+    return None if answer is None else _text(answer).rstrip("\n")
+
+
+def _text(answer: bytes) -> str:
+    """Decode what git says; it hands on the bytes of files in other encodings as they are."""
+    return answer.decode("utf-8", "backslashreplace")
+
+
+class _NewFile(NamedTuple):
+    path: bytes
+    size: int
+    sha256: str
 
 
 def uncommitted_diff() -> str:
-    """Return what differs from the last commit in the files that git tracks."""
-    return git("diff", "--no-ext-diff", "HEAD") or ""
+    """Return what differs from the last commit, results aside: what git does not know and does not ignore counts too.
+
+    New files come first, each with the SHA-256 of its content. What follows is a patch, with the new files as far as
+    they are not too large; ``git apply`` restores what it shows.
+    """
+    if git("rev-parse", "HEAD") is None:
+        return ""
+    new = _new_files()
+    names = b"".join(b"new file %s %s\n" % (file.sha256.encode(), file.path) for file in new)
+    by_size = sorted(new, key=lambda file: file.size)
+    totals = accumulate(file.size for file in by_size)
+    shown = [file.path for file, total in zip(by_size, totals, strict=True) if total <= SHOWN]
+    with _index_with(shown) as environment:
+        plain = ("--no-ext-diff", "--no-textconv", "--no-color", "--binary")
+        diff = ask_git("diff", *plain, "HEAD", "--", *SOURCES, environment=environment)
+    return _text(names + (diff or b""))
+
+
+def _new_files() -> list[_NewFile]:
+    listed = ask_git("ls-files", "-z", "--others", "--exclude-standard", "--", *SOURCES) or b""
+    return [_examined(path) for path in listed.split(b"\0") if path]
+
+
+def _examined(path: bytes) -> _NewFile:
+    # A folder is another repository, in which git does not look; a pipe would never end.
+    if not os.path.isfile(path):  # noqa: PTH113 - its name may be no text
+        return _NewFile(path, SHOWN + 1, "unread")
+    try:
+        with open(path, "rb") as file:  # noqa: PTH123
+            return _NewFile(path, os.fstat(file.fileno()).st_size, hashlib.file_digest(file, "sha256").hexdigest())
+    except OSError:
+        return _NewFile(path, SHOWN + 1, "unread")
+
+
+@contextmanager
+def _index_with(files: Sequence[bytes]) -> Iterator[dict[str, str]]:
+    """Give the environment in which git takes new files for tracked ones; its own index stays as it is."""
+    index = git("rev-parse", "--git-path", "index")
+    if not files or index is None or not Path(index).is_file():
+        yield {}
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        environment = {"GIT_INDEX_FILE": shutil.copy(index, folder)}
+        add = ("--literal-pathspecs", "add", "--intent-to-add", "--pathspec-from-file=-", "--pathspec-file-nul")
+        ask_git(*add, stdin=b"\0".join(files), environment=environment)
+        yield environment
 
 
 def tags(stage: str) -> dict[str, str]:
@@ -55,16 +143,45 @@ def lock_digest(dvc_lock: str) -> str:
 
     Args:
         dvc_lock: the text of the file; empty where there is none.
+
+    Raises:
+        InputError: it cannot be read.
     """
-    lock = YAML(typ="safe", pure=True).load(dvc_lock) or {}
-    stages = {name: stage for name, stage in lock.get("stages", {}).items() if name != "promote"}
-    return hashlib.sha256(json.dumps(stages, sort_keys=True).encode()).hexdigest()[:16] if stages else "none"
+    stages = {name: stage for name, stage in locked_stages(dvc_lock).items() if name != "promote"}
+    return digest_of(stages) if stages else "none"
+
+
+def digest_of(value: Any) -> str:
+    """Return a short digest of what JSON can hold."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def locked_stages(dvc_lock: str) -> dict[str, Any]:
+    """Return what a dvc.lock says of each stage.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    try:
+        lock = YAML(typ="safe", pure=True).load(dvc_lock) or {}
+    except YAMLError as error:
+        raise InputError(
+            f"dvc.lock cannot be read ({str(error).splitlines()[0]}), as after a merge with conflicts; take that of "
+            "one side (git checkout HEAD -- dvc.lock), then dvc repro"
+        ) from None
+    stages: dict[str, Any] = lock.get("stages", {})
+    return stages
 
 
 def current_lock_digest() -> str:
     """Return the digest of the workspace's dvc.lock."""
+    return lock_digest(current_lock())
+
+
+def current_lock() -> str:
+    """Return the text of the workspace's dvc.lock; empty where there is none."""
     lock = Path("dvc.lock")
-    return lock_digest(lock.read_text(encoding="utf-8") if lock.is_file() else "")
+    return lock.read_text(encoding="utf-8") if lock.is_file() else ""
 
 
 def recorded_runs() -> dict[str, str]:

@@ -1,11 +1,11 @@
 """``darkroom runs``: git commit, dvc.lock, DVC experiment, MLflow run and model version in one table."""
 
-import json
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from darkroom import lineage, registry, tracking
+from darkroom.files import parse_json
 from darkroom.lineage import git
 from darkroom.networks import NETWORKS
 
@@ -23,8 +23,11 @@ def rows(name: str, revision: str | None = None) -> list[dict[str, Any]]:
         One mapping for each run, with the names of the table's columns.
     """
     tracking.open_store()
-    versions = {registry.run_of(version): version for version in registry.versions(name)}
     aliases = registry.aliases(name)
+    # Of several versions of a run, the last one stays here: the newest that has an alias, else the newest.
+    newest_last = reversed(registry.versions(name))
+    ranked = sorted(newest_last, key=lambda version: str(version.version) in aliases)
+    versions = {registry.run_of(version): version for version in ranked}
     recorded = lineage.recorded_runs()
     here = workspace_runs(revision)
     found = []
@@ -62,11 +65,9 @@ def _commit(tags: dict[str, str]) -> str:
 
 def workspace_runs(revision: str | None = None) -> set[str]:
     """Return the runs whose results the workspace, or a revision, holds."""
-    texts = [
-        git("show", f"{revision}:./runs/{network}/run.json") if revision else _read(Path("runs") / network / "run.json")
-        for network in NETWORKS
-    ]
-    return {json.loads(text)["run_id"] for text in texts if text}
+    paths = [f"runs/{network}/run.json" for network in NETWORKS]
+    texts = {path: git("show", f"{revision}:./{path}") if revision else _read(Path(path)) for path in paths}
+    return {parse_json(text, path)["run_id"] for path, text in texts.items() if text is not None}
 
 
 def _read(path: Path) -> str | None:

@@ -165,6 +165,10 @@ class NetworkParams(Section):
     @model_validator(mode="after")
     def _fits_together(self) -> "NetworkParams":
         _refuse_foreign(self, self.optimizer, OPTIMIZER_PARAMS)
+        if self.optimizer != type(self).model_fields["optimizer"].default:
+            # A network's defaults go with its own optimizer: sgd's momentum of .9 is not meant for rmsprop.
+            for name in set().union(*OPTIMIZER_PARAMS.values()) - self.model_fields_set:
+                self.__dict__[name] = NetworkParams.model_fields[name].default
         if self.nesterov and not self.momentum:
             raise ValueError("nesterov needs momentum; give momentum, such as 0.9")
         if self.label_smoothing and self.loss != "cross_entropy":
@@ -250,12 +254,12 @@ class CifarBnCnnParams(NetworkParams):
     momentum: Decay = 0.9
     nesterov: bool = True
     schedule: ScheduleParams = ONE_CYCLE
-    label_smoothing: Decay = 0.1
+    label_smoothing: Decay = 0.05
     filters: Widths = (32, 64, 128)
     """Of both convolutions of each pair."""
     activation: Activation = "relu"
     batch_norm: BatchNorm = "after"
-    dropout: Annotated[tuple[Dropout, ...], Field(min_length=1)] = (0.0, 0.05, 0.1)
+    dropout: Annotated[tuple[Dropout, ...], Field(min_length=1)] = (0.0,)
     """After each pair's pool; one number stands for all."""
     l2: Annotated[float, Field(ge=0, lt=1)] = 1e-4
 

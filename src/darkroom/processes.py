@@ -4,10 +4,15 @@ import ctypes
 import os
 import signal
 import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 PROC = Path("/proc")  # Linux; elsewhere no process is ever taken for dead, nor ended with its parent
 PR_SET_PDEATHSIG = 1
+LOOKED_AT_EVERY = 0.2  # seconds
 
 
 def identity(pid: int | None = None) -> str:
@@ -50,22 +55,83 @@ def _namespace() -> str:
 def _started(pid: int) -> str | None:
     """When a living process started, in clock ticks since the boot; None where there is no such process."""
     try:
-        status = (PROC / str(pid) / "stat").read_text()
+        fields = _status(pid)
     except OSError:
         return None
-    # The name in the second field may hold spaces and brackets of its own.
-    fields = status.rpartition(")")[2].split()
     return None if fields[0] in {"Z", "X"} else fields[19]
 
 
-def end_with_parent() -> None:
-    """Let the kernel end this process when the one that started it dies, even by ``kill -9``.
+@contextmanager
+def alone(name: str) -> Iterator[bool]:
+    """Say whether no other process of this host is in here under this name; never so where there is no Linux.
+
+    The name is that of a socket without a file, which the system frees when its holder dies, whoever that was.
+    """
+    with socket.socket(socket.AF_UNIX) as held:
+        try:
+            held.bind(f"\0{name}")
+        except OSError:
+            yield False
+        else:
+            yield True
+
+
+def end_with_dvc() -> None:
+    """End this process, a stage's, when the DVC that runs it dies, even by ``kill -9``.
 
     Otherwise a stage would outlive its DVC, and write over the outputs of the next one.
     """
     if not PROC.is_dir():
         return
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    # The parent may have died before that, and its children have been handed to process 1.
-    if os.getppid() == 1 and b"dvc" not in (PROC / "1" / "cmdline").read_bytes():
+    parent = os.getppid()
+    dvc = _starter()
+    if dvc in {parent, 0}:
+        return  # the kernel does it; or a container's end is as far as one can see
+    started = _started(dvc) if dvc else None
+    if dvc is None or started is None:
         os._exit(1)
+    # Some shells stay in between (dash, DVC's choice where SHELL is not set), and do not die with DVC.
+    threading.Thread(target=_end_with, args=(dvc, started), daemon=True).start()
+
+
+def _end_with(pid: int, started: str) -> None:
+    while _started(pid) == started:
+        time.sleep(LOOKED_AT_EVERY)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _starter() -> int | None:
+    """Return the nearest process above this one that is not part of the stage: DVC; None where DVC died already.
+
+    0 stands for a process outside of this container.
+    """
+    mark = f"DVC_STAGE={os.environ['DVC_STAGE']}".encode()
+    try:
+        above = os.getppid()
+        while mark in _environment(above):
+            above = _parent(above)
+        # An orphan goes to process 1 or to a session's manager, which are not of DVC's session. One that the stage
+        # opened for itself says nothing.
+        handed_over = os.getsid(above) != os.getsid(0) and mark not in _environment(os.getsid(0))
+    except OSError:
+        return None  # died in this moment
+    return None if handed_over else above
+
+
+def _environment(pid: int) -> list[bytes]:
+    """Return what a process was started with; nothing where that cannot be known."""
+    try:
+        return (PROC / str(pid) / "environ").read_bytes().split(b"\0")
+    except OSError:
+        return []
+
+
+def _parent(pid: int) -> int:
+    return int(_status(pid)[1])
+
+
+def _status(pid: int) -> list[str]:
+    """Return what the kernel says of a process, from its state on."""
+    # The name before that may hold spaces and brackets of its own.
+    return (PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()

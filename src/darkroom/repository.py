@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -15,17 +15,39 @@ from darkroom.lineage import git
 
 DVC = (sys.executable, "-m", "dvc")
 DEFAULT_REMOTE = "darkroom"
+PROBE = "writable"  # name of a file in the remote
+RWLOCK = Path(".dvc/tmp/rwlock")
+"""Where DVC writes down which process works on which files."""
 
 
-def run(*command: str, folder: str | Path = ".") -> None:
+def run(*command: str, folder: str | Path = ".", stdin: str = "", environment: Mapping[str, str] | None = None) -> str:
     """Run a command quietly.
+
+    Args:
+        command: what to run.
+        folder: where.
+        stdin: what it reads.
+        environment: variables for it alone.
+
+    Returns:
+        What it printed.
 
     Raises:
         DarkroomError: it failed; the text holds the last line of what it said.
     """
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)  # noqa: S603
+    done = subprocess.run(  # noqa: S603
+        command,
+        cwd=folder,
+        input=stdin,
+        env={**os.environ, **(environment or {})},
+        capture_output=True,
+        encoding="utf-8",
+        errors="replace",
+        check=False,
+    )
     if done.returncode:
         raise DarkroomError(f"{' '.join(command[:2])} failed: {_last_line(done.stderr)}")
+    return done.stdout
 
 
 def run_git(*arguments: str, folder: str | Path = ".") -> None:
@@ -38,7 +60,11 @@ def run_git(*arguments: str, folder: str | Path = ".") -> None:
 
 
 def changed_files(*places: str) -> list[str]:
-    """Return the files that differ from the last commit, or that git does not know and does not ignore."""
+    """Return the files that differ from the last commit, or that git does not know and does not ignore.
+
+    Args:
+        places: files, folders or other words of git's for what to look at; all where there are none.
+    """
     # Without rstrip of git(): the first column of the first line may be a space.
     return [line[3:] for line in (git("status", "--porcelain", "--", *places) or "").splitlines()]
 
@@ -79,23 +105,88 @@ def has_remote() -> bool:
     return any(line.startswith("core.remote=") for line in ask_dvc("config", "--list").splitlines())
 
 
+@contextmanager
+def default_remote(url: str | None) -> Iterator[None]:
+    """Let another address be that of DVC's default remote for a while; the project's own settings stay as they are.
+
+    Args:
+        url: the address; None or nothing where that of the settings is meant.
+    """
+    if not url:
+        yield
+        return
+    settings = Path(".dvc") / "config.local"
+    before = settings.read_bytes() if settings.is_file() else None
+    try:
+        run_dvc("remote", "add", "--quiet", "--local", "--force", "--default", DEFAULT_REMOTE, url)
+        yield
+    finally:
+        if before is not None:
+            settings.write_bytes(before)
+        else:
+            settings.unlink(missing_ok=True)
+
+
 def reach_remote() -> None:
-    """Check that the default remote can be read.
+    """Check that the default remote can be read and written, by writing a small file into it.
+
+    Whether a place is there says nothing: that of a new remote is not, nor is one in a bucket that does not exist.
 
     Raises:
-        InputError: it does not answer, or lets us not in.
+        InputError: it does not answer, is not there, or lets us not in.
     """
     from dvc.repo import Repo
 
     try:
         with Repo() as repo:
-            remote = repo.cloud.get_remote_odb()
+            remote = repo.cloud.get_remote()
             remote.fs.exists(remote.path)
+            remote.fs.makedirs(remote.path)
+            remote.fs.pipe_file(remote.fs.join(remote.path, PROBE), b"darkroom retrain saw that it may write here.\n")
     except Exception as error:  # noqa: BLE001 - every kind of remote has errors of its own
         raise InputError(
-            f"the DVC remote cannot be read ({_last_line(str(error))}); check its address (dvc remote list, or "
-            "DVC_REMOTE_URL) and its keys (such as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY)"
+            f"the DVC remote cannot be read and written ({_last_line(str(error))}); check its address (dvc remote "
+            "list, or DVC_REMOTE_URL) and its keys (such as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY)"
         ) from None
+
+
+def require_idle() -> None:
+    """Check that no other DVC is at work in this project.
+
+    Raises:
+        InputError: there is one.
+    """
+    from dvc.lock import LockError
+    from dvc.repo import Repo
+
+    remove_torn_lock()
+    try:
+        with Repo() as repo, repo.lock:
+            busy = _at_work(RWLOCK)
+    except LockError:
+        busy = ["it holds .dvc/tmp/lock"]
+    if busy:
+        raise InputError(f"another DVC is at work in this project ({busy[0]}); wait for it to end, or end it")
+
+
+def _at_work(record: Path) -> list[str]:
+    """Return the living processes of DVC's record of running commands."""
+    if not record.is_file():
+        return []
+    held = json.loads(record.read_text(encoding="utf-8"))
+    of_reading = [holder for holders in held.get("read", {}).values() for holder in holders]
+    holders = [*held.get("write", {}).values(), *of_reading]
+    return [f"process {holder['pid']}: {holder['cmd']}" for holder in holders if _lives(holder["pid"])]
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True  # somebody else's
+    return True
 
 
 def push() -> None:
@@ -114,9 +205,11 @@ def push() -> None:
     try:
         with Repo() as repo:
             in_git = {out.hash_info for out in repo.index.outs if not out.use_cache and out.hash_info}
-            repo.cloud.push({known for known in in_git if repo.cache.local.exists(known.value)})
+            failed = repo.cloud.push({known for known in in_git if repo.cache.local.exists(known.value)}).failed
     except DvcException as error:
         raise DarkroomError(f"dvc push failed: {error}") from None
+    if failed:
+        raise DarkroomError(f"dvc push failed: {len(failed)} of the outputs that are in git did not reach the remote")
 
 
 def remove_torn_lock() -> None:
@@ -124,16 +217,15 @@ def remove_torn_lock() -> None:
 
     DVC writes ``.dvc/tmp/rwlock`` in place, before and after each stage.
     """
-    record = Path(".dvc/tmp/rwlock")
-    if not _torn(record):
+    if not _torn(RWLOCK):
         return
     from dvc.lock import make_lock
 
     # A DVC that is writing it at this moment holds this lock.
-    with make_lock(f"{record}.lock", tmp_dir=str(record.parent)):
-        if _torn(record):
-            record.unlink()
-            print(f"{record}: left half-written by a DVC that was killed; removed")
+    with make_lock(f"{RWLOCK}.lock", tmp_dir=str(RWLOCK.parent)):
+        if _torn(RWLOCK):
+            RWLOCK.unlink()
+            print(f"{RWLOCK}: left half-written by a DVC that was killed; removed")
 
 
 def _torn(path: Path) -> bool:
@@ -158,15 +250,38 @@ def checkout(commit: str, targets: Sequence[str]) -> Iterator[Path]:
         DarkroomError: git or DVC cannot bring something.
     """
     root = Path(git("rev-parse", "--show-toplevel") or ".").resolve()
-    with tempfile.TemporaryDirectory() as temporary:
-        folder = Path(temporary) / "checkout"
-        run_git("worktree", "add", "--detach", str(folder), commit)
-        try:
-            local = root / ".dvc" / "config.local"
-            if local.is_file():
-                shutil.copy(local, folder / ".dvc" / "config.local")
-            run_dvc("config", "--local", "--quiet", "cache.dir", str(root / ".dvc" / "cache"), folder=folder)
-            run_dvc("pull" if has_remote() else "checkout", "--quiet", *targets, folder=folder)
-            yield folder
-        finally:
-            run_git("worktree", "remove", "--force", str(folder))
+    with tempfile.TemporaryDirectory() as temporary, worktree(Path(temporary) / "checkout", commit) as folder:
+        _share_dvc(root, folder)
+        run_dvc("pull" if has_remote() else "checkout", "--quiet", *targets, folder=folder)
+        yield folder
+
+
+@contextmanager
+def worktree(folder: Path, commit: str) -> Iterator[Path]:
+    """Check a commit out into a new folder for a while.
+
+    Raises:
+        DarkroomError: git cannot.
+    """
+    # Without hooks: DVC's own would fetch the outputs, and where one fails, git leaves the folder behind.
+    run_git("-c", "core.hooksPath=/dev/null", "worktree", "add", "--quiet", "--detach", str(folder), commit)
+    try:
+        yield folder
+    finally:
+        run_git("worktree", "remove", "--force", str(folder))
+
+
+def _share_dvc(root: Path, folder: Path) -> None:
+    """Let a checkout use this repository's cache and remotes, also those whose places are relative to it."""
+    from dvc.config import Config
+
+    local = root / ".dvc" / "config.local"
+    if local.is_file():
+        shutil.copy(local, folder / ".dvc" / "config.local")
+    known = Config(str(root / ".dvc"))
+    with Config(str(folder / ".dvc")).edit("local") as config:
+        config["cache"]["dir"] = str(root / ".dvc" / "cache")
+        if default := known["core"].get("remote"):
+            config["core"]["remote"] = default
+        for name, remote in known["remote"].items():
+            config["remote"].setdefault(name, {})["url"] = str(remote["url"])

@@ -23,8 +23,8 @@ def run(main: Callable[..., None]) -> None:
     if len(arguments) != len(expected):
         print(f"usage: python -m {name} {' '.join(expected)}   (dvc.yaml has the call)", file=sys.stderr)
         sys.exit(2)
-    if "DVC_ROOT" in os.environ:
-        processes.end_with_parent()
+    if "DVC_STAGE" in os.environ:
+        processes.end_with_dvc()
     # A million objects come with the imports and stay; looking for garbage among them would cost a second.
     gc.set_threshold(100_000, 50, 50)
     code = 0

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from darkroom import lineage, promotion, registry, tracking
+from darkroom import lineage, promotion, registry, services, tracking
 from darkroom.datasets import Description, read_split
 from darkroom.errors import InputError
 from darkroom.files import read_json
@@ -75,11 +75,20 @@ def _originals(names: list[str], data: DataParams) -> dict[str, Sample]:
     """Find images in the source. It is no dependency of promotion: few promotions need it, and it may not be here."""
     found = {sample.name: sample for sample in samples(data)} if Path(data.path).exists() else {}
     if lacking := [name for name in names if name not in found]:
+        wish_for_images().touch()
         raise InputError(
             f"the champion has no saved predictions of the current test images, and {len(lacking)} of them, such as "
             f"{lacking[0]}, are not in {data.path}; dvc pull {data.path} brings them"
         )
     return found
+
+
+def wish_for_images() -> Path:
+    """Return the file whose presence tells that promotion failed for lack of the images themselves.
+
+    DVC has one exit code for all failures.
+    """
+    return services.state_folder() / "images-wanted"
 
 
 def _same(saved: pd.DataFrame, test: pd.DataFrame) -> bool:

@@ -1,0 +1,131 @@
+"""A large network at the size that it was published for, and whether it can learn: for machines too small to train it.
+
+    python -m benchmarks.full_size NETWORK
+
+Takes two training steps on noise of the published input size (the second is timed) and the process's peak memory; then
+learns 64 photographs of CIFAR-10 by heart, brought to the smallest size that the network was made for, until 95 % of
+them are right without dropout and in inference mode. Writes the result to benchmarks/results/, and prints a row in
+Markdown. Needs the data sets; see benchmarks/published.py.
+"""
+
+import argparse
+import json
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from PIL import Image
+
+from benchmarks import published
+from benchmarks.recipes import RESULTS, machine
+from darkroom import models, training
+from darkroom.datasets import Description, Split
+from darkroom.networks import PARAMS, Network, ScheduleParams
+from darkroom.sections import AugmentationParams
+
+BATCH = 32
+IMAGES = 64
+ENOUGH = 0.95
+BY_HEART: dict[Network, tuple[int, dict[str, Any]]] = {
+    "alexnet": (67, {"dropout": 0.0, "learning_rate": 1e-4}),
+    "inception": (67, {"dropout": 0.0, "batch_norm": "before", "learning_rate": 1e-3}),
+    "resnet50": (32, {"learning_rate": 3e-4}),
+}
+"""Side of the images, and what the recipe must leave out where nothing but these images is to be learnt."""
+
+HEADER = """\
+| network | input | one training step | 64 photographs by heart |
+| --- | --- | --- | --- |"""
+
+
+def main() -> None:
+    """Measure one network."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("network", choices=BY_HEART)
+    network: Network = parser.parse_args().network
+    result = {"network": network, **full_step(network), **by_heart(network), "machine": machine()}
+    (RESULTS / f"full_size-{network}.json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    print(HEADER, row(result), sep="\n")
+
+
+def full_step(network: Network) -> dict[str, Any]:
+    """Train on one batch of noise twice."""
+    module = models.module(network)
+    size, classes = module.PUBLISHED_INPUT, module.PUBLISHED_CLASSES
+    noise = np.random.default_rng(0)
+    batch = Split(noise.integers(0, 256, (BATCH, *size), np.uint8), np.arange(BATCH) % classes, pd.DataFrame())
+    one = Split(batch.images[:1], batch.classes[:1], pd.DataFrame())
+    values = PARAMS[network](epochs=2, batch_size=BATCH, augment=False)
+    trained = train(network, values, size, classes, (batch, one))
+    return {
+        "input": size,
+        "classes": classes,
+        "batch_size": BATCH,
+        "step_seconds": round(trained.history[-1]["seconds"], 2),
+        "memory_gib": round(training.memory() / 2**30, 2),
+    }
+
+
+def by_heart(network: Network) -> dict[str, Any]:
+    """Learn a few photographs."""
+    side, settings = BY_HEART[network]
+    description, train_split, _, _ = published.load("cifar10")
+    chosen = np.random.default_rng(0).choice(len(train_split.classes), IMAGES, replace=False)
+    pixels = [
+        Image.fromarray(image).resize((side, side), Image.Resampling.BICUBIC) for image in train_split.images[chosen]
+    ]
+    images = Split(np.stack([np.asarray(image) for image in pixels]), train_split.classes[chosen], pd.DataFrame())
+    values = PARAMS[network](epochs=60, batch_size=8, augment=False, schedule=ScheduleParams(), **settings)
+
+    def stop(_epoch: int, epoch_values: training.Epoch) -> None:
+        if epoch_values["val_accuracy"] >= ENOUGH:
+            raise training.Enough
+
+    trained = train(network, values, (side, side, 3), len(description.labels), (images, images), stop)
+    return {
+        "side": side,
+        "values": values.model_dump(mode="json"),
+        "training_accuracy": trained.history[-1]["val_accuracy"],
+        "epochs": len(trained.history),
+        "history": [{key: round(value, 5) for key, value in epoch.items()} for epoch in trained.history],
+    }
+
+
+def train(
+    network: Network,
+    values: Any,
+    size: tuple[int, ...],
+    classes: int,
+    data: tuple[Split, Split],
+    *on_epoch: training.OnEpoch,
+) -> training.Trained:
+    """Train on images that nobody described."""
+    described = Description(
+        labels=tuple(map(str, range(classes))),
+        size=size,
+        interpolation="bicubic",
+        aspect="stretch",
+        mean=(127.0,) * 3,
+        deviation=(64.0,) * 3,
+        source="",
+        counts={},
+        training_counts={},
+        digest="",
+    )
+    shown = training.progress_line(network, values.epochs)
+    return training.train(
+        network, values, described, data, seed=0, augmentation=AugmentationParams(), on_epoch=[shown, *on_epoch]
+    )
+
+
+def row(result: dict[str, Any]) -> str:
+    """Lay a result out as a row below HEADER."""
+    return (
+        f"| `{result['network']}` | {'×'.join(map(str, result['input']))}, {result['classes']:,} classes | "
+        f"{result['batch_size']} images, {result['step_seconds']:.1f} s, {result['memory_gib']:.1f} GiB | "
+        f"{result['training_accuracy']:.3f} right at {result['side']} px after {result['epochs']} epochs |"
+    )
+
+
+if __name__ == "__main__":
+    main()
