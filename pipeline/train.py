@@ -21,11 +21,11 @@ def main(
     with tracking.start_run(network, "train", train.run_tags(network, description)) as run:
         records.log_inputs(run, params, values, description, preview)
         train.log_own_preview(params, values, description, Path(prepared), run)
-        trained = train.train_network(network, params, values, description, Path(prepared), run)
-        train.write_report(run, trained, network, Path(report))
-        trained.save(model)
-        record = train.package(run, trained, model, Path(prepared) / "dataset.json")
-        record.write(identity)
+        with train.train_network(network, params, values, description, Path(prepared), run) as trained:
+            train.write_report(run, trained, network, Path(report))
+            trained.save(model)
+            record = train.package(run, trained, model, Path(prepared) / "dataset.json")
+            record.write(identity)
     print(f"{network}: {record}")
 
 

@@ -88,3 +88,9 @@ def test_the_list(project, capsys):
     assert rows["inception"]["multiply-adds"] == pytest.approx(1.5e9, rel=0.06)
     assert rows["alexnet"]["smallest input"] == "67×67"
     assert all(row["source"] for row in rows.values())
+
+
+def test_a_sigmoid_unit_for_many_classes_is_refused():
+    with pytest.raises(InputError, match="tells two classes apart, and there are 10; set softmax"):
+        anatomy.built("mlp", PARAMS["mlp"](output="sigmoid"), (8, 8, 1), 10)
+    assert anatomy.built("mlp", PARAMS["mlp"](output="sigmoid"), (8, 8, 1), 2).output_shape == (None, 2)

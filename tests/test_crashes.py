@@ -26,7 +26,10 @@ PARAMS = {
     "models": ["mlp"],
     "search.trials": 3,
     "search.epochs": 2,
-    "search.mlp": {"learning": {"learning_rate": {"low": 0.001, "high": 0.01}}},
+    "search.mlp": {
+        "architecture": {"hidden_units": {"choices": [[16], [8, 8]]}},
+        "learning": {"learning_rate": {"low": 0.001, "high": 0.01}, "schedule.factor": {"low": 0.01, "high": 0.1}},
+    },
     "train.mlp.epochs": 4,
     "train.mlp.batch_size": 32,
     "train.mlp.hidden_units": [16],
@@ -129,6 +132,7 @@ def test_each_stage_is_killed_three_times_and_the_pipeline_ends_as_if_nothing_ha
     assert "as reports/promotion.json left it" in killed.run("darkroom", "check")
     assert killed.run("darkroom", "predict", "data/raw/a/000.png")
     assert not list((killed.root / ".darkroom" / "search").glob("*.db"))
+    assert not list((killed.root / ".darkroom" / "train").glob("*.npz"))
 
 
 WAITING = """
@@ -246,6 +250,30 @@ def test_an_interrupted_search_goes_on_in_the_same_run(undisturbed):
         ("mlp trial 1", "FINISHED"),
         ("mlp trial 2", "FINISHED"),
     ]
+
+
+def test_an_interrupted_training_goes_on_and_its_run_has_every_epoch(undisturbed):
+    project = undisturbed
+    whole = (project.root / "reports/mlp/history.csv").read_text()
+    command = ("dvc", "repro", "--force", "--single-item", "train@mlp")
+    with start(project, *command) as repro:
+        next(line for line in repro.stdout if line.startswith("mlp  epoch 3/4"))
+        os.killpg(repro.pid, signal.SIGKILL)
+    (kept,) = (project.root / ".darkroom" / "train").glob("*.npz")
+    printed = project.run(*command)
+    assert "mlp: goes on after epoch" in printed
+    assert "mlp  epoch 2/4" not in printed
+    assert not kept.exists()
+    assert (project.root / "reports/mlp/history.csv").read_text() == whole
+    run = json.loads((project.root / "runs/mlp/run.json").read_text())["run_id"]
+    with closing(sqlite3.connect(project.root / "mlflow.db")) as store:
+        found = store.execute("SELECT step, value FROM metrics WHERE run_uuid = ? AND key = 'val_loss'", (run,))
+        losses = found.fetchall()
+        statuses = store.execute("SELECT status FROM runs WHERE name LIKE 'mlp %' AND name NOT LIKE '%trial%'")
+        assert {status for (status,) in statuses} == {"FINISHED", "FAILED"}
+    expected = pd.read_csv(project.root / "reports/mlp/history.csv")
+    assert sorted(step for step, _ in losses) == [1, 2, 3, 4]
+    assert dict(losses) == pytest.approx(dict(zip(expected["epoch"], expected["val_loss"], strict=True)))
 
 
 def test_of_two_runs_at_once_one_works_and_the_other_says_so(tmp_path):

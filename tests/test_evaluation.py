@@ -23,6 +23,17 @@ def test_the_confusion_matrix_of_the_notes():
     assert metrics.baseline_accuracy == pytest.approx(970 / 1100)
 
 
+def test_accuracy_alone_misleads():
+    """One in a million is ill, and the answer is always: well."""
+    truth = np.zeros(1_000_000, dtype=np.int64)
+    truth[123] = 1
+    always_well = np.tile(np.array([1, 0], dtype=np.float32), (len(truth), 1))
+    metrics = evaluate(truth, always_well, ("well", "ill"), 0)
+    assert metrics.accuracy == metrics.baseline_accuracy == pytest.approx(0.999999, abs=1e-9)
+    assert (metrics.classes["ill"].recall, metrics.classes["ill"].f1) == (0, 0)
+    assert metrics.macro_f1 == pytest.approx(0.5, abs=1e-6)
+
+
 def test_the_f_scores_of_the_notes():
     assert f_score(0.95, 0.90) == pytest.approx(0.924, abs=5e-4)
     assert f_score(0.98, 0.85) == pytest.approx(0.910, abs=5e-4)

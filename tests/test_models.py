@@ -140,6 +140,12 @@ def test_alexnet_as_drawn():
     ]
 
 
+def test_maps_of_5_by_5_are_a_thousand_values():
+    model = build("mnist_cnn", (20, 20, 1), filters=(8, 40))
+    assert model.get_layer("pool2").output.shape[1:] == (5, 5, 40)
+    assert model.get_layer("flatten").output.shape[1:] == (5 * 5 * 40,) == (1000,)
+
+
 @pytest.mark.slow
 def test_a_residual_block_adds_before_its_activation():
     for network, name in (("resnet20", "conv2_1"), ("resnet50", "conv2_block1")):
@@ -260,7 +266,7 @@ def test_one_sigmoid_unit_for_two_classes():
 def test_what_cannot_be_combined_is_refused():
     for values, images, classes, words in (
         ({}, 100, 1, "one class"),
-        ({"output": "sigmoid"}, 100, 3, "the data has 3; set softmax"),
+        ({"output": "sigmoid"}, 100, 3, "and there are 3; set softmax"),
         ({"batch_size": 64}, 63, 2, "set 63 or less, full, or auto"),
     ):
         with pytest.raises(InputError, match=words) as caught:

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from conftest import ROOT, edit_params
 from darkroom.errors import InputError
 from darkroom.networks import ScheduleParams
-from darkroom.params import origins, read_params, with_values
+from darkroom.params import check_data_of, origins, read_params, with_values
+from darkroom.recipes import RECIPES
 from darkroom.schedules import learning_rate
 
 
@@ -77,6 +78,55 @@ def test_the_shipped_file_is_valid():
             ["named in two groups"],
         ),
         ("search.mlp", {"learning": {"epochs": {"low": 1, "high": 5}}}, ["search.epochs", "take epochs out"]),
+        ("search.mlp", {"learning": {"schedule.knd": {"choices": [1]}}}, ["no such parameter", "did you mean kind"]),
+        (
+            "search.mlp",
+            {"learning": {"shedule.kind": {"choices": [1]}}},
+            ["no such parameter", "did you mean schedule"],
+        ),
+        (
+            "search.mlp",
+            {"regularisation": {"augmentation.rotation": {"low": 0, "high": 9}}},
+            ["train.mlp.augmentation has no parts", "choices for augmentation as a whole"],
+        ),
+        (
+            "search.mlp",
+            {"learning": {"schedule": {"choices": [{"kind": "cosine", "factr": 0.1}]}}},
+            ["search.mlp.learning.schedule.factr: unknown key; did you mean factor"],
+        ),
+        (
+            "search.mlp",
+            {"architecture": {"hidden_units": {"choices": [[64], [0, 64]]}}},
+            ["search.mlp.architecture.hidden_units[0]: 0 given", "greater than or equal to 1"],
+        ),
+        (
+            "search.mlp",
+            {"learning": {"schedule": {"choices": [{}]}, "schedule.factor": {"low": 0.1, "high": 0.2}}},
+            ["search.mlp.learning.schedule.factor: schedule, of which it is a part, is searched as well"],
+        ),
+        (
+            "search.mlp",
+            {"learning": {"schedule.warmup": {"low": 0.1, "high": 0.2}}},
+            ["search.mlp tries schedule.warmup 0.1, but schedule: warmup is of one_cycle, and cosine was chosen"],
+        ),
+        (
+            "search.mlp",
+            {
+                "learning": {"loss": {"choices": ["cross_entropy", "mean_squared_error"]}},
+                "regularisation": {"label_smoothing": {"low": 0, "high": 0.1}},
+            },
+            ['tries loss "mean_squared_error", label_smoothing 0.1, but label_smoothing is of'],
+        ),
+        (
+            "search.mlp",
+            {"learning": {"optimizer": {"choices": ["adam", "sgd"]}, "beta_1": {"low": 0.8, "high": 0.9}}},
+            ['search.mlp tries optimizer "sgd", beta_1 0.8, but beta_1 is of adam'],
+        ),
+        (
+            "search.mnist_cnn",
+            {"architecture": {"filters": {"choices": [[8, 16], [1, 2, 3, 4, 5]]}}},
+            ["search.mnist_cnn tries filters [1, 2, 3, 4, 5], but preprocess.size 28×28 is too small", "32×32"],
+        ),
         ("train.mlp", {"optimizer": "adam", "momentum": 0.9}, ["momentum is of sgd and rmsprop, and adam was chosen"]),
         ("train.mlp", {"optimizer": "sgd", "nesterov": True}, ["nesterov needs momentum"]),
         ("train.mlp", {"activation": "step"}, ["train.mlp.activation: 'step' given", "gradient is 0"]),
@@ -86,6 +136,21 @@ def test_the_shipped_file_is_valid():
         ("train.mlp", {"schedule": {"kind": "piecewise", "boundaries": [5, 3], "factors": [0.1, 0.2]}}, ["rise"]),
         ("train.mlp", {"loss": "mean_squared_error", "label_smoothing": 0.1}, ["label_smoothing is of cross_entropy"]),
         ("train.mlp", {"augment": False, "augmentation": {}}, ["augment is false"]),
+        (
+            "train.mlp",
+            {"schedule": {"kind": "plateau", "patience": 6}, "early_stopping": {"patience": 6}},
+            ["train.mlp: schedule.patience 6 never acts before early_stopping.patience 6"],
+        ),
+        (
+            "train.mlp",
+            {"epochs": 10, "schedule": {"kind": "piecewise", "boundaries": [5, 10], "factors": [0.5, 0.1]}},
+            ["train.mlp.schedule.boundaries: 10 given, and the training ends after 10 epochs"],
+        ),
+        (
+            "train.mlp.initial_weights",
+            "./models/mlp.keras",
+            ["train.mlp.initial_weights: ./models/mlp.keras is what this training writes", "a copy", "@champion"],
+        ),
         ("train.lenet5.recipe", "paper", ["train.lenet5.recipe: 'paper' given", "default, book"]),
         ("promote.registered_model", "a/b", ["promote.registered_model: 'a/b' given"]),
     ],
@@ -94,6 +159,90 @@ def test_what_is_refused(params_file, name, value, words):
     edit_params(params_file, {name: value})
     line = refusal(params_file)
     assert [word for word in words if word not in line] == []
+
+
+def test_weights_of_imagenet_take_colour(params_file):
+    edit_params(params_file, {"models": ["resnet50"], "train.resnet50": {"initial_weights": "imagenet"}})
+    assert "train.resnet50.initial_weights: imagenet takes colour images, and preprocess.size[2] is 1" in refusal(
+        params_file
+    )
+    edit_params(params_file, {"preprocess.size": [28, 28, 3]})
+    read_params(params_file)
+
+
+@pytest.mark.parametrize(
+    ("schedule", "stopping"),
+    [
+        ({"kind": "plateau", "patience": 5}, {"patience": 6}),
+        ({"kind": "plateau", "patience": 6, "growth": 1.5}, {"patience": 6}),
+        ({"kind": "plateau", "patience": 6}, {"patience": 6, "monitor": "val_accuracy"}),
+        ({"kind": "piecewise", "boundaries": [29], "factors": [0.5]}, {}),
+    ],
+)
+def test_schedules_that_act_are_taken(params_file, schedule, stopping):
+    edit_params(params_file, {"train.mlp": {"epochs": 30, "schedule": schedule, "early_stopping": stopping}})
+    values = read_params(params_file).network("mlp")
+    # The search has a number of its own.
+    with_values(values, {"epochs": 2})
+
+
+@pytest.mark.parametrize(("network", "recipe"), [(name, recipe) for name in RECIPES for recipe in RECIPES[name]])
+def test_every_recipe_is_taken(params_file, network, recipe):
+    changes = {"models": [network], "preprocess.size": [67, 67, 3], f"train.{network}": {"recipe": recipe}}
+    edit_params(params_file, changes)
+    read_params(params_file)
+
+
+def test_values_that_only_go_together_can_be_searched_together(params_file):
+    # Without momentum, which is 0, nesterov is refused.
+    space = {"nesterov": {"choices": [True, False]}, "momentum": {"low": 0.5, "high": 0.9}}
+    edit_params(params_file, {"train.mlp.optimizer": "sgd", "search.mlp": {"learning": space}})
+    read_params(params_file)
+    del space["momentum"]
+    edit_params(params_file, {"search.mlp": {"learning": space}})
+    assert "search.mlp tries nesterov true, but nesterov needs momentum" in refusal(params_file)
+
+
+def test_of_very_many_combinations_some_are_checked(params_file):
+    names = ("learning_rate", "beta_1", "beta_2", "epsilon", "weight_decay", "l2", "label_smoothing", "dropout")
+    space = {name: {"choices": [0.1, 0.2, 0.3, 0.4]} for name in names}
+    edit_params(params_file, {"search.mlp": {"learning": space}})
+    read_params(params_file)
+    space["loss"] = {"choices": ["cross_entropy", "mean_squared_error"]}
+    edit_params(params_file, {"search.mlp": {"learning": space}})
+    assert "label_smoothing is of cross_entropy" in refusal(params_file)
+
+
+def test_a_search_is_held_against_the_data(params_file):
+    space = {"batch_size": {"choices": ["auto", 64, 400]}}
+    edit_params(params_file, {"search.mlp": {"learning": space}})
+    params = read_params(params_file)
+    check_data_of(params, "mlp", 400, 10)
+    with pytest.raises(InputError, match=r"^search.mlp tries batch_size 400, but train.mlp.batch_size: 400 given, and"):
+        check_data_of(params, "mlp", 399, 10)
+    edit_params(params_file, {"search.mlp": {"architecture": {"output": {"choices": ["softmax", "sigmoid"]}}}})
+    with pytest.raises(InputError, match=r'^search.mlp tries output "sigmoid", but .* there are 3; set softmax$'):
+        check_data_of(read_params(params_file), "mlp", 400, 3)
+    # Without trials there is no search.
+    edit_params(params_file, {"search.trials": 0})
+    check_data_of(read_params(params_file), "mlp", 400, 3)
+
+
+def test_parts_of_parameters_are_merged(params_file):
+    params = read_params(params_file)
+    changed = with_values(params.network("mlp"), {"schedule.factor": 0.5, "early_stopping.min_delta": 0.1})
+    assert (changed.schedule.kind, changed.schedule.factor) == ("cosine", 0.5)  # 0.05 in the file
+    assert (changed.early_stopping.patience, changed.early_stopping.min_delta) == (6, 0.1)
+    # What is a default keeps the rest of it, too.
+    default = with_values(params.network("resnet20"), {"schedule.warmup": 0.4})
+    assert (default.schedule.kind, default.schedule.warmup, default.schedule.factor) == ("one_cycle", 0.4, 0.01)
+    whole = with_values(params.network("mlp"), {"schedule": {"kind": "step", "every": 3}})
+    assert (whole.schedule.kind, whole.schedule.every) == ("step", 3)
+    origin = origins(params, "mlp", {"schedule.factor": 0.5, "early_stopping": {"patience": 3}}, params_file)
+    assert [name for name, source in origin.items() if source == "search"] == [
+        "schedule.factor",
+        "early_stopping.patience",
+    ]
 
 
 def test_every_finding_is_said_at_once(params_file):

@@ -1,5 +1,6 @@
 """The search, with the real Optuna and objectives that need no training."""
 
+import json
 import tempfile
 from contextlib import nullcontext
 from pathlib import Path
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from darkroom.errors import TrainingError
 from darkroom.networks import MlpParams
-from darkroom.params import Range, SearchParams, SearchSpace
+from darkroom.params import Range, SearchParams, SearchSpace, with_values
 from darkroom.search import Pruned, best_values, kept_study, open_study, search
 
 SPACE = SearchSpace(
@@ -45,6 +46,49 @@ def test_the_networks_own_values_come_first():
     outside = SearchSpace(learning={"learning_rate": Range(low=0.5, high=1.0)})
     (trial,) = run(lambda *_: 1.0, space=outside, trials=1)
     assert 0.5 <= trial.tried["learning_rate"] <= 1.0
+
+
+WIDE = SearchSpace(
+    architecture={"hidden_units": Range(choices=([32], [64, 32], [512, 512]))},
+    learning={
+        "schedule": Range(choices=({"kind": "constant"}, {"kind": "cosine", "factor": 0.05})),
+        "early_stopping.patience": Range(low=2, high=20),
+        "batch_size": Range(low=8, high=64),
+        "epsilon": Range(low=1e-8, high=1e-3, log=True),
+        "augmentation": Range(choices=(None, {"rotation": 5.0})),
+        "optimizer": Range(choices=("adam", "rmsprop")),
+    },
+)
+
+
+def test_lists_mappings_and_parts_of_parameters_are_searched(tmp_path):
+    """Also where the network's own values, auto and null, are none of a range."""
+    values = MlpParams(batch_size="auto")
+
+    def objective(number, tried, report):
+        used = with_values(values, tried)
+        assert (used.schedule.kind, used.early_stopping.patience) == (tried["schedule"]["kind"], patience(tried))
+        return len(tried["hidden_units"]) + used.early_stopping.patience / 100
+
+    def patience(tried):
+        return tried["early_stopping.patience"]
+
+    params = SearchParams(trials=12, seed=1)
+    with kept_study(tmp_path / "study.db", params) as study:
+        trials = search(study, values, WIDE, params, objective)
+    own = trials[0].tried
+    assert own["hidden_units"] == [512, 512]
+    assert own["schedule"] == {"kind": "cosine", "factor": 0.05}
+    assert (patience(own), own["optimizer"], own["augmentation"]) == (20, "adam", None)
+    for trial in trials:
+        assert type(trial.tried["batch_size"]) is int
+        assert type(patience(trial.tried)) is int
+        assert 1e-8 <= trial.tried["epsilon"] <= 1e-3
+    for name in ("hidden_units", "schedule", "augmentation"):
+        assert len({str(trial.tried[name]) for trial in trials}) == len(WIDE.ranges()[name].choices)
+    assert best_values(trials)["hidden_units"] == [32]
+    # What the stages pass on as JSON.
+    assert with_values(values, json.loads(json.dumps(best_values(trials)))).hidden_units == (32,)
 
 
 def test_the_same_seed_tries_the_same_values():

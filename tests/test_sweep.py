@@ -12,11 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mlflow import MlflowClient
 
-from conftest import Project, write_folder
+from conftest import Project, edit_params, write_folder
 from darkroom import cleaning, ladder, manifest, services, sources, sweeping, tracking
 from darkroom.cli import main
 from darkroom.errors import TrainingError
-from darkroom.ladder import Attempt, Outcome
+from darkroom.ladder import Attempt, Outcome, References
 from darkroom.networks import MlpParams, images_per_step
 from darkroom.params import read_params
 from darkroom.stages.preprocess import pack
@@ -173,6 +173,16 @@ def test_a_network_or_a_budget_that_does_not_go_with_the_images(swept, capsys):
     assert "images of 28×28, and alexnet needs at least 67×67" in line
 
 
+def test_an_output_that_does_not_go_with_the_classes(made, monkeypatch, tmp_path, capsys):
+    monkeypatch.chdir(shutil.copytree(made[0], tmp_path / "copy"))
+    description = json.loads(Path("data/prepared/dataset.json").read_text())
+    labels = {"labels": ["a", "b", "c"], "training_counts": {**description["training_counts"], "c": 9}}
+    Path("data/prepared/dataset.json").write_text(json.dumps({**description, **labels}))
+    edit_params(Path("params.yaml"), {"train.mlp.output": "sigmoid"})
+    line = refused(capsys, "sweep", "mlp")
+    assert "train.mlp.output: sigmoid given, which tells two classes apart, and there are 3; set softmax" in line
+
+
 def test_rates_are_read_apart_or_with_commas_and_sorted():
     assert ladder.rates(["1e-3,.1", ".01,", "0.1"], MlpParams()) == (0.1, 0.01, 0.001)
 
@@ -186,7 +196,7 @@ def attempt(rate, *val_losses, loss=None, broke=False):
 
 
 def verdicts(*attempts, untrained=2.4, guessing=2.3):
-    outcome = Outcome(attempts, untrained, guessing)
+    outcome = Outcome(attempts, References(untrained, guessing, max(untrained, guessing)))
     return [outcome.verdict(attempt) for attempt in attempts]
 
 
@@ -211,8 +221,13 @@ def test_a_validation_loss_that_batch_norm_or_a_training_loss_that_penalties_rai
     assert verdicts(*rates) == ["best", "too slow", "too slow"]
 
 
+def test_a_training_loss_of_its_own_scale_is_held_against_its_own_references():
+    outcome = Outcome((attempt(1, 9.0, loss=0.18), attempt(0.1, 3.0, loss=0.085)), References(2.4, 2.3, 0.09))
+    assert outcome.diverging == (1,)
+
+
 def test_without_a_rate_that_learns():
-    outcome = Outcome((attempt(10, broke=True), attempt(1, 9.0)), 2.4, 2.3)
+    outcome = Outcome((attempt(10, broke=True), attempt(1, 9.0)), References(2.4, 2.3, 2.4))
     assert outcome.best is None
     assert [row["verdict"] for row in outcome.rows()] == ["diverges", "diverges"]
     assert ladder.shortened(outcome.rows()[0])["val_loss"] == ""

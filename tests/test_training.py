@@ -1,6 +1,8 @@
 """Training at toy scale, with the real Keras."""
 
 import re
+import time
+from contextlib import suppress
 from dataclasses import replace
 
 import numpy as np
@@ -10,9 +12,11 @@ import pytest
 from conftest import draw
 from darkroom import inference, models, training
 from darkroom.augment import Augmenter
+from darkroom.backend import keras, make_reproducible
 from darkroom.batches import TrainingBatches
 from darkroom.datasets import Split
 from darkroom.errors import TrainingError
+from darkroom.models import inception
 from darkroom.networks import (
     NETWORKS,
     PARAMS,
@@ -22,7 +26,9 @@ from darkroom.networks import (
     MnistCnnParams,
     ScheduleParams,
 )
+from darkroom.params import read_params, with_values
 from darkroom.sections import AugmentationParams
+from darkroom.stages import interrupted
 from test_models import description
 
 SOME = AugmentationParams(rotation=10, shift=0.1, scale=0.1, horizontal_flip=True)
@@ -65,6 +71,16 @@ def test_the_best_epoch_is_the_one_whose_weights_are_kept(data):
     loss = -np.log(probabilities[np.arange(32), data[1].classes]).mean()
     assert loss == pytest.approx(trained.best["val_loss"], rel=1e-4)
     assert min(epoch["val_loss"] for epoch in trained.history) < trained.best["val_loss"]
+
+
+@pytest.mark.parametrize(
+    "settings", [{"label_smoothing": 0.5}, {"loss": "mean_squared_error"}, {"l2": 0.1}], ids=lambda of: next(iter(of))
+)
+def test_the_validation_loss_is_cross_entropy_whatever_is_trained_with(data, settings):
+    trained = fit("mlp", MlpParams(hidden_units=(8,), epochs=1, **settings), data)
+    probabilities = inference.probabilities(trained.model, data[1].images)
+    loss = -np.log(probabilities[np.arange(32), data[1].classes]).mean()
+    assert trained.history[0]["val_loss"] == pytest.approx(loss, rel=1e-4)
 
 
 def test_early_stopping_ends_the_run(data):
@@ -151,47 +167,68 @@ class Killed(Exception):  # noqa: N818
     """What ends a training from outside."""
 
 
+SMALL_CNN = {"epochs": 6, "dropout": 0.3, "batch_size": 16, "filters": (4, 8)}
+PLATEAU = ScheduleParams(kind="plateau", factor=0.5, patience=1, growth=1.5)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("settings", "at"),
+    ("network", "settings", "at"),
     [
-        ({"optimizer": "adam", "schedule": ScheduleParams(kind="plateau", factor=0.5, patience=1, growth=1.5)}, 3),
-        ({"optimizer": "sgd", "momentum": 0.9, "schedule": ScheduleParams(kind="one_cycle"), "batch_norm": "after"}, 1),
-        ({"learning_rate": 1.0, "early_stopping": EarlyStoppingParams(patience=2)}, 2),
+        ("mnist_cnn", {**SMALL_CNN, "optimizer": "adam", "schedule": PLATEAU}, 3),
+        (
+            "mnist_cnn",
+            {
+                **SMALL_CNN,
+                "optimizer": "sgd",
+                "momentum": 0.9,
+                "schedule": ScheduleParams(kind="one_cycle"),
+                "batch_norm": "after",
+            },
+            1,
+        ),
+        ("mnist_cnn", {**SMALL_CNN, "learning_rate": 1.0, "early_stopping": EarlyStoppingParams(patience=2)}, 2),
+        ("mnist_cnn", {**SMALL_CNN, "precision": "bfloat16", "class_weights": "balanced", "schedule": PLATEAU}, 2),
+        # With both side classifiers.
+        pytest.param("inception", {"epochs": 3, "batch_size": 8, "schedule": PLATEAU}, 2, marks=pytest.mark.large),
     ],
 )
-def test_an_interrupted_training_ends_with_the_same_weights(data, tmp_path, settings, at):
-    values = MnistCnnParams(epochs=6, dropout=0.3, batch_size=16, filters=(4, 8), **settings)
-    undisturbed = fit("mnist_cnn", values, data, augmentation=SOME)
-    checkpoint = tmp_path / "training.npz"
+def test_an_interrupted_training_ends_with_the_same_weights(tmp_path, network, settings, at):
+    values = PARAMS[network](**settings)
+    size = max(28, values.smallest_side)
+    every = split(64 if network == "mnist_cnn" else 16, size=size)
+    # Twice as many of one class, so that balanced weights differ from 1.
+    some = np.flatnonzero((every.classes == 0) | (np.arange(len(every.classes)) % 4 == 1))
+    data = Split(every.images[some], every.classes[some], every.manifest), split(16, 1000, size)
 
-    def killer(epoch, _):
-        if epoch == at:
-            raise Killed
-
-    def run(*on_epoch):
+    def run(*on_epoch, checkpoint=None):
         return training.train(
-            "mnist_cnn",
+            network,
             values,
-            description((28, 28, 1), 2),
+            description((size, size, 1), 2),
             data,
             seed=0,
             augmentation=SOME,
             on_epoch=on_epoch,
             checkpoint=checkpoint,
+            say=said.append,
         )
 
+    def killer(epoch, _):
+        if epoch == at:
+            raise Killed
+
+    said, told = [], []
+    undisturbed = run()
     with pytest.raises(Killed):
-        run(killer)
-    told = []
-    resumed = run(lambda epoch, _: told.append(epoch))
+        run(killer, checkpoint=tmp_path / "training.npz")
+    said.clear()
+    resumed = run(lambda epoch, _: told.append(epoch), checkpoint=tmp_path / "training.npz")
     assert told[0] == at
+    assert said[0] == f"goes on after epoch {at} of {values.epochs}, where it was interrupted"
     assert resumed.best_epoch == undisturbed.best_epoch
-    ignored = {"seconds"}
     for one, other in zip(resumed.history, undisturbed.history, strict=True):
-        assert {k: v for k, v in one.items() if k not in ignored} == {
-            k: v for k, v in other.items() if k not in ignored
-        }
+        assert {**one, "seconds": 0} == {**other, "seconds": 0}
     for one, other in zip(resumed.model.get_weights(), undisturbed.model.get_weights(), strict=True):
         assert np.array_equal(one, other)
 
@@ -218,6 +255,42 @@ def test_a_training_that_had_ended_is_not_run_again(data, tmp_path):
         assert np.array_equal(one, other)
 
 
+def test_the_name_of_an_interrupted_training_stands_for_all_that_it_depends_on(project):
+    params, of_data = read_params(), description((28, 28, 1), 2)
+    values, network = params.network("mlp"), network_of_one_weight(0.0)
+
+    def name(values=values, of_data=of_data, params=params, weights=network):
+        return interrupted.file_of("train", "mlp", params, values, of_data, interrupted.digest_of(weights))
+
+    assert name() == name()
+    assert name().parent == project.root / ".darkroom" / "train"
+    other_seed = params.model_copy(update={"train": params.train.model_copy(update={"seed": 1})})
+    others = [
+        name(with_values(values, {"dropout": 0.1})),
+        name(of_data=replace(of_data, digest="other images")),
+        name(params=other_seed),
+        name(weights=network_of_one_weight(1.0)),
+        name(weights=None),
+    ]
+    assert len({name(), *others}) == 6
+
+
+def network_of_one_weight(weight):
+    inputs = keras.Input((1,))
+    model = keras.Model(inputs, keras.layers.Dense(1, use_bias=False)(inputs))
+    model.set_weights([np.array([[weight]])])
+    return model
+
+
+def test_a_checkpoint_is_kept_until_the_work_is_done_or_can_only_fail(tmp_path):
+    for error, kept in ((KeyboardInterrupt, True), (OSError, True), (TrainingError, False), (None, False)):
+        with suppress(KeyboardInterrupt, OSError, TrainingError), interrupted.kept_checkpoint(tmp_path / "mlp") as path:
+            path.write_bytes(b"")
+            if error:
+                raise error
+        assert path.exists() == kept
+
+
 def test_enough_ends_a_training_in_order(data):
     def enough(epoch, _):
         if epoch == 1:
@@ -236,6 +309,8 @@ def test_a_whole_step_at_the_published_size(network, batch_size):
     pixels = np.random.default_rng(0).integers(0, 256, (batch_size, *size), dtype=np.uint8)
     images = Split(pixels, np.arange(batch_size), pd.DataFrame())
     values = PARAMS[network](epochs=1, batch_size=batch_size, augment=False)
+    # With the weights that the training begins with.
+    make_reproducible(0)
     before = training.build_model(network, values, description(size, classes)).get_layer("output").get_weights()[0]
     trained = training.train(network, values, description(size, classes), (images, images), seed=0, augmentation=NONE)
     assert np.isfinite(trained.history[0]["loss"])
@@ -245,18 +320,26 @@ def test_a_whole_step_at_the_published_size(network, batch_size):
 
 @pytest.mark.slow
 @pytest.mark.large
-def test_side_classifiers_help_to_train_and_are_gone_afterwards(tmp_path):
+@pytest.mark.parametrize("weight", [0.3, 0.7])
+def test_side_classifiers_help_to_train_and_are_gone_afterwards(tmp_path, monkeypatch, weight):
+    # Without anything random, so that the losses of the first step can be computed beside it.
+    monkeypatch.setattr(inception, "AUXILIARY_DROPOUT", 0.0)
     size = 65
-    images = split(8, size=size)
-    values = PARAMS["inception"](epochs=1, batch_size=8)
-    whole = training.build_model("inception", values, description((size, size, 1), 2))
-    assert len(whole.outputs) == 3
-    trained = training.train(
-        "inception", values, description((size, size, 1), 2), (images, images), seed=0, augmentation=NONE
+    images, about = split(8, size=size), description((size, size, 1), 2)
+    values = PARAMS["inception"](
+        epochs=1, batch_size=8, dropout=0.0, augment=False, auxiliary_weight=weight, learning_rate=1e-4
     )
-    # Three losses of about ln 2, two of them with weight .3.
-    assert trained.history[0]["loss"] == pytest.approx(1.6 * np.log(2), rel=0.3)
-    assert trained.history[0]["val_loss"] < trained.history[0]["loss"]
+    make_reproducible(0)
+    whole = training.build_model("inception", values, about)
+    main, *sides = (
+        -np.log(np.asarray(answers)[np.arange(8), images.classes]).mean() for answers in whole(images.images)
+    )
+    trained = training.train("inception", values, about, (images, images), seed=0, augmentation=NONE)
+    assert len(sides) == 2
+    assert trained.history[0]["loss"] == pytest.approx(main + weight * sum(sides), rel=1e-4)
+    probabilities = inference.probabilities(trained.model, images.images)
+    alone = -np.log(probabilities[np.arange(8), images.classes]).mean()
+    assert trained.history[0]["val_loss"] == pytest.approx(alone, rel=1e-3)
     assert not [layer.name for layer in trained.model.layers if layer.name.startswith("side_")]
     trained.save(tmp_path / "inception.keras")
     assert len(inference.load(tmp_path / "inception.keras").outputs) == 1
@@ -272,13 +355,55 @@ def test_a_bfloat16_training_makes_a_float32_network(data):
     assert loss == pytest.approx(trained.best["val_loss"], rel=0.02)
 
 
-def test_the_estimate_is_said_once_and_near(data):
+def estimated(line):
+    """The seconds of an epoch and of all, of a line that was said."""
+    times = r"about ([\d.]+) s an epoch, ([\d.]+) s for [\w ]+"
+    found = re.fullmatch(rf"{times}, ([\d.]+) GiB of memory \(measured on (an epoch|20 steps)\)", line)
+    assert float(found[3]) > 0.1
+    return float(found[1]), float(found[2])
+
+
+@pytest.mark.parametrize("batch_size", [pytest.param(2, marks=pytest.mark.slow), "full"])
+def test_where_epochs_are_short_a_whole_one_is_measured(data, batch_size):
+    """With all that comes between two epochs, and where an epoch is one step."""
     said = []
-    values = MlpParams(hidden_units=(8,), epochs=3, batch_size=2)
-    training.train("mlp", values, description((28, 28, 1), 2), data, seed=0, augmentation=NONE, say=said.append)
+    values = MlpParams(hidden_units=(8,), epochs=4, batch_size=batch_size)
+    begun = time.perf_counter()
+    trained = training.train(
+        "mlp",
+        values,
+        description((28, 28, 1), 2),
+        data,
+        seed=0,
+        augmentation=NONE,
+        say=said.append,
+        on_epoch=[lambda *_: time.sleep(0.2)],
+        trials=5,
+    )
+    seconds = time.perf_counter() - begun
+    assert len(trained.history) == 4
     (line,) = said
-    assert re.fullmatch(r"about [\d.]+ s an epoch, [\d.]+ s for 3, [\d.]+ GiB of memory \(measured on 20 steps\)", line)
-    assert float(line.split(" GiB")[0].split()[-1]) > 0.1
+    assert "for 5 trials of 4, " in line
+    assert "(measured on an epoch)" in line
+    epoch, total = estimated(line)
+    assert 0.2 <= epoch < seconds / 2
+    assert total == pytest.approx(5 * 4 * epoch, abs=1.1)  # rounded to .1 an epoch
+
+
+@pytest.mark.slow
+def test_where_epochs_are_long_steps_of_the_first_are_measured(monkeypatch):
+    monkeypatch.setattr(training, "LONG_EPOCH", 0.0)
+    said, images = [], split(512)
+    values = MnistCnnParams(epochs=3, batch_size=16, augment=False)
+    trained = training.train(
+        "mnist_cnn", values, description((28, 28, 1), 2), (images, images), seed=0, augmentation=NONE, say=said.append
+    )
+    (line,) = said
+    assert "for 3, " in line
+    assert "(measured on 20 steps)" in line
+    _, total = estimated(line)
+    later = 3 * np.mean([epoch["seconds"] for epoch in trained.history[1:]])
+    assert later / 3 < total < later * 3
 
 
 @pytest.mark.parametrize(

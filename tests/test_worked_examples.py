@@ -294,8 +294,31 @@ def test_l2_takes_its_share_of_every_kernel_but_the_last():
         np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6)
     penalty = l2 * sum((weight**2).sum() for weight, extra in zip(before, penalised, strict=True) if extra)
     assert trained.history[0]["loss"] == pytest.approx(error(before, data) + penalty, rel=1e-4)
-    # Validation is not told of the penalty.
-    assert trained.history[0]["val_loss"] == pytest.approx(error(trained.model.get_weights(), data), rel=1e-4)
+    # Validation is told neither of the penalty nor of the squared error: its loss is cross-entropy.
+    answers = forward(trained.model.get_weights(), normalised(data.images))[-1][:, 0]
+    entropy = -np.log(np.where(data.classes, answers, 1 - answers)).mean()
+    assert trained.history[0]["val_loss"] == pytest.approx(entropy, rel=1e-4)
+
+
+def test_weight_decay_takes_its_share_of_every_kernel():
+    rate, decay = 0.5, 0.05
+    trained, before, data = trained_and_before(optimizer="sgd", learning_rate=rate, weight_decay=decay, epochs=1)
+    gradients = backward(before, normalised(data.images), data.classes[:, None])
+    for found, weight, gradient in zip(trained.model.get_weights(), before, gradients, strict=True):
+        expected = weight - rate * gradient - rate * decay * weight * (weight.ndim > 1)
+        np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6)
+    # It is no part of the loss, as a penalty would be.
+    assert trained.history[0]["loss"] == pytest.approx(error(before, data), rel=1e-4)
+
+
+def test_a_gradient_is_cut_to_a_length():
+    rate, longest = 0.5, 0.01
+    trained, before, data = trained_and_before(optimizer="sgd", learning_rate=rate, clip_norm=longest, epochs=1)
+    gradients = backward(before, normalised(data.images), data.classes[:, None])
+    length = float(np.sqrt(sum((gradient**2).sum() for gradient in gradients)))
+    assert length > 2 * longest
+    for found, weight, gradient in zip(trained.model.get_weights(), before, gradients, strict=True):
+        np.testing.assert_allclose(found - weight, -rate * gradient * longest / length, rtol=1e-3, atol=1e-7)
 
 
 # The learning rate

@@ -8,7 +8,7 @@ from darkroom import models, training
 from darkroom.backend import keras
 from darkroom.datasets import Description
 from darkroom.errors import InputError
-from darkroom.networks import NETWORKS, PARAMS, Network, NetworkParams
+from darkroom.networks import NETWORKS, PARAMS, Network, NetworkParams, check_classes
 
 
 def networks() -> Iterator[dict[str, Any]]:
@@ -32,8 +32,9 @@ def built(network: Network, values: NetworkParams, size: tuple[int, int, int], c
     """Build a network for images of a size, as it will be saved.
 
     Raises:
-        InputError: the size is too small.
+        InputError: the size is too small, or the output is not for so many classes.
     """
+    check_classes(network, values, classes)
     if min(size[:2]) < values.smallest_side:
         needed = shown((values.smallest_side, values.smallest_side))
         raise InputError(f"{shown(size)} is too small for {network}, which needs at least {needed}; give a larger one")

@@ -8,8 +8,8 @@ from pathlib import Path
 from darkroom import lineage, repository, services
 from darkroom.errors import InputError
 from darkroom.files import read_json, write_text
-from darkroom.networks import Network, NetworkParams, check_data
-from darkroom.params import Params, read_params
+from darkroom.networks import Network, NetworkParams
+from darkroom.params import Params, check_data_of, read_params
 
 DECIDE_ANEW = "dvc repro --force --single-item promote"
 
@@ -39,7 +39,7 @@ def check_inputs(path: str | Path = "params.yaml") -> str:
     rows = manifest.with_splits(manifest.build(samples(params.data)), params.preprocess)
     training_images = int((rows["split"] == "train").sum())
     for network in params.models:
-        check_data(network, params.network(network), training_images, rows["label"].nunique())
+        check_data_of(params, network, training_images, rows["label"].nunique())
         _check_weights(network, params.network(network).initial_weights)
     write_text(remembered, seen)
     return f"params.yaml and data are in order: {len(rows)} images in {rows['label'].nunique()} classes"
@@ -51,7 +51,7 @@ def _check_weights(network: Network, name: str | None) -> None:
         return
     raise InputError(
         f"train.{network}.initial_weights: {name} does not exist; name a file that Darkroom saved, such as "
-        f"models/{network}.keras, an address models:/NAME@champion, or imagenet"
+        f"a copy of models/{network}.keras, an address models:/NAME@champion, or imagenet"
     )
 
 
@@ -64,6 +64,7 @@ def _fingerprint(params: Params) -> str:
         params.preprocess.seed,
         params.preprocess.split.model_dump(),
         [_of_network(params.network(name)) for name in params.models],
+        [params.space(name).model_dump(mode="json") for name in params.models if params.search.trials],
     ]
     if params.data.source == "folder":
         for sample in samples(params.data):

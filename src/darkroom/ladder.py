@@ -60,14 +60,23 @@ class Attempt:
 
 
 @dataclass(frozen=True)
+class References:
+    """The losses of what knows nothing, which those of the rates are held against."""
+
+    untrained: float
+    """Validation loss of the network before training, the same for each rate."""
+    guessing: float
+    """Validation loss of giving each class the same probability: ln(classes)."""
+    training: float
+    """The higher one of both, as a training loss, which may be another one than cross-entropy."""
+
+
+@dataclass(frozen=True)
 class Outcome:
     """What came of all rates, and what they are held against."""
 
     attempts: tuple[Attempt, ...]
-    untrained: float
-    """Validation loss of the network before training, the same for each rate."""
-    guessing: float
-    """Validation loss of giving each class the same probability: ln(classes) for cross-entropy."""
+    references: References
 
     @property
     def best(self) -> Attempt | None:
@@ -94,8 +103,9 @@ class Outcome:
         """
         if attempt.broke:
             return True
-        last = attempt.epochs[-1]
-        return min(last["loss"], last["val_loss"]) > (1 + MARGIN) * max(self.untrained, self.guessing)
+        last, of = attempt.epochs[-1], self.references
+        above = last["val_loss"] > (1 + MARGIN) * max(of.untrained, of.guessing)
+        return above and last["loss"] > (1 + MARGIN) * of.training
 
     def verdict(self, attempt: Attempt) -> Verdict:
         """Say what is to be thought of a rate."""
@@ -105,7 +115,7 @@ class Outcome:
         if attempt is best:
             return "best"
         lowest = best.epochs[-1]["val_loss"]
-        if attempt.epochs[-1]["val_loss"] - lowest <= MARGIN * (self.untrained - lowest):
+        if attempt.epochs[-1]["val_loss"] - lowest <= MARGIN * (self.references.untrained - lowest):
             return "close"
         return "too slow" if attempt.rate < best.rate else "too high"
 
@@ -130,7 +140,7 @@ class Outcome:
                 "val_loss": attempt.last("val_loss"),
                 "val_accuracy": attempt.last("val_accuracy"),
                 "verdict": self.verdict(attempt),
-                "val_losses": [self.untrained, *(epoch["val_loss"] for epoch in attempt.epochs)],
+                "val_losses": [self.references.untrained, *(epoch["val_loss"] for epoch in attempt.epochs)],
             }
             for attempt in self.attempts
         ]

@@ -179,6 +179,13 @@ class NetworkParams(Section):
             raise ValueError(f"trainable {self.trainable} needs initial_weights: chance is nothing to keep; name them")
         if self.augmentation is not None and not self.augment:
             raise ValueError("augmentation is given, and augment is false; take one of them")
+        schedule, stopping = self.schedule, self.early_stopping
+        never_acts = schedule.kind == "plateau" and schedule.growth == 1 and schedule.patience >= stopping.patience
+        if never_acts and stopping.monitor == "val_loss":
+            raise ValueError(
+                f"schedule.patience {schedule.patience} never acts before early_stopping.patience {stopping.patience} "
+                "ends the training; make it smaller"
+            )
         return self
 
     on_imagenet: ClassVar[bool] = False
@@ -382,6 +389,21 @@ def images_per_step(values: NetworkParams, images: int) -> int:
     raise ValueError(f"batch_size {values.batch_size!r}")  # params refuse this
 
 
+def check_classes(network: Network, values: NetworkParams, classes: int) -> None:
+    """Check that a network can tell so many classes apart.
+
+    Raises:
+        InputError: there is one class, or more than two for a sigmoid unit.
+    """
+    if classes < 2:  # noqa: PLR2004
+        raise InputError(f"{network}: the data has one class; a classifier needs two, add images of another")
+    if values.output == "sigmoid" and classes > 2:  # noqa: PLR2004
+        raise InputError(
+            f"train.{network}.output: sigmoid given, which tells two classes apart, and there are {classes}; "
+            "set softmax"
+        )
+
+
 def check_data(network: Network, values: NetworkParams, images: int, classes: int) -> None:
     """Check what a training needs of its data.
 
@@ -394,13 +416,7 @@ def check_data(network: Network, values: NetworkParams, images: int, classes: in
     Raises:
         InputError: there is one class, more than two for a sigmoid unit, or a batch that is larger than the data.
     """
-    if classes < 2:  # noqa: PLR2004
-        raise InputError(f"{network}: the data has one class; a classifier needs two, add images of another")
-    if values.output == "sigmoid" and classes > 2:  # noqa: PLR2004
-        raise InputError(
-            f"train.{network}.output: sigmoid given, which tells two classes apart, and the data has {classes}; "
-            "set softmax"
-        )
+    check_classes(network, values, classes)
     if (size := images_per_step(values, images)) > images:
         raise InputError(
             f"train.{network}.batch_size: {size} given, and there are {images} training images; "

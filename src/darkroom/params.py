@@ -4,20 +4,23 @@ Nothing heavy is imported here, so that a misspelt key is refused within a fract
 """
 
 import difflib
+import itertools
 import json
+import math
+import random
 import types
 import typing
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field, JsonValue, ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from darkroom.errors import InputError
 from darkroom.files import read_json
-from darkroom.networks import NETWORKS, Network, NetworkParams, TrainParams
+from darkroom.networks import NETWORKS, Network, NetworkParams, TrainParams, check_data
 from darkroom.recipes import with_recipe
 from darkroom.sections import AugmentationParams, Count, Fraction, Name, Section, Seed
 
@@ -77,11 +80,15 @@ class Range(Section):
     low: float | None = None
     high: float | None = None
     log: bool = False
-    choices: tuple[str | int | float | bool, ...] | None = None
+    choices: tuple[JsonValue, ...] | None = None
+    """Whatever the parameter takes: numbers, words, null, lists, or mappings such as a whole ``schedule``."""
 
 
 class SearchSpace(Section):
-    """The parameters that the search may turn, in the three groups in which one thinks about them."""
+    """The parameters that the search may turn, in the three groups in which one thinks about them.
+
+    A part of a parameter has a dotted name, such as ``schedule.warmup``.
+    """
 
     architecture: dict[str, Range] = Field(default={})
     learning: dict[str, Range] = Field(default={})
@@ -209,7 +216,7 @@ def _lines(error: ValidationError, path: str) -> Iterable[str]:
         name = _dotted(location)
         match finding["type"]:
             case "extra_forbidden":
-                known = _known_keys(location[:-1])
+                known = _known_keys(Params, location[:-1])
                 yield f"{path}: {name}: unknown key{_suggestion(str(location[-1]), known)}"
             case "missing":
                 yield f"{path}: {name}: missing; add it (its comments in the shipped params.yaml say what it means)"
@@ -230,9 +237,8 @@ def _dotted(location: Iterable[int | str]) -> str:
     return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location).lstrip(".")
 
 
-def _known_keys(location: Iterable[int | str]) -> list[str]:
-    """The keys that the section at this place of params.yaml has."""
-    section: type[BaseModel] = Params
+def _known_keys(section: type[BaseModel], location: Iterable[int | str]) -> list[str]:
+    """The keys that the section at this place within another one has."""
     for part in location:
         fields = {field.alias or name: field.annotation for name, field in section.model_fields.items()}
         found = [kind for kind in _leaves(fields.get(str(part))) if issubclass(kind, BaseModel)]
@@ -264,13 +270,15 @@ def _check_together(params: Params, path: str) -> None:
     if repeated:
         raise InputError(f"{path}: models names {', '.join(sorted(repeated))} twice; name each network once")
     for name in params.models:
-        _check_size(params, name, path)
+        _check_size(params, name, params.network(name), path)
+        _check_weights(params, name, path)
+        _check_boundaries(params, name, path)
         check_space(params, name, path)
 
 
-def _check_size(params: Params, name: Network, path: str) -> None:
+def _check_size(params: Params, name: Network, values: NetworkParams, path: str) -> None:
     height, width, _ = params.preprocess.size
-    smallest = params.network(name).smallest_side
+    smallest = values.smallest_side
     if min(height, width) < smallest:
         raise InputError(
             f"{path}: preprocess.size {height}×{width} is too small for {name}, which needs at least "
@@ -278,26 +286,125 @@ def _check_size(params: Params, name: Network, path: str) -> None:
         )
 
 
-def check_space(params: Params, name: Network, path: str = "params.yaml") -> None:
-    """Check that each searched parameter exists, and that its network takes every value that may be tried."""
+def _check_weights(params: Params, name: Network, path: str) -> None:
+    """Check that the weights to begin with are not those that this training writes, and take the images' channels."""
+    weights, channels = params.network(name).initial_weights, params.preprocess.size[2]
+    place = f"{path}: train.{name}.initial_weights"
+    own = Path("models") / f"{name}.keras"
+    if weights is not None and Path(weights).resolve() == own.resolve():
+        raise InputError(
+            f"{place}: {weights} is what this training writes, so DVC deletes it first; name a copy of it elsewhere, "
+            f"or an address such as models:/{params.promote.registered_model}@champion"
+        )
+    if weights == "imagenet" and channels != 3:  # noqa: PLR2004
+        raise InputError(f"{place}: imagenet takes colour images, and preprocess.size[2] is {channels}; set 3")
+
+
+def _check_boundaries(params: Params, name: Network, path: str) -> None:
+    """Check that a training reaches every boundary of its schedule; a trial of the search may end before."""
     values = params.network(name)
-    groups = params.space(name)
-    seen: set[str] = set()
+    late = [boundary for boundary in values.schedule.boundaries if boundary >= values.epochs]
+    if late:
+        raise InputError(
+            f"{path}: train.{name}.schedule.boundaries: {late[0]} given, and the training ends after "
+            f"{values.epochs} epochs; give smaller ones, or more epochs"
+        )
+
+
+def check_space(params: Params, name: Network, path: str = "params.yaml") -> None:
+    """Check that each searched parameter exists, and that its network takes what may be tried, alone and together."""
+    values = params.network(name)
+    places: dict[str, str] = {}
     for group in SearchSpace.model_fields:
-        for key, tried in getattr(groups, group).items():
+        for key, tried in getattr(params.space(name), group).items():
             place = f"{path}: search.{name}.{group}.{key}"
             if key == "epochs":
                 raise InputError(f"{place}: the search has its own number, search.epochs; take epochs out of the space")
-            if key not in type(values).model_fields:
-                raise InputError(f"{place}: {name} has no such parameter{_suggestion(key, type(values).model_fields)}")
-            if key in seen:
+            _check_name(values, key, name, place)
+            if key in places:
                 raise InputError(f"{place}: named in two groups; keep one")
-            seen.add(key)
+            places[key] = place
             for value in _extremes(tried, place):
-                try:
-                    with_values(values, {key: value})
-                except InputError as error:
-                    raise InputError(f"{place}: {str(error).partition(': ')[2]}") from None
+                _check_alone(values, key, value, place)
+    for key, place in places.items():
+        if (whole := key.partition(".")[0]) in places and whole != key:
+            raise InputError(f"{place}: {whole}, of which it is a part, is searched as well; keep one")
+    for tried in combinations(params.space(name)):
+        try:
+            _check_size(params, name, with_values(values, tried), path)
+        except InputError as error:
+            raise InputError(f"{path}: search.{name} tries {_shown(tried)}, but {_without(error, path)}") from None
+
+
+def check_data_of(params: Params, name: Network, images: int, classes: int) -> None:
+    """Check what a network's training, and its search if there is one, need of the data.
+
+    Args:
+        params: the whole of params.yaml.
+        name: the network.
+        images: how many there are to train on.
+        classes: how many.
+
+    Raises:
+        InputError: see ``networks.check_data``.
+    """
+    values = params.network(name)
+    check_data(name, values, images, classes)
+    if not params.search.trials:
+        return
+    for tried in combinations(params.space(name)):
+        try:
+            check_data(name, with_values(values, tried), images, classes)
+        except InputError as error:
+            raise InputError(f"search.{name} tries {_shown(tried)}, but {error}") from None
+
+
+def combinations(space: SearchSpace) -> Iterator[dict[str, Any]]:
+    """Yield what may be tried together: all ends of ranges and all choices, or some of very many combinations."""
+    values = {name: _extremes(tried, name) for name, tried in space.ranges().items()}
+    if not values:
+        return
+    if math.prod(len(each) for each in values.values()) <= COMBINATIONS:
+        for together in itertools.product(*values.values()):
+            yield dict(zip(values, together, strict=True))
+        return
+    generator = random.Random(0)  # noqa: S311 - no secret
+    for _ in range(COMBINATIONS):
+        yield {name: generator.choice(each) for name, each in values.items()}
+
+
+def _check_name(values: NetworkParams, key: str, name: Network, place: str) -> None:
+    """Check that a network has a parameter, or a part of one that is set."""
+    section: Any = values
+    for number, part in enumerate(parts := key.split(".")):
+        if not isinstance(section, Section):
+            whole = ".".join(parts[:number])
+            raise InputError(f"{place}: train.{name}.{whole} has no parts; give choices for {whole} as a whole")
+        if part not in type(section).model_fields:
+            raise InputError(f"{place}: {name} has no such parameter{_suggestion(part, type(section).model_fields)}")
+        section = getattr(section, part)
+
+
+def _check_alone(values: NetworkParams, key: str, value: Any, place: str) -> None:
+    """Check one value; whether it goes with those of other parameters is another question."""
+    try:
+        with_values(values, {key: value})
+    except InputError as error:
+        if str(error).startswith(key):
+            raise InputError(f"{place}{str(error).removeprefix(key)}") from None
+
+
+def _without(error: InputError, path: str) -> str:
+    """Return an error's text without a place that the line has already."""
+    return str(error).removeprefix(f"{path}: ").removeprefix(": ")
+
+
+def _shown(tried: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name} {json.dumps(value)}" for name, value in tried.items())
+
+
+COMBINATIONS = 1000
+"""So many combinations of a search space are checked at most."""
 
 
 def _extremes(tried: Range, place: str) -> tuple[Any, ...]:
@@ -317,16 +424,44 @@ def _extremes(tried: Range, place: str) -> tuple[Any, ...]:
 def with_values(values: NetworkParams, changes: Mapping[str, Any]) -> NetworkParams:
     """Return a network's values with some of them changed, checked anew.
 
+    Args:
+        values: the network's own.
+        changes: new values; a dotted name, such as ``schedule.warmup``, changes a part of a parameter.
+
     Raises:
         InputError: a name is unknown or a value is not allowed; the text begins with the parameter's name.
     """
     try:
         # What was not set stays unset, so that a default that goes with the old optimizer does not stop the new one.
-        own = values.model_dump(mode="json", exclude_unset=True)
-        return type(values).model_validate_json(json.dumps({**own, **changes}))
+        changed = values.model_dump(mode="json", exclude_unset=True)
+        for name, value in changes.items():
+            whole, _, part = name.partition(".")
+            if part and whole not in changed:
+                changed[whole] = getattr(values, whole).model_dump(mode="json", exclude_unset=True)
+            (changed[whole] if part else changed)[part or whole] = value
+        return type(values).model_validate_json(json.dumps(changed))
     except ValidationError as error:
         finding = error.errors(include_url=False)[0]
-        raise InputError(f"{_dotted(finding['loc'])}: {_expected(finding['input'], finding['msg'])}") from None
+        what = _expected(finding["input"], finding["msg"])
+        if finding["type"] == "extra_forbidden":
+            *outer, last = finding["loc"]
+            what = f"unknown key{_suggestion(str(last), _known_keys(type(values), outer))}"
+        raise InputError(f"{_dotted(finding['loc'])}: {what}") from None
+
+
+def value_of(values: NetworkParams, name: str) -> Any:
+    """Return a parameter, or a part of one, by its name in a search space."""
+    value: Any = values
+    for part in name.split("."):
+        value = getattr(value, part)
+    return value
+
+
+def is_whole(values: NetworkParams, name: str) -> bool:
+    """Say whether a parameter is a whole number, if it is a number."""
+    whole, _, part = name.rpartition(".")
+    section = value_of(values, whole) if whole else values
+    return int in _leaves(type(section).model_fields[part].annotation)
 
 
 def read_best_params(path: str | Path) -> dict[str, Any]:
@@ -346,10 +481,10 @@ def flattened(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 def origins(params: Params, name: Network, best: Mapping[str, Any], path: str | Path = "params.yaml") -> dict[str, str]:
     """Say for each parameter of a network, nested ones with dotted names, where its effective value comes from."""
     section = (_read_yaml(Path(path)).get("train") or {}).get(name) or {}
-    written, filled = flattened(section), flattened(with_recipe(name, section))
+    written, filled, found = flattened(section), flattened(with_recipe(name, section)), flattened(best)
     return {
         key: "search"
-        if key in best
+        if key in found
         else "params.yaml"
         if key in written
         else f"recipe {params.network(name).recipe}"

@@ -1,5 +1,6 @@
 """Hyperparameter search; the only place that imports optuna."""
 
+import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,7 +15,8 @@ from optuna.trial import TrialState
 
 from darkroom.errors import TrainingError
 from darkroom.networks import NetworkParams
-from darkroom.params import Range, SearchParams, SearchSpace
+from darkroom.params import Range, SearchParams, SearchSpace, is_whole, value_of
+from darkroom.sections import Section
 
 Study = optuna.Study
 Pruned = optuna.TrialPruned
@@ -24,6 +26,7 @@ Objective = Callable[[int, dict[str, Any], Report], float]
 """Takes a trial's number, from 0, the values to try and where to report; returns the lowest validation loss."""
 
 DIVERGED = "diverged"
+TRIED = "tried"
 
 
 @dataclass(frozen=True)
@@ -77,7 +80,7 @@ def search(
 
     Args:
         study: from ``kept_study``.
-        values: the network's own parameters; they say which searched ones are whole numbers.
+        values: the network's own parameters.
         space: what may be turned.
         params: budget, seed and pruning.
         objective: trains one trial.
@@ -93,6 +96,7 @@ def search(
             study.enqueue_trial(own_values(space, values))
         trial = study.ask()
         tried = {name: suggest(trial, name, of, values) for name, of in space.ranges().items()}
+        trial.set_user_attr(TRIED, tried)
         _run(study, trial, partial(objective, number, tried))
     ended = _ended(study)
     trials = [_trial(number, trial) for number, trial in enumerate(ended)]
@@ -137,25 +141,39 @@ def best_values(trials: list[Trial]) -> dict[str, Any]:
 
 
 def own_values(space: SearchSpace, values: NetworkParams) -> dict[str, Any]:
-    """Return the values that a network has without the search, as far as the space holds them."""
-    own = {name: getattr(values, name) for name in space.ranges()}
-    return {name: own[name] for name, tried in space.ranges().items() if holds(tried, own[name])}
+    """Return the values that a network has without the search, as far as the space holds them, as Optuna takes them."""
+    held = ((name, held_as(tried, value_of(values, name))) for name, tried in space.ranges().items())
+    return {name: value for name, value in held if value is not None}
 
 
-def holds(tried: Range, value: Any) -> bool:
-    """Say whether a value is one of those that a range offers."""
+def held_as(tried: Range, value: Any) -> Any:
+    """Return a value as Optuna takes it; None where it is not one of those that a range offers."""
     if tried.choices is not None:
-        return value in tried.choices
-    return tried.low is not None and tried.high is not None and tried.low <= value <= tried.high
+        return next((_text(choice) for choice in tried.choices if _same(choice, value)), None)
+    if tried.low is None or tried.high is None or not isinstance(value, int | float):
+        return None
+    return value if tried.low <= value <= tried.high else None
+
+
+def _same(choice: Any, value: Any) -> bool:
+    """Say whether a choice, as params.yaml has it, is a parameter's value."""
+    if isinstance(value, Section):
+        return isinstance(choice, dict) and type(value).model_validate_json(json.dumps(choice)) == value
+    return bool((tuple(choice) if isinstance(choice, list) else choice) == value)
+
+
+def _text(choice: Any) -> str:
+    """Write a choice as text, since Optuna keeps no lists and mappings."""
+    return json.dumps(choice)
 
 
 def suggest(trial: optuna.Trial, name: str, tried: Range, values: NetworkParams) -> Any:
-    """Let Optuna choose a value: a whole number where the network's own value is one."""
+    """Let Optuna choose a value: a whole number where the parameter is one."""
     if tried.choices is not None:
-        return trial.suggest_categorical(name, tried.choices)
+        return json.loads(trial.suggest_categorical(name, [_text(choice) for choice in tried.choices]))
     if tried.low is None or tried.high is None:
         raise ValueError(f"{name}: low and high are missing")  # read_params refuses this
-    if isinstance(getattr(values, name), int):
+    if is_whole(values, name):
         return trial.suggest_int(name, int(tried.low), int(tried.high), log=tried.log)
     return trial.suggest_float(name, tried.low, tried.high, log=tried.log)
 
@@ -163,4 +181,4 @@ def suggest(trial: optuna.Trial, name: str, tried: Range, values: NetworkParams)
 def _trial(number: int, trial: optuna.trial.FrozenTrial) -> Trial:
     reported = trial.intermediate_values
     value = trial.value if trial.value is not None else min(reported.values(), default=None)
-    return Trial(number, trial.state.name.lower(), value, dict(trial.params), len(reported))
+    return Trial(number, trial.state.name.lower(), value, trial.user_attrs[TRIED], len(reported))

@@ -44,7 +44,7 @@ def local_store() -> Path:
 
 
 def state_folder() -> Path:
-    """Return the folder for what Darkroom remembers between two calls and may forget: locks, interrupted searches."""
+    """Return the folder for what Darkroom remembers between two calls and may forget: locks, interrupted work."""
     folder = project_root() / ".darkroom"
     folder.mkdir(exist_ok=True)
     return folder

@@ -3,7 +3,7 @@
 All rates begin with the same weights and see the same images in the same order, so that the rate alone is compared.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +12,13 @@ import pandas as pd
 
 from darkroom import figures, services, tracking, training
 from darkroom.backend import keras, make_reproducible
-from darkroom.datasets import Description, Floats, Integers, Split, one_hot, read_split
+from darkroom.datasets import Description, Integers, Split, one_hot, read_split
 from darkroom.errors import InputError, TrainingError
 from darkroom.files import write_text
 from darkroom.inference import probabilities
-from darkroom.ladder import Attempt, Outcome
-from darkroom.networks import Network, NetworkParams, images_per_step
+from darkroom.initial_weights import Features
+from darkroom.ladder import Attempt, Outcome, References
+from darkroom.networks import Network, NetworkParams, check_data, images_per_step
 from darkroom.params import Params, with_values
 from darkroom.sections import AugmentationParams
 from darkroom.stages.initial import initial_network
@@ -48,6 +49,8 @@ class Setting:
     augmentation: AugmentationParams
     initial: keras.Model | None
     """The network whose weights all begin with."""
+    features: Features = field(default_factory=Features)
+    """What its frozen part makes of the images."""
 
     @property
     def tags(self) -> dict[str, str]:
@@ -78,12 +81,12 @@ def sweep(network: Network, params: Params, budget: Budget, prepared: Path, *, s
     with tracking.start_run(f"{network} sweep", "sweep", setting.tags) as parent:
         parent.log_dataset(setting.description)
         parent.log_params({"sweep": _shown(budget, setting), **setting.effective.model_dump(mode="json")})
-        untrained, guessing = _references(setting)
+        references = _references(setting)
         attempts = {}
         for rate in budget.rates:
-            run_id, attempt = _attempt(setting, rate, untrained, show=show)
+            run_id, attempt = _attempt(setting, rate, references.untrained, show=show)
             attempts[run_id] = attempt
-        outcome = Outcome(tuple(attempts.values()), untrained, guessing)
+        outcome = Outcome(tuple(attempts.values()), references)
         _record(parent, outcome, network)
     for run_id, attempt in attempts.items():
         tracking.annotate_run(run_id, {"verdict": outcome.verdict(attempt)})
@@ -124,6 +127,7 @@ def _check(network: Network, values: NetworkParams, budget: Budget, description:
             f"data/prepared has images of {height}×{width}, and {network} needs at least {smallest}×{smallest}; "
             "enlarge preprocess.size and run dvc repro preprocess"
         )
+    check_data(network, values, sum(description.training_counts.values()), len(description.labels))
     if budget.images < len(description.labels):
         raise InputError(
             f"--images {budget.images}: the data has {len(description.labels)} classes; give at least so many images"
@@ -157,8 +161,8 @@ def stratified_rows(classes: Integers, count: int, seed: int) -> Integers:
     return np.sort(by_class[(np.arange(count) + 1) * rows // count - 1])
 
 
-def _references(setting: Setting) -> tuple[float, float]:
-    """Return the validation loss of the untrained network and that of giving each class the same probability."""
+def _references(setting: Setting) -> References:
+    """Return the losses of the untrained network and of giving each class the same probability."""
     classes = len(setting.description.labels)
     validation = setting.data[1]
     targets = one_hot(validation.classes, classes)
@@ -168,10 +172,10 @@ def _references(setting: Setting) -> tuple[float, float]:
         training.build_model(setting.network, setting.effective, setting.description, setting.initial)
     )
 
-    def loss(predicted: Floats) -> float:
-        return float(training.loss_function(setting.effective)(targets, predicted))
-
-    return loss(probabilities(model, validation.images)), loss(np.full_like(targets, 1 / classes))
+    answers = (probabilities(model, validation.images), np.full_like(targets, 1 / classes))
+    objective, shared = training.loss_function(setting.effective), training.validation_loss()
+    untrained, guessing = (float(shared(targets, answer)) for answer in answers)
+    return References(untrained, guessing, max(float(objective(targets, answer)) for answer in answers))
 
 
 def _attempt(setting: Setting, rate: float, untrained: float, *, show: bool) -> tuple[str, Attempt]:
@@ -193,6 +197,7 @@ def _attempt(setting: Setting, rate: float, untrained: float, *, show: bool) -> 
                 seed=setting.seed,
                 augmentation=setting.augmentation,
                 initial=setting.initial,
+                features=setting.features,
                 on_epoch=[*progress, run.log_epoch, lambda _, values: epochs.append(values)],
             )
     except TrainingError as error:
@@ -214,12 +219,12 @@ def _record(parent: tracking.Run, outcome: Outcome, network: Network) -> None:
     """Draw the losses, write the table, and log both with what came out."""
     rows = outcome.rows()
     picture, table = folder(network) / "sweep.png", folder(network) / "sweep.csv"
-    figures.learning_rates(rows, outcome.guessing, f"{network}: learning rates", picture)
+    figures.learning_rates(rows, outcome.references.guessing, f"{network}: learning rates", picture)
     columns = [{**row, **{f"val_loss {epoch}": loss for epoch, loss in enumerate(row["val_losses"])}} for row in rows]
     write_text(table, pd.DataFrame(columns).drop(columns="val_losses").to_csv(index=False, lineterminator="\n"))
     parent.log_file(picture)
     parent.log_file(table)
-    parent.log_metrics({"untrained_val_loss": outcome.untrained, "rates_diverging": len(outcome.diverging)})
+    parent.log_metrics({"untrained_val_loss": outcome.references.untrained, "rates_diverging": len(outcome.diverging)})
     if outcome.best is not None:
         parent.log_metrics({"best_val_loss": outcome.best.epochs[-1]["val_loss"]})
         parent.log_params({"best": {"learning_rate": outcome.best.rate}})

@@ -25,9 +25,18 @@ from darkroom.schedules import Plateau, learning_rate
 from darkroom.sections import AugmentationParams
 
 Epoch = dict[str, float]
-"""``loss``, ``accuracy``, ``val_loss``, ``val_accuracy``, ``learning_rate`` and ``seconds`` of one epoch."""
+"""``loss``, ``accuracy``, ``val_loss``, ``val_accuracy``, ``learning_rate`` and ``seconds`` of one epoch.
+
+``loss`` is what the training lowers; ``val_loss`` is plain cross-entropy in nats, whatever that is.
+"""
 OnEpoch = Callable[[int, Epoch], None]
 """Called after each epoch with its number, from 0, and its values; may raise ``Enough``."""
+
+FEATURE_MEMORY = 2 * 2**30
+"""Bytes of memory up to which what comes out of frozen layers is kept for all images (as float32)."""
+
+LONG_EPOCH = 10.0
+"""Seconds from which on an epoch's time is said before it has ended."""
 
 
 class Enough(Exception):  # noqa: N818 - no error
@@ -81,8 +90,17 @@ def build_model(
     model = keras.Model(inputs, list(outputs) if len(outputs) > 1 else outputs[0], name=network)
     if initial is not None:
         initial_weights.transfer(initial, model)
+        if values.trainable != "all":
+            # Classifiers at the sides help a whole network to learn; beside its end alone they would only disturb.
+            model = served(model)
         initial_weights.freeze(model, values.trainable)
     return model
+
+
+def _worth_keeping(model: keras.Model, images: int) -> Any:
+    """Return the tensor behind the part that is left as it is; the input where its values need too much memory."""
+    at = initial_weights.cut(model)
+    return at if images * math.prod(at.shape[1:]) * 4 <= FEATURE_MEMORY else model.input
 
 
 @contextmanager
@@ -130,6 +148,11 @@ def loss_function(values: NetworkParams) -> keras.losses.Loss:
     return keras.losses.CategoricalCrossentropy(label_smoothing=values.label_smoothing)
 
 
+def validation_loss() -> keras.losses.Loss:
+    """Make the loss of validation images: plain cross-entropy, so that it means the same in every training."""
+    return keras.losses.CategoricalCrossentropy()
+
+
 def train(  # noqa: PLR0913 - all that a training depends on
     network: Network,
     values: NetworkParams,
@@ -142,6 +165,8 @@ def train(  # noqa: PLR0913 - all that a training depends on
     initial: keras.Model | None = None,
     say: Callable[[str], None] | None = None,
     checkpoint: Path | None = None,
+    features: initial_weights.Features | None = None,
+    trials: int = 1,
 ) -> Trained:
     """Train a network; the weights of the best epoch on the validation images are restored at the end.
 
@@ -154,10 +179,13 @@ def train(  # noqa: PLR0913 - all that a training depends on
         augmentation: how training images are varied if ``values.augment`` and unless ``values.augmentation`` says.
         on_epoch: called in this order after each epoch; an exception from one, other than ``Enough``, is passed on.
         initial: the network whose weights this one begins with, and of which ``values.trainable`` learns.
-        say: takes one line, soon after the beginning, with the time and memory that this training will take.
+        say: takes a line where an interrupted training goes on, and one, soon after the beginning, with the time and
+            memory that the training will take.
         checkpoint: a file that is kept up to date after each epoch. Where it exists, the training goes on from it, and
             ends with the numbers that it would have had without the interruption. Its name must stand for all that the
             training depends on; whoever gave it removes it.
+        trials: how many trainings like this one there will be, for what is said.
+        features: kept from one training on these images to the next, where a part of the network is left as it is.
 
     Raises:
         InputError: the data does not go with the values, see ``networks.check_data``.
@@ -168,11 +196,12 @@ def train(  # noqa: PLR0913 - all that a training depends on
     check_data(network, values, len(training.classes), classes)
     make_reproducible(seed)
     built = build_model(network, values, description, initial)
-    start = initial_weights.cut(built) if initial is not None and not values.augment else built.input
+    start = built.input if values.augment else _worth_keeping(built, len(training.classes) + len(validation.classes))
     if start is not built.input:
         # float32 takes the place of pixels, which batches do not mind.
-        features: list[Any] = [initial_weights.features(built, start, split.images) for split in data]
-        training, validation = (replace(split, images=of) for split, of in zip(data, features, strict=True))
+        keeper = features or initial_weights.Features()
+        found: tuple[Any, ...] = keeper.before(built, start, [split.images for split in data])
+        training, validation = (replace(split, images=of) for split, of in zip(data, found, strict=True))
     model = _Classifier(start, built.outputs, name=network)
     model.auxiliary_weight = getattr(values, "auxiliary_weight", 0.0)
     model.objective = loss_function(values)
@@ -187,6 +216,9 @@ def train(  # noqa: PLR0913 - all that a training depends on
     )
     kept = [Checkpoint(checkpoint, stopping, {"history": recorder, "rate": rate}, values.epochs)] if checkpoint else []
     first_epoch = kept[0].first_epoch if kept else 0
+    validation_share = len(validation.classes) / len(training.classes)
+    if first_epoch and say:
+        say(f"goes on after epoch {first_epoch} of {values.epochs}, where it was interrupted")
     batches = TrainingBatches(
         training,
         classes,
@@ -208,7 +240,7 @@ def train(  # noqa: PLR0913 - all that a training depends on
         callbacks=[
             _FiniteLoss(network, len(batches), values.epochs),
             rate,
-            *([_Estimate(values.epochs, len(validation.classes) / len(training.classes), say)] if say else []),
+            *([_Estimate(values.epochs, trials, validation_share, say)] if say else []),
             stopping,
             recorder,
             *kept,
@@ -237,9 +269,10 @@ def progress_line(title: str, epochs: int) -> OnEpoch:
 
 
 class _Classifier(keras.Model):  # type: ignore[misc]
-    """A network while it trains: what its sides and its penalties add to the loss, validation is not told of.
+    """A network while it trains: its validation loss is plain cross-entropy, whatever it trains with.
 
-    So the validation loss of networks with and without them, and of trials that turn them, can be compared.
+    What sides, penalties, smoothed labels and another loss than cross-entropy do to the training loss, validation is
+    not told of, so that networks with and without them, and trials that turn them, can be compared.
     """
 
     auxiliary_weight: float
@@ -254,11 +287,11 @@ class _Classifier(keras.Model):  # type: ignore[misc]
         training: bool = True,  # noqa: FBT001, FBT002
     ) -> Any:
         predicted, *sides = keras.tree.flatten(y_pred)
+        if not training:
+            return validation_loss()(y, predicted)
         loss = self.objective(y, predicted, sample_weight)
-        if training:
-            loss += self.auxiliary_weight * sum(self.objective(y, side, sample_weight) for side in sides)
-            loss += sum(self.losses)
-        return loss
+        loss += self.auxiliary_weight * sum(self.objective(y, side, sample_weight) for side in sides)
+        return loss + sum(self.losses)
 
     def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> Any:
         return super().compute_metrics(x, y, keras.tree.flatten(y_pred)[0], sample_weight)
@@ -301,7 +334,11 @@ class _LearningRate(keras.callbacks.Callback):  # type: ignore[misc]
 
 
 class _Estimate(keras.callbacks.Callback):  # type: ignore[misc]
-    """Measures the first steps and says how long the whole training will take. Disturbs nothing: the steps count."""
+    """Says once how long the whole training will take. Disturbs nothing: what is measured counts.
+
+    Steps of the first epoch are measured where an epoch takes long. Where it does not, what comes between two epochs
+    counts as well, and the whole second one is measured.
+    """
 
     # The first steps build the graph and fill caches.
     WARM_UP = 3
@@ -309,26 +346,44 @@ class _Estimate(keras.callbacks.Callback):  # type: ignore[misc]
     # A forward pass is about a third of a training step: the gradients of weights and of values are one each.
     VALIDATION_SHARE = 1 / 3
 
-    def __init__(self, epochs: int, validation_share: float, say: Callable[[str], None]) -> None:
+    def __init__(self, epochs: int, trials: int, validation_share: float, say: Callable[[str], None]) -> None:
         super().__init__()
         self._epochs = epochs
+        self._trials = trials
         self._validation = validation_share * self.VALIDATION_SHARE
         self._say = say
         self._steps = 0
         self._started = 0.0
+        self._said = False
+        self._first_ended: float | None = None
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:  # noqa: ARG002 - Keras' signature
+        if self._first_ended is not None:
+            return
         self._steps += 1
         if self._steps == self.WARM_UP:
             self._started = time.perf_counter()
-        measured = self._steps - self.WARM_UP
-        if measured == self.STEPS:
-            step = (time.perf_counter() - self._started) / measured
+        if self._steps == self.WARM_UP + self.STEPS:
+            step = (time.perf_counter() - self._started) / self.STEPS
             epoch = step * self.params["steps"] * (1 + self._validation)
-            self._say(
-                f"about {duration(epoch)} an epoch, {duration(epoch * self._epochs)} for {self._epochs}, "
-                f"{memory() / 2**30:.1f} GiB of memory (measured on {measured} steps)"
-            )
+            if epoch >= LONG_EPOCH:
+                self._estimate(epoch, f"{self.STEPS} steps")
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:  # noqa: ARG002 - Keras' signature
+        now = time.perf_counter()
+        if self._first_ended is None:
+            self._first_ended = now
+        elif not self._said:
+            self._estimate(now - self._first_ended, "an epoch")
+
+    def _estimate(self, epoch: float, measured: str) -> None:
+        self._said = True
+        total = duration(epoch * self._epochs * self._trials)
+        of = f"{self._trials} trials of {self._epochs}" if self._trials > 1 else f"{self._epochs}"
+        self._say(
+            f"about {duration(epoch)} an epoch, {total} for {of}, {memory() / 2**30:.1f} GiB of memory "
+            f"(measured on {measured})"
+        )
 
 
 def duration(seconds: float) -> str:

@@ -1,6 +1,8 @@
 """The training of one network as it runs in the pipeline: what is trained, and what is recorded of it."""
 
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pandas as pd
@@ -10,6 +12,7 @@ from darkroom.datasets import Description, read_split
 from darkroom.files import write_text
 from darkroom.networks import Network, NetworkParams
 from darkroom.params import Params
+from darkroom.stages import interrupted
 from darkroom.stages.initial import initial_network
 
 
@@ -30,21 +33,44 @@ def log_own_preview(
         run.log_file(path)
 
 
+@contextmanager
 def train_network(
     network: Network, params: Params, values: NetworkParams, description: Description, prepared: Path, run: tracking.Run
-) -> training.Trained:
-    """Train with a line in the terminal and a point in MLflow for each epoch."""
-    return training.train(
-        network,
-        values,
-        description,
-        (read_split(prepared / "train", description.labels), read_split(prepared / "validation", description.labels)),
-        seed=params.train.seed,
-        augmentation=params.preprocess.augmentation,
-        initial=initial_network(network, values),
-        say=lambda line: print(f"{network}: {line}", flush=True),
-        on_epoch=[training.progress_line(network, values.epochs), run.log_epoch],
-    )
+) -> Iterator[training.Trained]:
+    """Train with a line in the terminal and a point in MLflow for each epoch.
+
+    An interrupted training is gone on with, in the run of now, which is told of the earlier epochs as well.
+
+    Yields:
+        The trained network; when its results have been written, there is nothing more to go on with.
+    """
+    initial = initial_network(network, values)
+    file = interrupted.file_of("train", network, params, values, description, interrupted.digest_of(initial))
+    told: set[int] = set()
+    with interrupted.kept_checkpoint(file) as checkpoint:
+        trained = training.train(
+            network,
+            values,
+            description,
+            (
+                read_split(prepared / "train", description.labels),
+                read_split(prepared / "validation", description.labels),
+            ),
+            seed=params.train.seed,
+            augmentation=params.preprocess.augmentation,
+            initial=initial,
+            say=lambda line: print(f"{network}: {line}", flush=True),
+            on_epoch=[
+                training.progress_line(network, values.epochs),
+                run.log_epoch,
+                lambda epoch, _: told.add(epoch),
+            ],
+            checkpoint=checkpoint,
+        )
+        for epoch, reached in enumerate(trained.history):
+            if epoch not in told:
+                run.log_epoch(epoch, reached)
+        yield trained
 
 
 def write_report(run: tracking.Run, trained: training.Trained, network: Network, report: Path) -> None:
