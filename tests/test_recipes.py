@@ -67,6 +67,6 @@ def test_the_book_trains_for_all_of_its_epochs(network):
 @pytest.mark.parametrize("network", NETWORKS)
 def test_a_networks_defaults_stay_with_its_own_optimizer(network):
     values = in_force(network, optimizer="rmsprop")
-    assert (values.momentum, values.rho, values.epsilon) == (0.0, 0.9, None)
+    assert (values.momentum, values.rho, values.epsilon, values.weight_decay) == (0.0, 0.9, None, 0.0)
     assert in_force(network, optimizer="rmsprop", momentum=0.5).momentum == 0.5
     assert in_force(network, optimizer="adam").beta_1 == 0.9

@@ -167,7 +167,7 @@ class NetworkParams(Section):
         _refuse_foreign(self, self.optimizer, OPTIMIZER_PARAMS)
         if self.optimizer != type(self).model_fields["optimizer"].default:
             # A network's defaults go with its own optimizer: sgd's momentum of .9 is not meant for rmsprop.
-            for name in set().union(*OPTIMIZER_PARAMS.values()) - self.model_fields_set:
+            for name in {"weight_decay"}.union(*OPTIMIZER_PARAMS.values()) - self.model_fields_set:
                 self.__dict__[name] = NetworkParams.model_fields[name].default
         if self.nesterov and not self.momentum:
             raise ValueError("nesterov needs momentum; give momentum, such as 0.9")
@@ -284,6 +284,7 @@ class Lenet5Params(NetworkParams):
 
     epochs: Count = 10
     learning_rate: LearningRate = 3e-3
+    weight_decay: Annotated[float, Field(ge=0, lt=1)] = 0.05
     schedule: ScheduleParams = ONE_CYCLE
     augment: bool = False
     activation: Activation = "tanh"

@@ -61,6 +61,7 @@ RECIPES: Mapping[Network, Mapping[str, Mapping[str, Any]]] = {
             "batch_size": 32,
             "epochs": 20,
             "schedule": {"kind": "piecewise", "boundaries": [3, 6, 10], "factors": [0.4, 0.1, 0.02]},
+            "weight_decay": 0.0,
             "augment": False,
             "early_stopping": {"patience": 20},
         }
