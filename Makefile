@@ -4,7 +4,7 @@
 # EXTRA=gpu installs TensorFlow with CUDA; PYTHON=python3.12 chooses the interpreter of the environment.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup check repro retrain test test-slow test-servers test-large lint format ui bench lock
+.PHONY: help setup check repro retrain test test-slow test-servers test-thorough test-large lint format ui bench lock
 
 PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
 	$$python -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null && echo $$python && break; done)
@@ -58,10 +58,13 @@ test: setup
 	@python -m pytest -n 2 --dist loadfile
 
 test-slow: setup
-	@python -m pytest -m "slow and not servers and not large" -n 3 --dist loadscope
+	@python -m pytest -m "slow and not servers and not large and not thorough" -n 3 --dist loadscope
 
 test-servers: setup
 	@python -m pytest -m servers
+
+test-thorough: setup
+	@python -m pytest -m thorough -n 2
 
 test-large: setup
 	@python -m pytest -m large

@@ -121,6 +121,7 @@ def test_what_git_refuses_is_not_promoted_and_a_rerun_makes_up_for_it(team, work
     assert row["recorded in"] == worker.run("git", "rev-parse", f"origin/{branch}~").strip()
 
 
+@pytest.mark.thorough
 def test_what_dvc_cannot_push_is_not_promoted(team, worker):
     always_better(worker)
     before = aliases(team)
@@ -156,6 +157,7 @@ def test_a_pull_request_moves_no_alias_though_there_is_a_registry(team, worker):
     assert len(offered(team)) == 1
 
 
+@pytest.mark.thorough
 def test_without_a_remote_there_is_no_promotion(team, worker):
     always_better(worker)
     before = aliases(team)
@@ -205,6 +207,7 @@ esac
 """
 
 
+@pytest.mark.thorough
 def test_a_pull_request_is_opened_once_and_not_forgotten(team, worker):
     tools = team.root / "tools"
     tools.mkdir()
@@ -229,6 +232,7 @@ def test_a_pull_request_is_opened_once_and_not_forgotten(team, worker):
     assert "secret" not in "".join(path.read_text() for path in (worker.root / ".git").glob("*config*"))
 
 
+@pytest.mark.thorough
 def test_the_remote_of_the_environment_is_used_and_not_kept(team, worker):
     local = worker.root / ".dvc/config.local"
     local.write_text("[core]\n    autostage = false\n")
@@ -246,6 +250,7 @@ def test_the_remote_of_the_environment_is_used_and_not_kept(team, worker):
     assert not local.exists()
 
 
+@pytest.mark.thorough
 def test_a_diverged_training_is_not_done_twice(team, worker):
     path = worker.root / "pipeline/train.py"
     diverge = 'from darkroom.errors import TrainingError\n    raise TrainingError("the loss is nan at step 3")\n'
@@ -368,6 +373,7 @@ with registry.one_promotion_at_a_time("darkroom"):
 """
 
 
+@pytest.mark.thorough
 def test_what_is_only_decided_waits_for_no_promotion(team, worker):
     worker.run("dvc", "pull", "--quiet")
     # Within the turn of another promotion, which would last for as long as this one waits.

@@ -396,6 +396,7 @@ with registry.one_promotion_at_a_time("digits"), Path("log").open("a") as log:
 """
 
 
+@pytest.mark.slow
 def test_of_two_that_find_a_dead_promotion_one_takes_its_place(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'shared.db'}")
