@@ -171,6 +171,7 @@ def test_without_a_remote_there_is_no_promotion(team, worker):
     assert aliases(team) == before
 
 
+@pytest.mark.thorough
 def test_a_decision_alone_is_offered_too(team, worker):
     worker.run("darkroom", "retrain")
     (first,) = offered(team)
