@@ -23,9 +23,15 @@ CACHE = Path(".darkroom/benchmarks")
 
 AUGMENTATION = {
     "fashion_mnist": AugmentationParams(horizontal_flip=True, crop=1),
-    "cifar10": AugmentationParams(horizontal_flip=True, crop=2),
+    "cifar10": AugmentationParams(horizontal_flip=True, crop=3),
 }
-"""What `preprocess.augmentation` would say for these images; a recipe may have its own."""
+OF_NETWORK = {"cifar_cnn": AugmentationParams(horizontal_flip=True, crop=2)}
+
+
+def augmentation(data: str, network: str) -> AugmentationParams:
+    """Return what ``preprocess.augmentation`` says here for images and network; a recipe may have its own."""
+    return OF_NETWORK.get(network, AUGMENTATION[data])
+
 
 FASHION_LABELS = ("t-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "boot")
 

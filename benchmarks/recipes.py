@@ -59,7 +59,8 @@ class Plan:
 
     def described(self) -> dict[str, Any]:
         """Return all that decides a result, but for seed, code and processor."""
-        augmentation = (self.values.augmentation or published.AUGMENTATION[self.data]) if self.values.augment else None
+        of_data = published.augmentation(self.data, self.network)
+        augmentation = (self.values.augmentation or of_data) if self.values.augment else None
         return {
             "data": self.data,
             "network": self.network,
@@ -127,7 +128,7 @@ def run(plan: Plan, seed: int) -> dict[str, Any]:
         description,
         (train, validation),
         seed=seed,
-        augmentation=published.AUGMENTATION[plan.data],
+        augmentation=published.augmentation(plan.data, plan.network),
         on_epoch=[training.progress_line(f"{plan.network} seed {seed}", plan.values.epochs), _Clock(plan.minutes)],
         # A clock cannot say what had passed before an interruption, so that such a training begins anew.
         checkpoint=None if plan.minutes else checkpoint,

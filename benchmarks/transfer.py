@@ -20,7 +20,7 @@ from benchmarks.recipes import machine
 from darkroom import inference, training
 from darkroom.backend import keras
 from darkroom.datasets import Description, Split, channel_statistics
-from darkroom.networks import PARAMS, NetworkParams, ScheduleParams
+from darkroom.networks import PARAMS, EarlyStoppingParams, NetworkParams, ScheduleParams
 
 NETWORK = "cifar_cnn"
 SOURCE_EPOCHS = 12
@@ -40,7 +40,14 @@ def main(seeds: int) -> None:
     print(f"{time.perf_counter() - begun:.0f} s, {machine()['processor']}")
     few, few_validation = (of(split, second, IMAGES_PER_CLASS) for split in (train, validation))
     results: dict[str, list[tuple[float, float]]] = {"transfer": [], "from scratch": []}
-    short = {"epochs": 40, "batch_size": 32, "learning_rate": 1e-3, "schedule": ScheduleParams()}
+    short = {
+        "epochs": 40,
+        "batch_size": 32,
+        "learning_rate": 1e-3,
+        "schedule": ScheduleParams(),
+        # Each way has the whole of its time.
+        "early_stopping": EarlyStoppingParams(patience=10_000),
+    }
     for seed in range(seeds):
         begun = time.perf_counter()
         model = fit(PARAMS[NETWORK](**short, **TRANSFER), description, (few, few_validation), seed, source).model
@@ -88,7 +95,7 @@ def fit(
         replace(description, labels=labels, mean=mean, deviation=deviation),
         data,
         seed=seed,
-        augmentation=published.AUGMENTATION["cifar10"],
+        augmentation=published.augmentation("cifar10", NETWORK),
         on_epoch=[stop],
         initial=initial,
     )
