@@ -227,6 +227,15 @@ def test_a_dvc_killed_while_it_writes_its_locks_does_not_stop_the_next(undisturb
     rwlock.write_text('{"read": {}, "write": {}}')
     assert "half-written" not in undisturbed.run("darkroom", "check", "--inputs")
     assert rwlock.exists()
+    lock = undisturbed.root / "dvc.lock"
+    whole = lock.read_text()
+    for cut_off in ("", whole[: len(whole) // 2].rpartition("path")[0]):
+        lock.write_text(cut_off)
+        assert "dvc.lock" in undisturbed.run("dvc", "repro", code=255)
+        assert "half-written" in undisturbed.run("darkroom", "check", "--inputs")
+        # All but the decision is restored.
+        assert undisturbed.run("dvc", "repro").count("Running stage") == 1
+        assert "Running stage" not in undisturbed.run("dvc", "repro")
 
 
 def test_an_interrupted_search_goes_on_in_the_same_run(undisturbed):

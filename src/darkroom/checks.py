@@ -26,7 +26,7 @@ def check_inputs(path: str | Path = "params.yaml") -> str:
         InputError: something is wrong; one line for each finding.
     """
     params = read_params(path)
-    repository.remove_torn_lock()
+    repository.mend_torn_files()
     services.check_tracking()
     from darkroom.sources import samples
 

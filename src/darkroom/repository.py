@@ -16,6 +16,7 @@ from darkroom.lineage import git
 DVC = (sys.executable, "-m", "dvc")
 DEFAULT_REMOTE = "darkroom"
 PROBE = "writable"  # name of a file in the remote
+LOCKFILE = Path("dvc.lock")
 RWLOCK = Path(".dvc/tmp/rwlock")
 """Where DVC writes down which process works on which files."""
 
@@ -159,7 +160,7 @@ def require_idle() -> None:
     from dvc.lock import LockError
     from dvc.repo import Repo
 
-    remove_torn_lock()
+    mend_torn_files()
     try:
         with Repo() as repo, repo.lock:
             busy = _at_work(RWLOCK)
@@ -212,20 +213,56 @@ def push() -> None:
         raise DarkroomError(f"dvc push failed: {len(failed)} of the outputs that are in git did not reach the remote")
 
 
-def remove_torn_lock() -> None:
-    """Remove DVC's record of running commands where a killed DVC left it half-written, since no DVC would start again.
+def mend_torn_files() -> None:
+    """Mend what a killed DVC left half-written, since no DVC would start again.
 
-    DVC writes ``.dvc/tmp/rwlock`` in place, before and after each stage.
+    DVC writes two files in place: its record of running commands, before and after each stage, and ``dvc.lock`` after
+    each.
     """
-    if not _torn(RWLOCK):
-        return
+    if _torn(RWLOCK):
+        with _while_no_dvc_writes(f"{RWLOCK}.lock"):
+            if _torn(RWLOCK):
+                RWLOCK.unlink()
+                print(f"{RWLOCK}: left half-written by a DVC that was killed; removed")
+    if _torn_lockfile():
+        with _while_no_dvc_writes(str(RWLOCK.with_name("lock"))):
+            if _torn_lockfile():
+                _restore_lockfile()
+                print(f"{LOCKFILE}: left half-written by a DVC that was killed; as it was committed, if it was")
+
+
+@contextmanager
+def _while_no_dvc_writes(lock: str) -> Iterator[None]:
     from dvc.lock import make_lock
 
-    # A DVC that is writing it at this moment holds this lock.
-    with make_lock(f"{RWLOCK}.lock", tmp_dir=str(RWLOCK.parent)):
-        if _torn(RWLOCK):
-            RWLOCK.unlink()
-            print(f"{RWLOCK}: left half-written by a DVC that was killed; removed")
+    with make_lock(lock, tmp_dir=str(RWLOCK.parent)):
+        yield
+
+
+def _torn_lockfile() -> bool:
+    """Say whether DVC would refuse dvc.lock, if not for a merge, whose conflicts a person must solve."""
+    text = LOCKFILE.read_text(encoding="utf-8", errors="replace") if LOCKFILE.is_file() else None
+    if text is None or "<<<<<<<" in text:
+        return False
+    from dvc.schema import COMPILED_LOCKFILE_SCHEMA
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import YAMLError
+    from voluptuous import Invalid
+
+    try:
+        COMPILED_LOCKFILE_SCHEMA(YAML(typ="safe", pure=True).load(text) or {})
+    except (YAMLError, Invalid):
+        return True
+    return False
+
+
+def _restore_lockfile() -> None:
+    """Bring dvc.lock back from the last commit, or remove it: what has been run since is in DVC's run cache."""
+    committed = git("show", f"HEAD:./{LOCKFILE}")
+    if committed is None:
+        LOCKFILE.unlink()
+    else:
+        LOCKFILE.write_text(f"{committed}\n", encoding="utf-8")
 
 
 def _torn(path: Path) -> bool:
