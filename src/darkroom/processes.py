@@ -6,6 +6,8 @@ import signal
 import socket
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 PROC = Path("/proc")  # Linux; elsewhere no process is ever taken for dead, nor ended with its parent
@@ -57,6 +59,21 @@ def _started(pid: int) -> str | None:
     except OSError:
         return None
     return None if fields[0] in {"Z", "X"} else fields[19]
+
+
+@contextmanager
+def alone(name: str) -> Iterator[bool]:
+    """Say whether no other process of this host is in here under this name; never so where there is no Linux.
+
+    The name is that of a socket without a file, which the system frees when its holder dies, whoever that was.
+    """
+    with socket.socket(socket.AF_UNIX) as held:
+        try:
+            held.bind(f"\0{name}")
+        except OSError:
+            yield False
+        else:
+            yield True
 
 
 def end_with_dvc() -> None:

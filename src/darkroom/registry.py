@@ -138,7 +138,7 @@ def _acquire(guard: str) -> None:
         else:
             return
         if _left_behind(guard):
-            _release(guard)
+            _take_away(guard)
         elif time.monotonic() > until:
             raise InputError(
                 f"another promotion holds the registered model {guard} for more than {LOCKED_FOR:g} seconds; wait for "
@@ -154,6 +154,16 @@ def _release(guard: str) -> None:
     except MlflowException as error:
         if error.error_code not in ABSENT:
             raise
+
+
+def _take_away(guard: str) -> None:
+    """Release what a dead process holds, unless another one has just done so: it may hold a new guard of that name.
+
+    Only on the host where a process died can it be known to be dead, so it is enough that one of this host does it.
+    """
+    with processes.alone(f"darkroom {guard}") as alone:
+        if alone and _left_behind(guard):
+            _release(guard)
 
 
 def _left_behind(guard: str) -> bool:
