@@ -158,15 +158,38 @@ def checkout(commit: str, targets: Sequence[str]) -> Iterator[Path]:
         DarkroomError: git or DVC cannot bring something.
     """
     root = Path(git("rev-parse", "--show-toplevel") or ".").resolve()
-    with tempfile.TemporaryDirectory() as temporary:
-        folder = Path(temporary) / "checkout"
-        run_git("worktree", "add", "--detach", str(folder), commit)
-        try:
-            local = root / ".dvc" / "config.local"
-            if local.is_file():
-                shutil.copy(local, folder / ".dvc" / "config.local")
-            run_dvc("config", "--local", "--quiet", "cache.dir", str(root / ".dvc" / "cache"), folder=folder)
-            run_dvc("pull" if has_remote() else "checkout", "--quiet", *targets, folder=folder)
-            yield folder
-        finally:
-            run_git("worktree", "remove", "--force", str(folder))
+    with tempfile.TemporaryDirectory() as temporary, worktree(Path(temporary) / "checkout", commit) as folder:
+        _share_dvc(root, folder)
+        run_dvc("pull" if has_remote() else "checkout", "--quiet", *targets, folder=folder)
+        yield folder
+
+
+@contextmanager
+def worktree(folder: Path, commit: str) -> Iterator[Path]:
+    """Check a commit out into a new folder for a while.
+
+    Raises:
+        DarkroomError: git cannot.
+    """
+    # Without hooks: DVC's own would fetch the outputs, and where one fails, git leaves the folder behind.
+    run_git("-c", "core.hooksPath=/dev/null", "worktree", "add", "--quiet", "--detach", str(folder), commit)
+    try:
+        yield folder
+    finally:
+        run_git("worktree", "remove", "--force", str(folder))
+
+
+def _share_dvc(root: Path, folder: Path) -> None:
+    """Let a checkout use this repository's cache and remotes, also those whose places are relative to it."""
+    from dvc.config import Config
+
+    local = root / ".dvc" / "config.local"
+    if local.is_file():
+        shutil.copy(local, folder / ".dvc" / "config.local")
+    known = Config(str(root / ".dvc"))
+    with Config(str(folder / ".dvc")).edit("local") as config:
+        config["cache"]["dir"] = str(root / ".dvc" / "cache")
+        if default := known["core"].get("remote"):
+            config["core"]["remote"] = default
+        for name, remote in known["remote"].items():
+            config["remote"].setdefault(name, {})["url"] = str(remote["url"])
