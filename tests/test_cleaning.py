@@ -11,9 +11,10 @@ import pytest
 from filelock import FileLock
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
+from mlflow.tracking._tracking_service.utils import _artifact_repos_cache
 
 from conftest import environment
-from darkroom import cleaning, processes, registry, restoring, services, tracking
+from darkroom import cleaning, processes, registry, repository, restoring, services, tracking
 from darkroom.cli import CLEANABLE, main
 from darkroom.errors import InputError
 from darkroom.tracking import RunRecord
@@ -97,6 +98,8 @@ def project(made, tmp_path, monkeypatch):
     root = tmp_path / "project"
     shutil.copytree(made[0], root)
     monkeypatch.chdir(root)
+    # MLflow remembers where the files of an id are, and other tests have had other copies.
+    _artifact_repos_cache.clear()
     tracking.open_store()
     return made[1]
 
@@ -186,24 +189,46 @@ def test_an_alias_of_another_name_and_a_tag_keep_a_model(project, capsys):
     assert client.search_model_versions("name = 'elsewhere'") == []
 
 
-def test_a_freed_model_is_packaged_again(project, capsys, monkeypatch):
-    """By restoring, from the outputs that DVC has: here the files of the copied project."""
-    clean(capsys, "models")
-    folder = Path("other")
+def outputs_in(folder, record):
+    """What DVC has of a run: here the files of the copied project."""
     for name in restoring.outputs_of("mnist_cnn"):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).touch()
     shutil.copy("network.keras", folder / "models" / "mnist_cnn.keras")
     shutil.copy("dataset.json", folder / "data" / "prepared" / "dataset.json")
     shutil.copytree(Path(tracking.__file__).parent, folder / "src" / "darkroom")
-    project["old"].write(folder / "runs" / "mnist_cnn" / "run.json")
+    record.write(folder / "runs" / "mnist_cnn" / "run.json")
+    return folder
 
-    (line,) = restoring._restore_network(folder, "mnist_cnn")  # noqa: SLF001 - the rest of it wants a whole pipeline
+
+def restored(folder):
+    return list(restoring._restore_network(folder, "mnist_cnn"))  # noqa: SLF001 - the rest of it wants a whole pipeline
+
+
+def test_a_freed_model_is_packaged_again(project, capsys):
+    clean(capsys, "models")
+    folder = outputs_in(Path("other"), project["old"])
+    (line,) = restored(folder)
     assert "packaged model" in line
     run = tracking.find_run(project["old"].run_id)
     assert tracking.load_model(run.data.tags[tracking.MODEL]).predict([IMAGE])
     assert run.info.status == "FINISHED"
-    assert list(restoring._restore_network(folder, "mnist_cnn")) == []  # noqa: SLF001
+    assert restored(folder) == []
+
+
+@pytest.mark.parametrize("gone", [".", "artifacts/artifacts/network.keras"])
+def test_a_model_whose_files_are_gone_is_written_again_in_its_place(project, gone):
+    folder = outputs_in(Path("other"), project["champion"])
+    assert restored(folder) == []
+    lost = model_folder(project["champion"]) / gone
+    shutil.rmtree(lost) if lost.is_dir() else lost.unlink()
+    with pytest.raises(InputError, match="darkroom restore"):
+        tracking.load_model("models:/digits@champion")
+    assert "packaged model" in restored(folder)[0]
+    assert tracking.load_model("models:/digits@champion").predict([IMAGE])
+    assert registry.run_of(registry.champion("digits")) == project["champion"].run_id
+    assert len(registry.versions("digits")) == 3
+    assert restored(folder) == []
 
 
 def test_the_cache_keeps_what_is_needed(project, capsys):
@@ -302,7 +327,36 @@ def test_a_run_of_another_host_stops_nothing_and_keeps_its_model(project, capsys
         run.log_model("network.keras", "dataset.json")
         MlflowClient().set_tag(run.run_id, tracking.PROCESS, "otherhost boot namespace 1 2")
         assert clean(capsys, "models").startswith("models: 1 freed")
+    # In a store of this folder, it is in this workspace that its results would be.
     assert clean(capsys, "models").startswith("models: 1 freed")
+
+
+@pytest.fixture
+def shared(project, monkeypatch):
+    """The copied project's store as one that is shared: its runs are another clone's, the one it was copied from."""
+    shutil.copy("mlflow.db", "served.db")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{Path.cwd() / 'served.db'}")
+    tracking.open_store()
+    return project
+
+
+def test_what_another_clone_made_in_a_shared_store_is_kept(shared, capsys):
+    # Also once it has ended, which earlier versions took for freedom: what its clone has not pushed yet, nobody here
+    # can know of.
+    with tracking.start_run("mlp", "train", {}) as theirs:
+        theirs.log_model("network.keras", "dataset.json")
+        MlflowClient().set_tag(theirs.run_id, tracking.CLONE, "otherhost /home/somebody/darkroom")
+    own = train()
+    kept = {row["kept because"]: row["items"] for row in json.loads(clean(capsys, "--json")) if row["what"] == "models"}
+    assert kept["another clone made it"] == 2
+    assert kept[""] == 1
+    printed = clean(capsys, "models").splitlines()
+    assert printed[0] == "models: 1 freed"
+    assert "what other clones made is left to them" in printed[1]
+    MlflowClient().get_logged_model(tracking.find_run(theirs.run_id).data.tags[tracking.MODEL].removeprefix("models:/"))
+    assert tracking.MODEL not in tracking.find_run(own.run_id).data.tags
+    assert "what other clones made is left to them" in clean(capsys, "models", "runs")
+    assert exists(theirs.run_id)
 
 
 def test_where_nobody_knows_what_is_needed(project, capsys, monkeypatch):
@@ -317,17 +371,38 @@ def test_where_nobody_knows_what_is_needed(project, capsys, monkeypatch):
     assert model_folder(project["old"]).is_dir()
 
 
-def test_a_store_that_is_not_ours_keeps_its_files(project, capsys, monkeypatch):
-    shutil.copy("mlflow.db", "served.db")
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{Path.cwd() / 'served.db'}")
+def test_a_store_that_is_not_ours_keeps_its_files(shared, capsys):
+    # The copy of a folder is not the clone that made the runs; here it is to be that.
+    MlflowClient().set_tag(shared["old"].run_id, tracking.CLONE, tracking.clone())
     before = files()
     printed = clean(capsys, "models")
     assert printed.splitlines()[0] == "models: 1 freed"
     assert "are left to the server's owner: mlflow gc" in printed.splitlines()[1]
     assert files() == before
     with pytest.raises(MlflowException):
-        MlflowClient().get_logged_model(project["old"].model_uri.removeprefix("models:/"))
+        MlflowClient().get_logged_model(shared["old"].model_uri.removeprefix("models:/"))
     assert len(registry.versions("digits")) == 2
+
+
+@pytest.mark.slow
+def test_a_stash_and_another_working_tree_keep_what_they_hold(project, capsys, tmp_path):
+    stashed = commit("stashed")
+    command("git", "reset", "--quiet", "--soft", "HEAD~1")
+    command("git", "stash")
+    command("git", "worktree", "add", "--quiet", "--detach", str(tmp_path / "beside"), "main")
+    detached = commit("detached")
+    command("git", "-C", str(tmp_path / "beside"), "checkout", "--quiet", "--detach", "main")
+    command("git", "reset", "--quiet", "--hard", "HEAD~1")
+    lost = commit("lost")
+    command("git", "reset", "--quiet", "--hard", "HEAD~1")
+    clean(capsys, "models", "cache")
+    assert [model_folder(record).exists() for record in (stashed, detached, lost)] == [True, True, False]
+    assert [cached(value) for value in ("stashed", "detached", "lost", "now")] == [True, True, False, True]
+    assert command("git", "worktree", "list").count("\n") == 1
+    command("git", "worktree", "remove", "--force", str(tmp_path / "beside"))
+    command("git", "stash", "drop", "--quiet")
+    clean(capsys, "models")
+    assert not model_folder(stashed).exists()
 
 
 @pytest.mark.parametrize(
@@ -335,3 +410,18 @@ def test_a_store_that_is_not_ours_keeps_its_files(project, capsys, monkeypatch):
 )
 def test_sizes_for_people(size, shown):
     assert cleaning.shown_size(size) == shown
+
+
+@pytest.mark.slow
+def test_a_commit_is_checked_out_whatever_its_hooks_say_and_wherever_the_remote_is(project):
+    """As ``darkroom restore --all`` does it, here from a remote whose place is given relative to the project."""
+    dvc("remote", "add", "--default", "near", "../remote")
+    # A folder as a remote looks like the cache.
+    Path(".dvc/cache").rename("../remote")
+    hook = Path(".git/hooks/post-checkout")
+    hook.write_text("#!/bin/sh\nexit 1\n")
+    hook.chmod(0o755)
+    with repository.checkout("main~1", ["out"]) as folder:
+        assert (folder / "out" / "value").read_text() == "champion"
+    assert "\n" not in command("git", "worktree", "list")
+    assert Path("out/value").read_text() == "now"

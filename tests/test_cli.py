@@ -1,5 +1,6 @@
 """What a user types, and what bad input gets: one line, exit code 2, before DVC starts."""
 
+import base64
 import json
 import shutil
 import socket
@@ -93,14 +94,18 @@ def test_a_server_that_does_not_answer(project, capsys, monkeypatch):
         monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
         line = refused(capsys, "check")
     assert "no MLflow server answers at http://127.0.0.1" in line
+    assert "refused" in line
     assert "start it" in line
     assert "secret" not in line
 
 
 def test_a_server_that_answers(project, capsys, monkeypatch):
+    asked = []
+
     class Healthy(BaseHTTPRequestHandler):
         def do_GET(self):
-            self.send_response(200 if self.path == "/health" else 404)
+            asked.append((self.path, self.headers["Authorization"]))
+            self.send_response(200)
             self.end_headers()
 
         def log_message(self, *arguments):
@@ -108,8 +113,18 @@ def test_a_server_that_answers(project, capsys, monkeypatch):
 
     server = HTTPServer(("127.0.0.1", 0), Healthy)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{server.server_port}")
+    address = f"http://127.0.0.1:{server.server_port}"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
     assert main(["check"]) == 0
+    capsys.readouterr()
+    assert main(["ui"]) == 0
+    assert capsys.readouterr().out == f"the server has the MLflow UI: {address}\n"
+    assert asked == [("/health", None)] * 2
+    # With what MLflow sends, too, where they are part of the address.
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", address.replace("//", "//me:a%40secret@"))
+    assert main(["ui"]) == 0
+    assert capsys.readouterr().out == f"the server has the MLflow UI: {address}\n"
+    assert asked[2:] == [("/health", f"Basic {base64.b64encode(b'me:a@secret').decode()}")]
     server.shutdown()
     server.server_close()
 

@@ -185,6 +185,7 @@ from pathlib import Path
 from darkroom import registry, tracking
 tracking.open_store()
 with registry.one_promotion_at_a_time("darkroom"):
+    print("held", flush=True)
     log = Path(sys.argv[1])
     before = log.read_text() if log.exists() else ""
     import time; time.sleep(0.3)
@@ -234,14 +235,15 @@ class Team:
         assert [process.wait(120) for process in running] == [0, 0, 0]
         assert log.read_text() == "one\n" * 3
         # What a killed one holds is taken from it.
-        holder = subprocess.Popen(
-            [sys.executable, "-c", PROMOTE.replace("sleep(0.3)", "sleep(60)"), str(tmp_path / "other")],
+        with subprocess.Popen(
+            [sys.executable, "-c", PROMOTE.replace("sleep(0.3)", "sleep(3600)"), str(tmp_path / "other")],
             cwd=team.root,
             env=environment(**team.variables),
-        )
-        time.sleep(8)
-        holder.kill()
-        holder.wait()
+            stdout=subprocess.PIPE,
+            text=True,
+        ) as holder:
+            assert holder.stdout.readline() == "held\n"
+            holder.kill()
         subprocess.run(command, cwd=team.root, env=environment(**team.variables), check=True, timeout=60)
         assert log.read_text() == "one\n" * 4
 
@@ -315,6 +317,31 @@ class TestLocalStore(Team):
         assert "pushed the branch" not in printed
         assert json.loads((worker.root / "reports/promotion.json").read_text())["withheld"]
         assert "learning_rate" in (tmp_path / "summary.md").read_text()
+
+    def test_files_of_the_store_that_are_gone_are_restored(self, team, tmp_path):
+        other = clone(team, tmp_path / "clone")
+        other.run("dvc", "pull", "--quiet")
+        other.run("darkroom", "restore")
+        shutil.rmtree(other.root / "mlartifacts")
+        assert "darkroom restore" in refusal(other, "predict", "data/raw/a/000.png")
+        assert other.run("darkroom", "restore").count("the packaged model of run") == len(team.models)
+        assert predicted(other) == predicted(team)
+        assert "@champion is version 1, as reports/promotion.json left it" in other.run("darkroom", "check")
+        assert list((other.root / "mlartifacts").rglob("evaluation/predictions.csv"))
+        assert other.run("darkroom", "restore") == "nothing is missing\n"
+
+    def test_restoring_sets_no_alias_that_it_may_not(self, team, tmp_path):
+        other = clone(team, tmp_path / "clone")
+        other.run("dvc", "pull", "--quiet")
+        shared = {"MLFLOW_TRACKING_URI": f"sqlite:///{tmp_path / 'shared.db'}"}
+        for variables, why in ((shared, "the store is shared"), ({"DARKROOM_DECIDE_ONLY": "only CI"}, "only CI")):
+            for _ in range(2):
+                printed = other.run("darkroom", "restore", **variables).splitlines()
+                assert f"has no alias champion, and gets none ({why})" in printed[-1]
+                assert "let it point to version 1, run " in printed[-1]
+            assert "has no alias champion" in other.run("darkroom", "check", "--registry", code=2, **variables)
+        # Where nothing speaks against it, it is set.
+        assert "models:/darkroom@champion is version 1" in other.run("darkroom", "restore")
 
     def test_what_retraining_refuses(self, team, tmp_path):
         worker = clone(team, tmp_path / "worker")

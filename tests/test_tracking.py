@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from filelock import FileLock
-from mlflow import MlflowClient
+from mlflow import MlflowClient, artifacts
 from mlflow.exceptions import MlflowException
 from optuna import TrialPruned
 from PIL import Image
@@ -27,6 +27,7 @@ from conftest import write_folder
 from darkroom import (
     images,
     inference,
+    listing,
     manifest,
     predictions,
     processes,
@@ -370,6 +371,52 @@ def test_of_two_promotions_at_once_the_better_model_wins(models, tmp_path):
     assert models.alias("champion") == rivals[1][1].run_id
 
 
+TAKE_OVER = """
+import sys, time
+from pathlib import Path
+from darkroom import registry, tracking
+tracking.open_store()
+looked = registry._left_behind
+
+def slowly(guard):
+    # As a server under load may be: what was seen is no longer so when it is acted upon.
+    found = looked(guard)
+    if found:
+        time.sleep(float(sys.argv[1]))
+    return found
+
+registry._left_behind = slowly
+Path(sys.argv[2]).touch()
+while not Path("go").exists():
+    time.sleep(0.01)
+with registry.one_promotion_at_a_time("digits"), Path("log").open("a") as log:
+    print("in", file=log, flush=True)
+    time.sleep(4)
+    print("out", file=log, flush=True)
+"""
+
+
+def test_of_two_that_find_a_dead_promotion_one_takes_its_place(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'shared.db'}")
+    tracking.open_store()
+    gone = subprocess.Popen(["sleep", "60"])
+    MlflowClient().create_registered_model("digits.promotion", {"process": processes.identity(gone.pid)})
+    gone.kill()
+    gone.wait()
+    waiting = [
+        subprocess.Popen([sys.executable, "-c", TAKE_OVER, seconds, f"ready{seconds}"]) for seconds in ("0.2", "1.5")
+    ]
+    while not all(Path(f"ready{seconds}").exists() for seconds in ("0.2", "1.5")):
+        assert all(process.poll() is None for process in waiting)
+        time.sleep(0.05)
+    Path("go").touch()
+    assert [process.wait(60) for process in waiting] == [0, 0]
+    assert Path("log").read_text().split() == ["in", "out", "in", "out"]
+    with pytest.raises(MlflowException, match="not found"):
+        MlflowClient().get_registered_model("digits.promotion")
+
+
 def test_an_interrupted_promotion_is_finished_by_the_next(models, monkeypatch):
     first, better = models.train(5), models.train(8)
     models.promote(*first)
@@ -393,6 +440,21 @@ def test_a_version_leads_to_commit_data_lock_and_run(models):
     version = registry.champion(models.name)
     assert registry.run_of(version) == record[0].run_id
     assert {"git_commit", "git_uncommitted_diff", "dvc_experiment", "dvc_lock", "promotion_reason"} <= set(version.tags)
+
+
+def test_of_several_versions_of_a_run_the_aliased_or_else_the_newest_is_listed(models):
+    record, _ = models.train(5)
+    first = registry.register(models.name, record.run_id, {})
+    client = MlflowClient()
+    second = client.create_model_version(models.name, first.source, record.run_id, model_id=first.model_id)
+
+    def listed():
+        return next(row["version"] for row in listing.rows(models.name) if row["run"] == record.run_id)
+
+    assert listed() == int(second.version)
+    registry.point(models.name, "champion", first)
+    assert listed() == int(first.version)
+    assert next(row["alias"] for row in listing.rows(models.name) if row["run"] == record.run_id) == "champion"
 
 
 def test_a_restored_run_is_found_by_its_first_id(models):
@@ -462,6 +524,30 @@ def test_a_moved_or_copied_folder_reads_its_own_files(made, tmp_path, monkeypatc
         hidden.rename(original)
         monkeypatch.chdir(root)
         tracking.open_store()
+
+
+def test_a_store_that_mlflow_itself_created(tmp_path, monkeypatch):
+    """As its server does when somebody looks at an empty project."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "dvc.yaml").touch()
+    assert MlflowClient(services.tracking_uri()).get_experiment_by_name("darkroom") is None
+    assert services.local_store().is_file()
+    tracking.open_store()
+    with tracking.start_run("mlp", "train", {}) as run:
+        run.log_json({"a": 1}, "kept.json")
+    # The second opening looks whether the folder was moved.
+    tracking.open_store()
+    assert artifacts.load_dict(f"{MlflowClient().get_run(run.run_id).info.artifact_uri}/kept.json") == {"a": 1}
+
+
+def test_an_experiment_that_somebody_created_keeps_its_place(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "dvc.yaml").touch()
+    place = (tmp_path / "own place").as_uri()
+    MlflowClient(services.tracking_uri()).create_experiment("darkroom", artifact_location=place)
+    for _ in range(2):
+        tracking.open_store()
+        assert MlflowClient().get_experiment_by_name("darkroom").artifact_location == place
 
 
 def test_a_store_of_another_mlflow_is_refused_with_the_remedy(tmp_path, monkeypatch):

@@ -1,7 +1,8 @@
 """``darkroom clean``: what the tracking store, DVC's cache and interrupted searches hold on disk, and how to free it.
 
-What an alias, the workspace, or the tip of a branch, tag or experiment names is never freed. What only older commits
-name may go: ``darkroom restore --all`` packages a model again from DVC's outputs, as long as DVC has them.
+What an alias, a working tree, a stash, or the tip of a branch, tag or experiment names is never freed. What only older
+commits name may go: ``darkroom restore --all`` packages a model again from DVC's outputs, as long as DVC has them. In a
+shared store, what another clone made is never freed: what that one needs, it may not have pushed.
 
 ``mlflow gc`` is not called: whatever it is told to delete, it empties the rest of MLflow's trash too. Runs and models
 are put into that trash, from which ``mlflow gc`` removes their rows, and their files are deleted here.
@@ -139,12 +140,16 @@ def line(freed: dict[str, Any]) -> str:
 
 def remainder(freed: Sequence[dict[str, Any]]) -> str:
     """Return a line on what of the things that were freed is left to others; empty where nothing is."""
-    if not any(row["items"] for row in freed if row["what"] in {"runs", "models"}):
+    of_store = [row["items"] for row in freed if row["what"] in {"runs", "models"}]
+    if not of_store or (services.is_local() and not any(of_store)):
         return ""
     if services.is_local():
         store = f"sqlite:///{services.local_store().name}"
         return f"rows of the store stay until mlflow gc --backend-store-uri {store} --tracking-uri {store}"
-    return f"files at {services.shown_uri()} are left to the server's owner: mlflow gc frees those of what is deleted"
+    return (
+        f"in {services.shown_uri()}, what other clones made is left to them, and files are left to the server's owner: "
+        "mlflow gc frees those of what is deleted"
+    )
 
 
 def _open() -> None:
@@ -195,7 +200,7 @@ def _models() -> list[Thing]:
                 return alias
         run = runs.get(run_id)
         if run is None:
-            return needed.get(run_id, "")
+            return needed.get(run_id) or ("" if services.is_local() else "nobody knows which clone made it")
         if _is_running(run):
             return "its run is at work"
         return needs.why_needed(run, needed)
@@ -425,10 +430,7 @@ def _other_projects() -> Iterator[list[str]]:
     with tempfile.TemporaryDirectory() as temporary, ExitStack() as stack:
         for commit in needs.commits_beside_tips():
             folder = Path(temporary).resolve() / commit
-            # Without hooks: DVC's own would fetch the outputs.
-            add = ("-c", "core.hooksPath=/dev/null", "worktree", "add", "--quiet", "--detach")
-            repository.run_git(*add, str(folder), commit)
-            stack.callback(repository.run_git, "worktree", "remove", "--force", str(folder))
+            stack.enter_context(repository.worktree(folder, commit))
             # Without the cache, DVC would not know which files a folder among the outputs has.
             (folder / ".dvc" / "config.local").write_text(f'[cache]\n    dir = "{CACHE.resolve()}"\n', encoding="utf-8")
             folders.append(str(folder))

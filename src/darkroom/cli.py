@@ -5,7 +5,7 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from darkroom.errors import DarkroomError, InputError
 from darkroom.files import as_json
@@ -380,8 +380,20 @@ def _ui(chosen: argparse.Namespace) -> int:
     from darkroom import services
 
     services.check_tracking()
-    arguments = ["mlflow", "ui", "--backend-store-uri", services.tracking_uri(), "--port", str(chosen.port)]
-    os.execvp("mlflow", arguments)  # noqa: S606, S607
+    if not services.is_server():
+        _become_ui(chosen.port)
+    print(f"the server has the MLflow UI: {services.shown_uri()}")
+    return 0
+
+
+def _become_ui(port: int) -> NoReturn:
+    from darkroom import services, tracking
+
+    # Before MLflow's server does it, which would choose another place for the files.
+    tracking.open_store()
+    # Not as an argument, which everybody on this machine can read: it may hold a password.
+    os.environ["MLFLOW_BACKEND_STORE_URI"] = services.tracking_uri()
+    os.execvp("mlflow", ["mlflow", "ui", "--port", str(port)])  # noqa: S606, S607
 
 
 def _table(rows: Sequence[dict[str, Any]]) -> str:

@@ -23,8 +23,11 @@ def rows(name: str, revision: str | None = None) -> list[dict[str, Any]]:
         One mapping for each run, with the names of the table's columns.
     """
     tracking.open_store()
-    versions = {registry.run_of(version): version for version in registry.versions(name)}
     aliases = registry.aliases(name)
+    # Of several versions of a run, the last one stays here: the newest that has an alias, else the newest.
+    newest_last = reversed(registry.versions(name))
+    ranked = sorted(newest_last, key=lambda version: str(version.version) in aliases)
+    versions = {registry.run_of(version): version for version in ranked}
     recorded = lineage.recorded_runs()
     here = workspace_runs(revision)
     found = []

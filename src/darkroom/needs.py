@@ -15,6 +15,7 @@ from darkroom.lineage import git
 
 EXPERIMENT = re.compile(r"refs/exps/([0-9a-f]{2})/([0-9a-f]{38})/.+")
 """Git's reference of a DVC experiment: the commit that it started from, in two parts, and its name."""
+OTHERS = "another clone made it"
 
 
 def references() -> dict[str, str]:
@@ -54,6 +55,22 @@ def _runs_in(folder: Path) -> set[str]:
     return {run for file in files for run in _run_ids(file.read_text(encoding="utf-8"))}
 
 
+def _stashed() -> list[str]:
+    """Return the commits that hold what was stashed."""
+    return (git("stash", "list", "--format=%H") or "").split()
+
+
+def _other_worktrees() -> list[tuple[Path, str]]:
+    """Return the other folders in which this repository is checked out, each with its commit."""
+    found, here = [], Path(git("rev-parse", "--show-toplevel") or ".").resolve()
+    for listed in (git("worktree", "list", "--porcelain") or "").split("\n\n"):
+        lines = dict(line.split(maxsplit=1) for line in listed.splitlines() if " " in line)
+        folder = Path(lines.get("worktree", ""))
+        if "HEAD" in lines and folder.is_dir() and folder.resolve() != here:
+            found.append((folder, lines["HEAD"]))
+    return found
+
+
 def experiments_at_work() -> list[Path]:
     """Return the folders of experiments that DVC runs, or ran until it was killed, outside the workspace."""
     work = Path(".dvc") / "tmp" / "exps"
@@ -67,6 +84,9 @@ def needed_runs() -> dict[str, str]:
         for commit in references().values()
         for run in runs_of_commit(commit)
     }
+    needed |= {run: "a stash holds its results" for commit in _stashed() for run in runs_of_commit(commit)}
+    for folder, commit in _other_worktrees():
+        needed |= dict.fromkeys(runs_of_commit(commit) | _runs_in(folder), f"{folder} holds its results")
     needed |= {run: "an experiment at work holds its results" for at in experiments_at_work() for run in _runs_in(at)}
     needed |= dict.fromkeys(_runs_in(Path()), "the workspace holds its results")
     models = logged_models()
@@ -102,7 +122,9 @@ def commits_beside_tips() -> list[str]:
     tips = {commit for name, commit in references().items() if not name.startswith("refs/remotes/")}
     known = _runs_in(Path()).union(*map(runs_of_commit, tips), *map(_runs_in, experiments_at_work()))
     recorded = lineage.recorded_runs()
-    return sorted({recorded[run] for run in needed_runs() if run not in known and run in recorded})
+    unnamed = {*_stashed(), *(head for _, head in _other_worktrees())}
+    beside = {recorded[run] for run in needed_runs() if run not in known and run in recorded}
+    return sorted(beside | {commit for commit in unnamed if not runs_of_commit(commit) <= known})
 
 
 def _experiment_id() -> str:
@@ -125,5 +147,11 @@ def runs_of_store() -> list[StoredRun]:
 
 
 def why_needed(run: StoredRun, needed: dict[str, str]) -> str:
-    """Return why a run is among ``needed_runs``; empty where it is not."""
-    return needed.get(run.info.run_id) or needed.get(run.data.tags.get(tracking.ORIGINAL, ""), "")
+    """Return why a run is kept, since it is among ``needed_runs`` or its clone may need it; empty where it can go."""
+    named = needed.get(run.info.run_id) or needed.get(run.data.tags.get(tracking.ORIGINAL, ""))
+    return named or ("" if is_own(run) else OTHERS)
+
+
+def is_own(run: StoredRun) -> bool:
+    """Say whether a run is this clone's; what others need of theirs, they may not have pushed yet."""
+    return services.is_local() or run.data.tags.get(tracking.CLONE) == tracking.clone()

@@ -64,6 +64,11 @@ def log_evaluation(run: Run, metrics: Mapping[str, Any], report: Path) -> None:
             **{f"test_recall/{label}": of_class["recall"] for label, of_class in metrics["classes"].items()},
         }
     )
+    log_evaluation_files(run, report)
+
+
+def log_evaluation_files(run: Run, report: Path) -> None:
+    """Store what the test split said as files, see ``log_evaluation``."""
     for name in ("metrics.json", "predictions.csv", "confusion_matrix.png"):
         run.log_file(report / name, "evaluation")
     if (report / "explanations.png").is_file():

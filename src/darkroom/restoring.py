@@ -11,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 
-from darkroom import lineage, records, registry, repository, tracking
+from darkroom import lineage, records, registry, repository, services, tracking
 from darkroom.datasets import Description
 from darkroom.errors import InputError
 from darkroom.files import read_json
@@ -24,7 +24,7 @@ SEARCH_COLUMNS = {"number", "state", "val_loss", "epochs"}
 
 
 def restore(*, every: bool = False) -> Iterator[str]:
-    """Bring back the runs of the workspace, and the champion; what the store has already is left alone.
+    """Bring back the runs of the workspace, and the champion; what the store has whole is left alone.
 
     Args:
         every: whether to bring back all runs whose results are in git's history, branches and experiments too.
@@ -44,7 +44,7 @@ def restore(*, every: bool = False) -> Iterator[str]:
         yield from _restore_recorded(run_id, recorded)
     report = folder / "reports" / "promotion.json"
     if report.is_file():
-        yield from _restore_aliases(read_json(report), recorded)
+        yield from _restore_champion(read_json(report), recorded)
 
 
 def networks_of(folder: Path) -> list[Network]:
@@ -101,12 +101,13 @@ def _restore_network(folder: Path, network: Network) -> Iterator[str]:
         raise InputError(
             f"{missing[0]} is not here ({len(missing)} outputs of {network} are missing); run dvc pull first"
         )
+    report = folder / "reports" / network
     if tracking.find_run(record.run_id):
         with tracking.continue_run(record, network) as run:
             _package(run, folder, network)
+            _restore_files(run, report)
         yield f"{network}: the packaged model of run {record.run_id} is back"
         return
-    report = folder / "reports" / network
     lock = lineage.lock_digest(lock_of(folder))
     name = f"{network} {_origin(record)}"
     with tracking.restored_run(name, record.started, {**record.tags, "dvc_lock": lock}) as run:
@@ -126,9 +127,17 @@ def _restore_network(folder: Path, network: Network) -> Iterator[str]:
 
 
 def _is_whole(run_id: str) -> bool:
-    """Say whether the store has a run, and the packaged model that ``darkroom clean`` may have freed."""
+    """Say whether the store has a run, and its packaged model, which may have been freed or lost its files."""
     run = tracking.find_run(run_id)
-    return run is not None and tracking.MODEL in run.data.tags
+    model = tracking.logged_model(run) if run else None
+    return model is not None and tracking.has_files(model)
+
+
+def _restore_files(run: Run, report: Path) -> None:
+    """Bring back the files of a run whose numbers the store still has."""
+    records.log_curves(run, report)
+    if (report / "metrics.json").is_file():
+        records.log_evaluation_files(run, report)
 
 
 def _package(run: Run, folder: Path, network: Network) -> None:
@@ -171,17 +180,34 @@ def _restore_search(trials: Path, network: Network, record: RunRecord) -> None:
                     trial.log_metrics({"best_val_loss": loss})
 
 
-def _restore_aliases(decision: dict[str, Any], recorded: dict[str, str]) -> Iterator[str]:
-    """Let the registry say what the last promotion left."""
+def _restore_champion(decision: dict[str, Any], recorded: dict[str, str]) -> Iterator[str]:
+    """Bring back the champion of the last promotion, and its alias, unless that may have been taken away on purpose."""
     run_id = decision.get("champion_run_id")
     name = read_params().promote.registered_model
-    if run_id is None or registry.champion(name) is not None:
+    if run_id is None:
         return
     yield from _restore_recorded(run_id, recorded)
+    if registry.champion(name) is not None:
+        return
+    with registry.one_promotion_at_a_time(name):
+        known = [version for version in registry.versions(name) if registry.run_of(version) == run_id]
+        version = known[0] if known else registry.register(name, run_id, _version_tags(run_id, decision))
+        # On a shared store, other clones have results of their own, and may be of another opinion.
+        left_alone = lineage.withheld() if services.is_local() else "the store is shared"
+        if left_alone:
+            yield (
+                f"models:/{name} has no alias champion, and gets none ({left_alone}); if it was lost, let it point to "
+                f"version {version.version}, run {run_id}, in the MLflow UI"
+            )
+        elif registry.champion(name) is None:
+            registry.point(name, "champion", version)
+            yield f"models:/{name}@champion is version {version.version}, run {run_id}"
+
+
+def _version_tags(run_id: str, decision: dict[str, Any]) -> dict[str, Any]:
+    """Say of a version where its run comes from, and what the last promotion said of it."""
     run = tracking.find_run(run_id)
     own = {key: run.data.tags[key] for key in ORIGIN if key in run.data.tags} if run else {}
     promoted = decision["candidate"]["run_id"] == run_id
     verdict = {"promotion_reason": decision["reason"]} if promoted else {}
-    version = registry.register(name, run_id, {**own, "promotion": "restored", **verdict})
-    registry.point(name, "champion", version)
-    yield f"models:/{name}@champion is version {version.version}, run {run_id}"
+    return {**own, "promotion": "restored", **verdict}

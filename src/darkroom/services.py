@@ -1,13 +1,16 @@
 """Where the tracking store is, and whether it answers. Nothing heavy is imported, so that checks come at once."""
 
+import base64
 import os
+import re
 import sqlite3
+import ssl
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from filelock import FileLock, Timeout
 
@@ -82,6 +85,11 @@ def is_local() -> bool:
     return tracking_uri() == _local_uri()
 
 
+def is_server() -> bool:
+    """Say whether the tracking store is an MLflow server."""
+    return urlsplit(tracking_uri()).scheme in {"http", "https"}
+
+
 def check_tracking(*, must_exist: bool = False) -> None:
     """Check that the tracking store can be used.
 
@@ -95,7 +103,7 @@ def check_tracking(*, must_exist: bool = False) -> None:
     if is_local():
         _check_database(local_store(), must_exist)
         anchor_store()
-    elif urlsplit(uri).scheme in {"http", "https"}:
+    elif is_server():
         _check_server(uri)
 
 
@@ -140,7 +148,8 @@ def anchor_store() -> None:
         query = "SELECT artifact_location FROM experiments WHERE name = ?"
         now = artifacts_uri()
         before = (database.execute(query, (EXPERIMENT,)).fetchone() or (now,))[0]
-        if before == now:
+        # Whoever created the experiment by hand chose a place of their own.
+        if before == now or not before.endswith("/mlartifacts"):
             return
         for table, column in ANCHORED:
             moved = f"UPDATE {table} SET {column} = ? || substr({column}, ?) WHERE substr({column}, 1, ?) = ?"  # noqa: S608 - our own names
@@ -148,9 +157,14 @@ def anchor_store() -> None:
 
 
 def _check_server(uri: str) -> None:
-    request = urllib.request.Request(f"{uri.rstrip('/')}/health")  # noqa: S310 - http and https alone come here
+    parts = urlsplit(uri)
+    # As MLflow does it; urllib would take user and password for a part of the host's name.
+    given = f"{unquote(parts.username or '')}:{unquote(parts.password or '')}".encode()
+    headers = {"Authorization": f"Basic {base64.b64encode(given).decode()}"} if parts.username else {}
+    address = f"{without_password(uri).rstrip('/')}/health"
     try:
-        with urllib.request.urlopen(request, timeout=ANSWER_WITHIN):  # noqa: S310
+        request = urllib.request.Request(address, headers=headers)  # noqa: S310 - http and https alone come here
+        with urllib.request.urlopen(request, timeout=ANSWER_WITHIN, context=_tls()):  # noqa: S310
             pass
     except urllib.error.HTTPError:
         return  # it answers; whether it lets us in is its own business
@@ -162,7 +176,21 @@ def _check_server(uri: str) -> None:
         ) from None
 
 
+def _tls() -> ssl.SSLContext:
+    """Return whom to trust, by the variables that MLflow itself reads."""
+    context = ssl.create_default_context()
+    if trusted := os.environ.get("MLFLOW_TRACKING_SERVER_CERT_PATH"):
+        context.load_verify_locations(**{"capath" if Path(trusted).is_dir() else "cafile": trusted})
+    if os.environ.get("MLFLOW_TRACKING_INSECURE_TLS", "").lower() in {"true", "1"}:
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return context
+
+
 def shown_uri() -> str:
     """Return the tracking store's address without user and password, for messages."""
-    parts = urlsplit(tracking_uri())
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+    return without_password(tracking_uri())
+
+
+def without_password(text: str) -> str:
+    """Return a text without the users and passwords of the addresses in it."""
+    return re.sub(r"(://)[^/\s]*@", r"\1", text)

@@ -4,6 +4,7 @@ import json
 import logging
 import re
 import shutil
+import socket
 import tempfile
 import time
 import warnings
@@ -18,7 +19,7 @@ import mlflow
 from mlflow import MlflowClient
 from mlflow.data.code_dataset_source import CodeDatasetSource
 from mlflow.data.meta_dataset import MetaDataset
-from mlflow.entities import Metric, RunStatus
+from mlflow.entities import LoggedModel, Metric, RunStatus
 from mlflow.entities import Run as StoredRun
 from mlflow.exceptions import MlflowException
 from mlflow.models import Model, ModelSignature
@@ -35,6 +36,8 @@ ORIGINAL = "original_run_id"
 """Tag of a restored run: the id that it had in the store that is gone."""
 PROCESS = "mlflow.darkroom.process"
 """Tag of every run: the process that writes it. MLflow shows none of its own tags, and takes it for one."""
+CLONE = "mlflow.darkroom.clone"
+"""Tag of every run: host and folder of the project in which it was written."""
 LOCKED_FOR = 120.0  # seconds that creating a store may take
 ENDED = "ended"
 """Tag of a run that was found open after its process had died."""
@@ -42,6 +45,9 @@ MODEL = "model_uri"
 """Tag of a training run: the address of its packaged model."""
 WRITTEN_ANEW = {PROCESS, MODEL, ORIGINAL, ENDED}
 PACKAGED_REQUIREMENTS = ("mlflow", "keras", "numpy", "pandas", "pillow")
+PARTS = ("network", "description", "code")
+"""What a packaged model consists of, besides MLflow's own files."""
+MINIMUM_PROBABILITY = ParamSpec("minimum_probability", DataType.double, 0.0)
 PACKAGED_CODE = ("__init__.py", "errors.py", "images.py", "serving.py")
 
 for _name in ("mlflow", "alembic"):
@@ -93,21 +99,32 @@ def open_store() -> None:
     # Two processes that create the same store at once would destroy each other's tables.
     try:
         with services.locked("store", LOCKED_FOR):
-            if services.is_local() and not services.local_store().exists():
-                _create_local_store()
+            if services.is_local():
+                _complete_local_store()
             mlflow.set_experiment(services.EXPERIMENT)
             _close_left_open()
     except MlflowException as error:
         raise InputError(_refused_store(error)) from None
 
 
-def _create_local_store() -> None:
-    """Create the default store under another name first: killed half-way, MLflow's tables could never be completed."""
+def _complete_local_store() -> None:
+    """Create the default store, or the experiment in one that something else created, as MLflow's own UI does.
+
+    A store is made under another name first: killed half-way, MLflow's tables could never be completed.
+    """
+    if services.local_store().exists():
+        _create_experiment(MlflowClient())
+        return
     unfinished = services.state_folder() / "new-store.db"
     unfinished.unlink(missing_ok=True)
-    client = MlflowClient(f"sqlite:///{unfinished}")
-    client.create_experiment(services.EXPERIMENT, artifact_location=services.artifacts_uri())
+    _create_experiment(MlflowClient(f"sqlite:///{unfinished}"))
     unfinished.rename(services.local_store())
+
+
+def _create_experiment(client: MlflowClient) -> None:
+    """Create the experiment where it is missing, with its files in the place that moves with the project's folder."""
+    if client.get_experiment_by_name(services.EXPERIMENT) is None:
+        client.create_experiment(services.EXPERIMENT, artifact_location=services.artifacts_uri())
 
 
 def _refused_store(error: MlflowException) -> str:
@@ -172,6 +189,24 @@ def find_run(run_id: str) -> StoredRun | None:
     return found[0] if found else None
 
 
+def logged_model(run: StoredRun) -> LoggedModel | None:
+    """Return a run's packaged model; None where it has none, or none that the store still knows."""
+    try:
+        return MlflowClient().get_logged_model(run.data.tags.get(MODEL, "none").removeprefix("models:/"))
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
+        return None
+
+
+def has_files(model: LoggedModel) -> bool:
+    """Say whether the files of a packaged model are where the store says."""
+    listed = MlflowClient().list_logged_model_artifacts
+    if not {"MLmodel", "artifacts"} <= {file.path for file in listed(model.model_id)}:
+        return False
+    return len(listed(model.model_id, "artifacts")) >= len(PARTS)
+
+
 class Run:
     """An MLflow run that is being written."""
 
@@ -220,6 +255,8 @@ class Run:
     def log_model(self, network: str | Path, description: str | Path, package: Path = Path(__file__).parent) -> str:
         """Package a saved network with its preprocessing, its label names and the code that uses them.
 
+        A model that the run has already is written again in its place, so that versions go on pointing to it.
+
         Args:
             network: the saved network.
             description: of its data.
@@ -228,6 +265,7 @@ class Run:
         Returns:
             The model's address in the store, ``models:/m-…``.
         """
+        earlier = logged_model(self._client.get_run(self.run_id))
         with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
             # An example would only confirm the lack of a schema that is meant, see below.
             warnings.filterwarnings("ignore", message=".*An input example was not provided", category=UserWarning)
@@ -235,16 +273,26 @@ class Run:
             code.mkdir()
             for name in PACKAGED_CODE:
                 shutil.copy(package / name, code / name)
-            info = mlflow.pyfunc.log_model(
-                name="model",
-                python_model=str(package / "packaged_model.py"),
-                artifacts={"network": str(network), "description": str(description), "code": str(code)},
-                pip_requirements=requirements(),
+            parts: dict[str, Any] = {
+                "python_model": str(package / "packaged_model.py"),
+                "artifacts": dict(zip(PARTS, map(str, (network, description, code)), strict=True)),
+                "pip_requirements": requirements(),
                 # Without an input schema, which would refuse some of the forms that an image comes in.
-                signature=ModelSignature(params=ParamSchema([ParamSpec("minimum_probability", DataType.double, 0.0)])),
-            )
+                "signature": ModelSignature(params=ParamSchema([MINIMUM_PROBABILITY])),
+            }
+            if earlier is not None:
+                self._write_again(earlier, Path(folder) / "model", parts)
+                return str(earlier.model_uri)
+            info = mlflow.pyfunc.log_model(name="model", **parts)
         self._client.set_tag(self.run_id, MODEL, info.model_uri)
         return str(info.model_uri)
+
+    def _write_again(self, model: LoggedModel, folder: Path, parts: Mapping[str, Any]) -> None:
+        described = Model(
+            model.artifact_location, run_id=self.run_id, model_id=model.model_id, model_uuid=model.model_id
+        )
+        mlflow.pyfunc.save_model(folder, mlflow_model=described, **parts)
+        self._client.log_model_artifacts(model.model_id, str(folder))
 
 
 @contextmanager
@@ -328,7 +376,12 @@ def _reopened(run_id: str) -> Iterator[Run]:
 
 
 def _process() -> dict[str, str]:
-    return {PROCESS: processes.identity()}
+    return {PROCESS: processes.identity(), CLONE: clone()}
+
+
+def clone() -> str:
+    """Name this clone of the project among all that use a store."""
+    return f"{socket.gethostname()} {services.project_root()}"
 
 
 def annotate_run(run_id: str, tags: Mapping[str, Any], *, keep: bool = False) -> None:
@@ -366,7 +419,7 @@ def packaged_files(uri: str) -> dict[str, Path]:
     with _loading(uri):
         folder = Path(mlflow.artifacts.download_artifacts(uri))
         parts = Model.load(folder).flavors["python_function"].get("artifacts", {})
-    if missing := {"network", "description", "code"} - set(parts):
+    if missing := set(PARTS) - set(parts):
         raise InputError(
             f"{uri} is no model that Darkroom packaged (it has no {min(missing)}); darkroom runs lists those that are"
         )
@@ -380,10 +433,10 @@ def _loading(uri: str) -> Iterator[None]:
     mlflow.set_tracking_uri(services.tracking_uri())
     try:
         yield
-    except (MlflowException, OSError) as error:
+    except (MlflowException, OSError, ValueError) as error:  # the last is what Keras raises for a missing file
         raise InputError(
-            f"{uri} cannot be loaded ({_first_line(error)}); dvc repro makes and promotes a model, darkroom restore "
-            "rebuilds those whose results are in git"
+            f"{uri} cannot be loaded ({_first_line(error)}); dvc repro makes and promotes the first model, darkroom "
+            "restore writes those again whose results are in git"
         ) from None
 
 
@@ -407,4 +460,4 @@ def _metric_name(name: str) -> str:
 
 
 def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0]
+    return services.without_password(str(error).strip().splitlines()[0])
