@@ -13,7 +13,9 @@ import time
 import urllib.parse
 import urllib.request
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from conftest import Project, environment
 
@@ -34,6 +36,7 @@ with tracking.start_run("mlp search", "search", {"network": "mlp"}):
     for number in range(2):
         with tracking.start_trial(f"mlp trial {number}", {"network": "mlp"}, KeyError) as trial:
             trial.log_metrics({"best_val_loss": 0.5 - number / 10})
+print(trial.run_id)
 for accuracy in (0.875, 0.9375):
     with tracking.start_run("mlp", "train", {"network": "mlp"}) as run:
         run.log_params({"learning_rate": accuracy / 100})
@@ -51,11 +54,19 @@ for accuracy in (0.875, 0.9375):
 """
 
 
+TRIES = 12
+"""How often a page is loaded: the browser may be done before a page has drawn what it asked the server for."""
+DARKEST = (8, 48, 107)
+"""The colour of a confusion matrix where all of a class are right."""
+
+
 @pytest.fixture(scope="module")
 def pages(tmp_path_factory):
-    """A function that returns the text of one of MLflow's pages, and the runs of its store."""
+    """A function that returns the text of one of MLflow's pages, one that returns its picture, and runs of the store.
+
+    Somebody looks before there is anything; what is recorded later is seen all the same.
+    """
     project = Project(tmp_path_factory.mktemp("ui") / "project")
-    runs = re.findall(r"^[0-9a-f]{32}$", project.run(sys.executable, "-c", FILL), re.MULTILINE)
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         port = unused.getsockname()[1]
@@ -64,23 +75,31 @@ def pages(tmp_path_factory):
     with log.open("w") as out:
         options = {"env": environment(), "stdout": out, "stderr": out, "start_new_session": True}
         server = subprocess.Popen(command, cwd=project.root, **options)
+    runs: list[str] = []
 
     def text(place, expected):
-        """Return a page's text; a busy machine may need to load it more than once."""
-        for _ in range(4):
+        """Return a page's text, once it holds what is expected."""
+        for _ in range(TRIES):
             found = " ".join(once(place).split())
             if expected in found:
                 break
         return found
 
     def once(place):
+        return html.unescape(re.sub(r"<[^>]+>", " ", browse(place, "--dump-dom")))
+
+    def picture(place):
+        file = tmp_path_factory.mktemp("picture") / "page.png"
+        browse(place, f"--screenshot={file}")
+        return np.asarray(Image.open(file).convert("RGB"))
+
+    def browse(place, how):
         profile = tmp_path_factory.mktemp("profile")
         options = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync")
         quiet = ("--disable-background-networking", "--disable-component-update", f"--user-data-dir={profile}")
-        command = [CHROMIUM, *options, *quiet, "--virtual-time-budget=20000", "--window-size=1600,1200", "--dump-dom"]
+        command = [CHROMIUM, *options, *quiet, "--virtual-time-budget=20000", "--window-size=1600,1200", how]
         address = f"http://127.0.0.1:{port}/#{place}"
-        found = subprocess.run([*command, address], capture_output=True, text=True, timeout=120, check=True).stdout
-        return html.unescape(re.sub(r"<[^>]+>", " ", found))
+        return subprocess.run([*command, address], capture_output=True, text=True, timeout=120, check=True).stdout
 
     try:
         for _ in range(120):
@@ -91,20 +110,31 @@ def pages(tmp_path_factory):
                 time.sleep(0.5)
         else:
             raise AssertionError(log.read_text())
-        yield text, runs
+        runs += re.findall(r"^[0-9a-f]{32}$", project.run(sys.executable, "-c", FILL), re.MULTILINE)
+        # Everybody on this machine can read the arguments, and in the address of a store there may be a password.
+        listed = subprocess.check_output(["ps", "-g", str(server.pid), "-o", "args="], text=True)
+        assert "mlflow" in listed
+        assert "sqlite" not in listed
+        yield text, picture, runs
     finally:
         os.killpg(server.pid, signal.SIGTERM)
         server.wait(30)
 
 
 def test_runs_are_listed_with_their_trials_below_them(pages):
-    shown = pages[0]("/experiments/1/runs?compareRunsMode=TABLE", "5 matching runs")
+    text, _, (trial, *_) = pages
+    shown = text("/experiments/1/runs?compareRunsMode=TABLE", "5 matching runs")
     assert "mlp search" in shown
     assert "5 matching runs" in shown
+    # Folded away, with their search as what they belong to.
+    assert "mlp trial" not in shown
+    shown = text(f"/experiments/1/runs/{trial}", "Parent run")
+    assert "mlp trial 1" in shown
+    assert "Parent run mlp search" in shown
 
 
 def test_runs_are_compared_by_their_test_metrics(pages):
-    text, runs = pages
+    text, _, (_, *runs) = pages
     query = urllib.parse.urlencode({"runs": json.dumps(runs), "experiments": '["1"]'}, quote_via=urllib.parse.quote)
     shown = text(f"/compare-runs?{query}", "test_accuracy")
     assert "Comparing 2 Runs" in shown
@@ -114,10 +144,16 @@ def test_runs_are_compared_by_their_test_metrics(pages):
 
 
 def test_a_run_has_curves_and_a_confusion_matrix(pages):
-    text, runs = pages
-    assert "val_loss" in text(f"/experiments/1/runs/{runs[0]}/model-metrics", "val_loss")
-    picture = "evaluation/confusion_matrix.png"
-    assert picture in text(f"/experiments/1/runs/{runs[0]}/artifacts/{picture}", picture)
+    text, picture, (_, run, _) = pages
+    # The legend and the axis stand there once a curve is drawn.
+    shown = text(f"/experiments/1/runs/{run}/model-metrics", "(val_loss)")
+    assert "(val_loss)" in shown
+    assert "Step" in shown
+    name = "evaluation/confusion_matrix.png"
+    place = f"/experiments/1/runs/{run}/artifacts/{name}"
+    assert name in text(place, name)
+    # All of both classes are right: two fields of the darkest blue, which nothing else in the page has.
+    assert any((picture(place) == DARKEST).all(axis=-1).sum() > 2 * 100 * 100 for _ in range(TRIES))
 
 
 def test_the_registry_names_the_champion_and_says_why(pages):
