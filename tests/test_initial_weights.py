@@ -303,7 +303,9 @@ def test_transfer_beats_training_from_scratch_at_equal_time():
         # Of the recipe, nothing that makes up for few images: what is compared is the weights to begin with.
         common = {
             "filters": (16, 32, 32),
-            **{"dropout": 0.0, "weight_decay": 0.0, "label_smoothing": 0.0},
+            "dropout": 0.0,
+            "weight_decay": 0.0,
+            "label_smoothing": 0.0,
             "early_stopping": EarlyStoppingParams(patience=100_000),
         }
         values = PARAMS["mnist_cnn"](**common, **settings)
