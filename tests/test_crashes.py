@@ -238,6 +238,28 @@ def test_a_dvc_killed_while_it_writes_its_locks_does_not_stop_the_next(undisturb
         assert "Running stage" not in undisturbed.run("dvc", "repro")
 
 
+HALF_WRITTEN = """
+import os, sqlite3
+store = sqlite3.connect("mlflow.db", isolation_level=None)
+store.execute("PRAGMA cache_size = 1")
+store.execute("BEGIN")
+store.execute("CREATE TABLE half (text)")
+store.executemany("INSERT INTO half VALUES (?)", [("x" * 5000,)] * 100)
+os._exit(0)
+"""
+
+
+def test_a_store_that_was_being_written_is_taken_back(tmp_path):
+    project = Project(tmp_path / "project")
+    with closing(sqlite3.connect(project.root / "mlflow.db")) as store, store:
+        store.execute("CREATE TABLE whole (text)")
+    project.run(sys.executable, "-c", HALF_WRITTEN)
+    assert (project.root / "mlflow.db-journal").stat().st_size
+    assert "are in order" in project.run("darkroom", "check", "--inputs")
+    with closing(sqlite3.connect(project.root / "mlflow.db")) as store:
+        assert store.execute("SELECT name FROM sqlite_master").fetchall() == [("whole",)]
+
+
 def test_an_interrupted_search_goes_on_in_the_same_run(undisturbed):
     project = undisturbed.params(search__epochs=4, search__warmup_epochs=4)
     (project.root / "mlflow.db").unlink()

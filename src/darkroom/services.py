@@ -116,7 +116,8 @@ def _check_database(path: Path, must_exist: bool) -> None:  # noqa: FBT001
             )
         return
     try:
-        with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as database:
+        # To be written, so that SQLite can take back what a killed process left half-written; waiting for who writes.
+        with closing(sqlite3.connect(f"{path.as_uri()}?mode=rw", uri=True, timeout=60)) as database:
             database.execute("SELECT count(*) FROM sqlite_master")
     except sqlite3.DatabaseError as error:
         raise InputError(
