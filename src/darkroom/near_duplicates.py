@@ -34,13 +34,17 @@ Flags = npt.NDArray[np.bool_]
 
 SIMILARITY = 0.75
 """Of a pair at least; docs/data.md says what was found with it."""
+UNIFORM_SIMILARITY = 0.95
+"""The same among images of one kind, such as digits or clothes on black, where different ones are alike too."""
+SAMPLE = 500  # random pairs, which say whether images are of one kind
+UNIFORM = 0.03  # share of them that is alike in detail, from which on they are
 
 # The first step.
 SIDE = 32  # pixels, of the grey thumbnail
 FLAT = 2.0  # standard deviation of grey values, below which there is no picture to compare
 FREQUENCIES = 8  # of the cosine transform, in each direction
 ALIKE = 0.70  # least correlation of two descriptions
-PARTNERS = 64  # for each image; those most alike go on
+PARTNERS = 20  # for each image on average, and later ones for any; those most alike go on
 BLOCK = 1024  # images
 
 # The second.
@@ -48,6 +52,7 @@ COARSE = 16  # pixels, of the thumbnail
 KEPT = 6  # of its frequencies: 0 to 5
 FARTHEST = 5  # pixels of it, of a shift
 IN_PHASE = 0.70  # least phase correlation
+BUDGET = 5000  # pairs that go on, and half as many as there are images where that is more; those most alike
 
 # The third.
 FINEST = 64  # pixels of a side, at most
@@ -84,7 +89,7 @@ class Descriptions:
     """Whether there is a picture to compare."""
 
 
-def search(images: Pixels, sha256: Sequence[str], least: float = SIMILARITY) -> Pairs:
+def search(images: Pixels, sha256: Sequence[str], least: float | None = None) -> Pairs:
     """Find the pairs of near-duplicates.
 
     What is found does not depend on the order of the images.
@@ -92,19 +97,17 @@ def search(images: Pixels, sha256: Sequence[str], least: float = SIMILARITY) -> 
     Args:
         images: uint8 of shape (images, height, width, 1 or 3), which may be mapped from disk: they are read in portions.
         sha256: of the files. Those that are equal are pairs, each with the first of them.
-        least: similarity of a pair, from 0 to 1.
+        least: similarity of a pair, from 0 to 1; by default ``SIMILARITY``, or ``UNIFORM_SIMILARITY`` where the images
+            are of one kind.
     """
     _, originals, copy_of = np.unique(np.asarray(sha256), return_index=True, return_inverse=True)
     copies = np.flatnonzero(originals[copy_of] != np.arange(len(images)))
     described = describe(images)
-    candidates = in_phase(described, alike(described, originals[described.textured[originals]]))
-
-    def verified(candidate: npt.NDArray[np.int32]) -> float:
-        first, second, mirrored, down, right = candidate.tolist()
-        other = images[second][:, ::-1] if mirrored else images[second]
-        return similarity(images[first], other, (down / COARSE, right / COARSE))
-
-    found = np.asarray(_in_threads(verified, list(candidates), "verifying", "pairs"), dtype=np.float32)
+    rows = originals[described.textured[originals]]
+    if least is None:
+        least = UNIFORM_SIMILARITY if is_uniform(images, described, rows) else SIMILARITY
+    candidates = in_phase(described, alike(described, rows), IN_PHASE, max(BUDGET, len(rows) // 2))
+    found = _similarities(images, candidates)
     kept = found >= least
     pairs = np.concatenate([candidates[kept, :2], np.stack([originals[copy_of[copies]], copies], axis=1)])
     values = np.concatenate([found[kept], np.ones(len(copies), dtype=np.float32)])
@@ -112,6 +115,30 @@ def search(images: Pixels, sha256: Sequence[str], least: float = SIMILARITY) -> 
     order = np.lexsort((pairs[:, 1], pairs[:, 0]))
     first, second = pairs[order].astype(np.int64).T
     return Pairs(first, second, values[order])
+
+
+def is_uniform(images: Pixels, described: Descriptions, rows: Integers) -> bool:
+    """Say whether images are of one kind: whether random pairs of them are alike in their detail.
+
+    Args:
+        images: all.
+        described: the same.
+        rows: those that are drawn from.
+    """
+    if len(rows) < 2:  # noqa: PLR2004 - a pair
+        return False
+    drawn = np.random.default_rng(0).integers(0, len(rows), (SAMPLE, 2))
+    pairs = rows[drawn[drawn[:, 0] != drawn[:, 1]]].astype(np.int32)
+    return bool((_similarities(images, in_phase(described, pairs, -1.0, len(pairs))) > 0).mean() > UNIFORM)
+
+
+def _similarities(images: Pixels, candidates: npt.NDArray[np.int32]) -> Floats:
+    def one(candidate: npt.NDArray[np.int32]) -> float:
+        first, second, mirrored, down, right = candidate.tolist()
+        other = images[second][:, ::-1] if mirrored else images[second]
+        return similarity(images[first], other, (down / COARSE, right / COARSE))
+
+    return np.asarray(_in_threads(one, list(candidates), "verifying", "pairs"), dtype=np.float32)
 
 
 def groups(count: int, pairs: Pairs) -> Integers:
@@ -204,12 +231,14 @@ def alike(described: Descriptions, rows: Integers) -> npt.NDArray[np.int32]:
 
     Args:
         described: all images.
-        rows: those that are compared; of the ones that come later here, each has ``PARTNERS`` at most.
+        rows: those that are compared. Each has at most ``PARTNERS`` of those that come later here.
 
     Returns:
         The places of both, of shape (pairs, 2).
     """
     even, odd = (np.ascontiguousarray(part[rows]) for part in np.split(described.vectors, [described.even], axis=1))
+
+    least = _least_correlation(even, odd)
 
     def compared(start: int) -> npt.NDArray[np.int32]:
         found = [np.empty((0, 2), np.int32)]
@@ -219,7 +248,7 @@ def alike(described: Descriptions, rows: Integers) -> npt.NDArray[np.int32]:
             changing = odd[start : start + BLOCK] @ odd[other : other + BLOCK].T
             # The mirror image's correlation is same - changing; the greater one counts.
             same += np.abs(changing, out=changing)
-            first, second = np.divmod(np.flatnonzero(same > ALIKE), same.shape[1])
+            first, second = np.divmod(np.flatnonzero(same > least), same.shape[1])
             later = first + start < second + other
             first, second = first[later], second[later]
             found.append(np.stack([first + start, second + other], axis=1).astype(np.int32))
@@ -233,6 +262,18 @@ def alike(described: Descriptions, rows: Integers) -> npt.NDArray[np.int32]:
     return places
 
 
+def _least_correlation(even: Floats, odd: Floats) -> float:
+    """Return ``ALIKE``, or what leaves ``PARTNERS`` for an image on average where there would be more."""
+    generator = np.random.default_rng(0)
+    some, others = (generator.permutation(len(even))[:count] for count in (BLOCK // 4, 8 * BLOCK))
+    correlations = even[some] @ even[others].T + np.abs(odd[some] @ odd[others].T)
+    share = PARTNERS / max(len(even), 1)
+    count = int(share * correlations.size) + len(some)  # each with itself
+    if count >= correlations.size:
+        return ALIKE
+    return max(ALIKE, float(np.partition(correlations, -count, axis=None)[-count]))
+
+
 def _best(pairs: npt.NDArray[np.int32], values: Floats, count: int) -> npt.NDArray[np.int32]:
     """Return the pairs with the greatest values, so many at most for each first image."""
     order = np.lexsort((-values, pairs[:, 0]))
@@ -242,8 +283,16 @@ def _best(pairs: npt.NDArray[np.int32], values: Floats, count: int) -> npt.NDArr
     return pairs[rank < count]
 
 
-def in_phase(described: Descriptions, pairs: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
+def in_phase(
+    described: Descriptions, pairs: npt.NDArray[np.int32], least: float, count: int
+) -> npt.NDArray[np.int32]:
     """Return those pairs whose phases correlate at some shift, one of the two perhaps mirrored.
+
+    Args:
+        described: all images.
+        pairs: the places of both, of shape (pairs, 2).
+        least: phase correlation.
+        count: of pairs that are returned at most: those whose phases correlate most.
 
     Returns:
         Of shape (pairs, 5): the places of both, 1 where the second has to be mirrored, and by how many pixels of
@@ -253,7 +302,7 @@ def in_phase(described: Descriptions, pairs: npt.NDArray[np.int32]) -> npt.NDArr
     # The mirrored image's spectrum, from that of the image.
     opposite, turned = -np.arange(len(_ROWS)), np.exp(2j * np.pi * np.arange(KEPT) / COARSE).astype(np.complex64)
 
-    def compared(start: int) -> npt.NDArray[np.int32]:
+    def compared(start: int) -> tuple[npt.NDArray[np.int32], Floats]:
         portion = pairs[start : start + 4 * BLOCK]
         first, second = described.spectra[portion[:, 0]].conj(), described.spectra[portion[:, 1]]
         peaks, places = [], []
@@ -268,10 +317,13 @@ def in_phase(described: Descriptions, pairs: npt.NDArray[np.int32]) -> npt.NDArr
         mirrored = peaks[1] > peaks[0]
         down, right = np.divmod(np.where(mirrored, places[1], places[0]), len(reach))
         found = np.column_stack([portion, mirrored, down - FARTHEST, right - FARTHEST]).astype(np.int32)
-        return found[np.maximum(*peaks) > IN_PHASE]
+        height = np.maximum(*peaks)
+        return found[height > least], height[height > least]
 
     parts = _in_threads(compared, range(0, len(pairs), 4 * BLOCK), "correlating", "portions")
-    return np.concatenate([np.empty((0, 5), np.int32), *parts])
+    found = np.concatenate([np.empty((0, 5), np.int32), *(part for part, _ in parts)])
+    heights = np.concatenate([np.empty(0, np.float32), *(height for _, height in parts)])
+    return found[np.argsort(-heights, kind="stable")[:count]]
 
 
 def similarity(first: Pixels, second: Pixels, shift: tuple[float, float] = (0.0, 0.0)) -> float:
