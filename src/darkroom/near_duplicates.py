@@ -34,7 +34,7 @@ Flags = npt.NDArray[np.bool_]
 
 SIMILARITY = 0.75
 """Of a pair at least; docs/data.md says what was found with it."""
-UNIFORM_SIMILARITY = 0.95
+UNIFORM_SIMILARITY = 0.98
 """The same among images of one kind, such as digits or clothes on black, where different ones are alike too."""
 SAMPLE = 500  # random pairs, which say whether images are of one kind
 UNIFORM = 0.03  # share of them that is alike in detail, from which on they are
