@@ -28,9 +28,16 @@ from darkroom.sections import AugmentationParams, Count, Fraction, Name, Section
 class DataParams(Section):
     """Where the images come from."""
 
-    source: Literal["digits", "folder", "archive"]
+    source: Literal["digits", "folder", "archive", "table", "parquet", "keras"]
     path: Name
-    """What holds the images (``folder``, ``archive``), or the description of bundled ones (``digits``)."""
+    """What holds the images, or the page of those that come with a library (``digits``, ``keras``)."""
+    image_column: Name = "image"
+    """Of ``table``: paths of images; of ``parquet``: the images themselves."""
+    label_column: Name = "label"
+    group_column: Name | None = None
+    """Of ``table`` and ``parquet``: what images share that must not be in several splits, such as a patient."""
+    split_column: Name | None = None
+    """Of ``table``: train, validation or test, where that is given."""
 
 
 class ValidateParams(Section):
@@ -42,6 +49,8 @@ class ValidateParams(Section):
     maximum_class_ratio: Annotated[float, Field(ge=1)] = 20.0
     """The largest class may be so many times as large as the smallest."""
     maximum_duplicate_share: Fraction = 0.05
+    maximum_quarantine_share: Fraction = 0.05
+    """Of all files of the source; images that cannot be used are left out and listed, up to this share."""
     modes: tuple[Name, ...] = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr", "I;16")
     """Pillow's names of the pixel formats that are accepted."""
     minimum_side: Count = 4
@@ -60,6 +69,7 @@ class SplitParams(Section):
 
 Interpolation = Literal["nearest", "box", "bilinear", "bicubic", "lanczos"]
 Aspect = Literal["stretch", "pad", "crop"]
+Background = Literal["white", "black", "grey"]
 
 
 class PreprocessParams(Section):
@@ -70,6 +80,8 @@ class PreprocessParams(Section):
     """Height and width in pixels, and 1 for grey or 3 for colour."""
     interpolation: Interpolation = "bicubic"
     aspect: Aspect = "stretch"
+    background: Background = "white"
+    """What shows through where an image is transparent."""
     split: SplitParams = SplitParams()
     augmentation: AugmentationParams = AugmentationParams()
 

@@ -11,7 +11,8 @@ from darkroom.errors import InputError
 from darkroom.files import read_json
 from darkroom.params import DataParams, Params
 from darkroom.promotion import Contender, Decision
-from darkroom.sources import Sample, samples
+from darkroom.samples import Sample
+from darkroom.sources import samples
 from darkroom.tracking import RunRecord
 
 PORTION = 256  # images in memory at a time
