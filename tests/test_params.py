@@ -60,7 +60,7 @@ def test_the_shipped_file_is_valid():
         ("preprocess.split", {"train": 0.8, "validation": 0.2, "test": 0.2}, ["sums to 1.2", "sum to 1"]),
         ("preprocess.split.test", 1, ["preprocess.split.test: 1 given", "less than 1"]),
         ("preprocess.augmentation.rotation", -5, ["preprocess.augmentation.rotation: -5 given"]),
-        ("data.source", "s3", ["data.source: 's3' given", "'folder' or 'archive'"]),
+        ("data.source", "s3", ["data.source: 's3' given", "'folder', 'archive'"]),
         ("data", ..., ["data: missing", "add it"]),
         ("train.mlp", ..., ["train.mlp is missing", "add a section"]),
         ("search.mlp", ..., ["search.mlp is missing", "add a section"]),

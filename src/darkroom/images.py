@@ -42,9 +42,11 @@ def decode(content: bytes) -> Image.Image:
     except (OSError, ValueError, SyntaxError, EOFError, IndexError, OverflowError) as error:
         # What Pillow's decoders raise on damaged files.
         raise ImageError(f"damaged ({error})") from None
-    mode = image.mode
     upright = ImageOps.exif_transpose(image)
-    return upright if upright.mode == mode else upright.convert(mode)
+    if upright.mode != image.mode:
+        upright = upright.convert(image.mode)
+    upright.format = image.format
+    return upright
 
 
 def from_array(pixels: Pixels) -> Image.Image:

@@ -78,10 +78,9 @@ class Ledger:
         self._rows.seek(0)
         whole = 0
         for line in self._rows:
-            try:
-                sha256, place, *values = json.loads(line)
-            except ValueError:
+            if not line.endswith(b"\n"):
                 break
+            sha256, place, *values = json.loads(line)
             if place >= self._stored:
                 break
             self._known[sha256] = (place, Content(*values))
@@ -196,7 +195,8 @@ def _note(name: str, kind: str) -> str:
     ending = PurePosixPath(name).suffix.lower()
     if ending not in images.ENDINGS or not kind:
         return ""
-    if FORMAT_OF_ENDING.get(ending, ending[1:].upper()) != kind:
+    # Cameras write several pictures into one JPEG file, which Pillow calls MPO.
+    if FORMAT_OF_ENDING.get(ending, ending[1:].upper()) != kind.replace("MPO", "JPEG"):
         return f"a {kind} named {ending}"
     return ""
 
