@@ -2,6 +2,7 @@
 
 import stat
 import tarfile
+import weakref
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -104,11 +105,13 @@ def _entries(path: Path) -> Iterator[_Entry]:
                     yield _Entry(info.filename, info.file_size, not link, InZip(zipped, info.filename), 0)
         else:
             tar = tarfile.open(path)  # noqa: SIM115 - it stays open as long as its images are read
+            weakref.finalize(tar, tar.fileobj.close)
             for member in tar:
                 if not member.isdir():
                     yield _Entry(member.name, member.size, member.isreg(), InTar(tar, member), member.offset)
     except (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, OSError) as error:
-        what = "a folder" if path.is_dir() else f"not a zip or tar file that can be read ({error})"
+        reason = str(error).splitlines()[0]
+        what = "a folder" if path.is_dir() else f"not a zip or tar file that can be read ({reason})"
         raise InputError(f"data.path: {path} is {what}; give one that holds one folder for each class") from None
 
 
