@@ -39,6 +39,8 @@ class Description:
     """Training images of each class."""
     digest: str
     """Of the images, labels and splits."""
+    price_charts: dict[str, Any] | None = None
+    """How charts were drawn, as ``data.price_charts`` of params.yaml says it; None for images that are no charts."""
 
     def write(self, path: str | Path) -> None:
         """Write as JSON."""
