@@ -122,10 +122,13 @@ def samples(path: str | Path, params: PriceChartsParams, size: Size) -> list[Cha
 
 
 def left_out(path: str | Path, params: PriceChartsParams) -> list[str]:
-    """Name the windows that are left out because they, with the days that decide their classes, lie in two splits."""
-    table = read_table(path, params.maximum_gap)
-    found = (window for series in table for window in windows(series, params))
-    return [window.name for window in found if split_of(window, params.splits) is None]
+    """Name what ``samples`` leaves out: windows that lie in two splits, and tickers with too few days for any."""
+    names: list[str] = []
+    for series in read_table(path, params.maximum_gap):
+        found = list(windows(series, params))
+        names.extend(window.name for window in found if split_of(window, params.splits) is None)
+        names.extend([] if found else [series.ticker])
+    return names
 
 
 def newest(
