@@ -110,6 +110,12 @@ def test_an_average_is_drawn_at_its_value():
     assert not (drawn[:, :45] == charts.AVERAGES[5][0]).any()
 
 
+def test_of_averages_in_one_place_the_shortest_is_seen():
+    average = np.full(2, 5.0)
+    drawn = charts.draw(PLANTED, {10: average, 5: average, 252: average}, "candlestick", (11, 8, 1))[5, 2:7, 0]
+    assert set(drawn) == {charts.AVERAGES[5][0]}
+
+
 def test_an_average_far_away_is_on_the_chart_too():
     far = charts.draw(PLANTED, {252: np.array([20.0, 20.0])}, "candlestick", (21, 8, 1))[:, :, 0]
     assert (far[0, 2:7] == charts.AVERAGES[252][0]).all()

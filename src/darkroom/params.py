@@ -11,6 +11,7 @@ import random
 import types
 import typing
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -170,11 +171,20 @@ def read_params(path: str | Path = "params.yaml") -> Params:
         raise InputError(f"{path}: {error}") from None
     try:
         # Through JSON, because pydantic's strict mode then takes a YAML list for a tuple and still converts nothing.
-        params = Params.model_validate_json(json.dumps(raw, default=str))
+        params = Params.model_validate_json(json.dumps(raw, default=_as_text))
     except ValidationError as error:
         raise InputError("\n".join(_lines(error, str(path)))) from None
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
     _check_together(params, str(path))
     return params
+
+
+def _as_text(value: Any) -> str:
+    """Turn what JSON has no word for into text; DVC stops at a date, with an error that does not say what to do."""
+    if isinstance(value, date):
+        raise InputError(f'{value} stands without quotes, which DVC cannot read; write "{value}"')
+    return str(value)
 
 
 def _with_recipes(raw: dict[str, Any]) -> dict[str, Any]:
