@@ -11,7 +11,7 @@ SHOWN = 10
 
 def main(manifest_path: str, images_path: str, quarantine_path: str) -> None:
     params = read_params()
-    found = sources.find(params.data)
+    found = sources.find(params.data, params.preprocess.size)
     ingested = ingest(found, params.preprocess, services.state_folder() / "ingested", Path(images_path))
     manifest.write(ingested.manifest, manifest_path)
     manifest.write_quarantine(ingested.quarantine, quarantine_path)
@@ -19,8 +19,9 @@ def main(manifest_path: str, images_path: str, quarantine_path: str) -> None:
         print(f"{label}: {count} images")
     for row in ingested.quarantine.head(SHOWN).itertuples():
         print(f"not used: {row.name}: {row.reason}")
-    if more := len(ingested.quarantine) - SHOWN > 0:
-        print(f"not used: {more} more; see {quarantine_path}")
+    if len(ingested.quarantine) > SHOWN:
+        print(f"not used: {len(ingested.quarantine) - SHOWN} more; see {quarantine_path}")
+    print(*found.notes, sep="\n", end="\n" if found.notes else "")
 
 
 if __name__ == "__main__":

@@ -13,9 +13,7 @@ def main(manifest_path: str, images: str, quarantine: str, prepared: str, previe
 
     unused = manifest.read_quarantine(quarantine)
     rows = manifest.with_splits(manifest.without(manifest.read(manifest_path), unused), params.preprocess)
-    description = preprocess.pack(
-        rows, images, params.preprocess, prepared, source=params.data.source, quarantined=len(unused)
-    )
+    description = preprocess.pack(rows, images, params.preprocess, prepared, data=params.data, quarantined=len(unused))
     augmentation = params.preprocess.augmentation
     previews.draw_augmentation(Path(prepared), description, augmentation, params.train.seed, preview)
     print(", ".join(f"{split}: {count} images" for split, count in description.counts.items()))

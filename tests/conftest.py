@@ -96,17 +96,22 @@ def write_folder(root, labels="ab", count=30, **options):
     return root
 
 
+def find(data, size=(28, 28, 1)):
+    """What a source holds."""
+    return sources.find(data, size)
+
+
 def ingested(data, folder, params=None):
     """What comes of a source's images, packed into <folder>/images.npy."""
-    found = sources.find(data)
-    return ingest(found, params or PreprocessParams(), folder / "ledger", folder / "images.npy")
+    params = params or PreprocessParams()
+    return ingest(find(data, params.size), params, folder / "ledger", folder / "images.npy")
 
 
 def prepare(data, folder, params=None):
     """Ingest and pack a source's images as the stages do; return the manifest with its splits, and the description."""
     params = params or PreprocessParams()
     rows = manifest.with_splits(ingested(data, folder / "ingested", params).manifest, params)
-    return rows, pack(rows, folder / "ingested" / "images.npy", params, folder / "prepared", source=data.source)
+    return rows, pack(rows, folder / "ingested" / "images.npy", params, folder / "prepared", data=data)
 
 
 # Whole pipelines take longest: begun last, they would run on while the other workers have nothing left to do.

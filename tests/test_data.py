@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from conftest import draw, ingested, prepare, write_folder
-from darkroom import manifest, sources
+from conftest import draw, find, ingested, prepare, write_folder
+from darkroom import manifest
 from darkroom.datasets import (
     Description,
     balanced_weights,
@@ -50,11 +50,11 @@ def test_a_folder(folder):
     draw("a", 99).save(folder / "a" / "deeper" / "LOUD.PNG")
     (folder / ".git").mkdir()
     draw("a", 98).save(folder / ".git" / "x.png")
-    found = sources.samples(of(folder))
+    found = find(of(folder)).samples
     assert len(found) == 61
     assert [sample.name for sample in found if "LOUD" in sample.name] == ["a/deeper/LOUD.PNG"]
     assert {sample.label for sample in found} == {"a", "b", "c"}
-    assert sources.find(of(folder)).left_out == ["a/notes.txt"]
+    assert find(of(folder)).left_out == ["a/notes.txt"]
 
 
 def zipped(path, folder, below=""):
@@ -86,7 +86,7 @@ def test_what_is_wrong_with_an_archive(folder, tmp_path):
     assert "cannot be unpacked (Bad CRC-32" in found.quarantine["reason"][0]
     assert len(found.manifest) == 59
     with pytest.raises(InputError, match="is a folder; give one that holds"):
-        sources.samples(data.model_copy(update={"path": str(folder)}))
+        find(data.model_copy(update={"path": str(folder)}))
 
 
 def test_labels_stay_text(tmp_path):
@@ -111,7 +111,7 @@ def test_labels_stay_text(tmp_path):
 )
 def test_places_that_hold_no_classes(tmp_path, make, words):
     with pytest.raises(InputError, match=words) as caught:
-        sources.samples(of(make(tmp_path)))
+        find(of(make(tmp_path)))
     assert "\n" not in str(caught.value)
 
 

@@ -16,8 +16,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
-from conftest import draw, environment, ingested, write_folder
-from darkroom import images, ingestion, rules, sources
+from conftest import draw, environment, find, ingested, write_folder
+from darkroom import images, ingestion, rules
 from darkroom.arrays import ArrayWriter, read_portions
 from darkroom.expectations import Suites, validate
 from darkroom.params import DataParams, PreprocessParams, ValidateParams
@@ -306,6 +306,6 @@ def test_what_lies_beside_class_folders_is_told(tmp_path):
     folder = write_folder(tmp_path / "raw", "ab", 3)
     (folder / "README.md").write_text("about")
     draw("a", 50).save(folder / "loose.png")
-    found = sources.find(of(folder))
+    found = find(of(folder))
     assert found.left_out == ["README.md", "loose.png"]
     assert {PurePosixPath(sample.name).suffix for sample in found.samples} <= set(images.ENDINGS)

@@ -14,8 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from conftest import draw, ingested, write_folder
-from darkroom import sources
+from conftest import draw, find, ingested, write_folder
 from darkroom.errors import InputError
 from darkroom.params import DataParams
 from darkroom.sources import archives
@@ -100,7 +99,7 @@ def test_an_archive_that_wants_out_is_refused_and_nothing_is_written(tmp_path, m
     path = make(inside / "raw.zip")
     before = sorted(tmp_path.rglob("*"))
     with pytest.raises(InputError, match=words) as caught:
-        sources.find(of("archive", path))
+        find(of("archive", path))
     assert "\n" not in str(caught.value)
     assert "nothing of such an archive is used" in str(caught.value)
     assert sorted(tmp_path.rglob("*")) == before
@@ -115,7 +114,7 @@ def test_a_bomb_of_ten_gigabytes_is_refused_unread(tmp_path):
         file.write(entry.tobuf())
         file.write(bytes(2**20))
     with pytest.raises(InputError, match=r"a/1\.png' unpacks to 10,000,000,000 bytes, and at most 268,435,456"):
-        sources.find(of("archive", path))
+        find(of("archive", path))
     zipped = hostile_zip(tmp_path / "bomb.zip", "a/2.png")
     content = zipped.read_bytes()
     (size_in_directory,) = [place for place in range(len(content)) if content[place : place + 4] == b"PK\x01\x02"][1:]
@@ -123,7 +122,7 @@ def test_a_bomb_of_ten_gigabytes_is_refused_unread(tmp_path):
     forged[size_in_directory + 24 : size_in_directory + 28] = (2**32 - 2).to_bytes(4, "little")
     zipped.write_bytes(forged)
     with pytest.raises(InputError, match="unpacks to 4,294,967,294 bytes"):
-        sources.find(of("archive", zipped))
+        find(of("archive", zipped))
 
 
 def test_a_bomb_of_many_files_is_refused(tmp_path, monkeypatch):
@@ -132,7 +131,7 @@ def test_a_bomb_of_many_files_is_refused(tmp_path, monkeypatch):
         for number in range(20):
             archive.writestr(f"a/{number}.png", bytes(2**20))
     with pytest.raises(InputError, match=r"brings all files to .* bytes, over 100 times the archive's own"):
-        sources.find(of("archive", tmp_path / "bomb.zip"))
+        find(of("archive", tmp_path / "bomb.zip"))
 
 
 def test_a_file_that_unpacks_to_more_than_it_says_is_left_out(tmp_path, folder):
@@ -154,7 +153,7 @@ def test_a_file_that_unpacks_to_more_than_it_says_is_left_out(tmp_path, folder):
 def test_what_is_no_archive(tmp_path, content):
     (tmp_path / "raw.zip").write_bytes(content)
     with pytest.raises(InputError, match="not a zip or tar file that can be read") as caught:
-        sources.find(of("archive", tmp_path / "raw.zip"))
+        find(of("archive", tmp_path / "raw.zip"))
     assert "\n" not in str(caught.value)
 
 
@@ -164,7 +163,7 @@ def test_given_splits(tmp_path, names, form):
     for name in names:
         write_folder(tmp_path / "raw" / name, "ab", 4)
     place = packed(tmp_path / "raw", tmp_path / "raw.zip", "cifar/") if form == "archive" else tmp_path / "raw"
-    found = sources.find(of(form, place)).samples
+    found = find(of(form, place)).samples
     assert {sample.label for sample in found} == {"a", "b"}
     splits = {sample.name.split("/")[0]: sample.split for sample in found}
     assert splits[names[0]] == "train"
@@ -176,11 +175,11 @@ def test_classes_that_are_called_like_splits(tmp_path):
     for label in ("train", "bus"):
         (tmp_path / "raw" / label).mkdir(parents=True)
         draw("a", 1).save(tmp_path / "raw" / label / "1.png")
-    found = sources.find(of("folder", tmp_path / "raw")).samples
+    found = find(of("folder", tmp_path / "raw")).samples
     assert {(sample.label, sample.split) for sample in found} == {("train", None), ("bus", None)}
     # Two of them, but with no class below.
     (tmp_path / "raw" / "bus").rename(tmp_path / "raw" / "test")
-    found = sources.find(of("folder", tmp_path / "raw")).samples
+    found = find(of("folder", tmp_path / "raw")).samples
     assert {(sample.label, sample.split) for sample in found} == {("train", None), ("test", None)}
 
 
@@ -190,13 +189,13 @@ def test_labels_that_only_look_alike(tmp_path, one, other):
         (tmp_path / "raw" / label).mkdir(parents=True)
         draw("a", 1).save(tmp_path / "raw" / label / "1.png")
     with pytest.raises(InputError, match="which differ by nothing but case, spaces or the form of a letter"):
-        sources.find(of("folder", tmp_path / "raw"))
+        find(of("folder", tmp_path / "raw"))
 
 
 def test_linked_folders_are_followed_and_none_is_read_twice(tmp_path, folder):
     (folder / "c").symlink_to(write_folder(tmp_path / "elsewhere", "a", 3) / "a")
     (folder / "c" / "again").symlink_to(folder)
-    found = sources.find(of("folder", folder)).samples
+    found = find(of("folder", folder)).samples
     assert len([sample for sample in found if sample.label == "c"]) == 3
     assert len(found) == 13
 
@@ -227,12 +226,12 @@ def test_a_table(folder, tmp_path, name, named):
 
 def test_labels_of_a_table_stay_text(folder):
     path = table(folder, change=lambda rows: rows.assign(label=["007", "NA"] * 5))
-    assert {sample.label for sample in sources.samples(of("table", path))} == {"007", "NA"}
+    assert {sample.label for sample in find(of("table", path)).samples} == {"007", "NA"}
 
 
 def test_splits_of_a_table(folder):
     path = table(folder, change=lambda rows: rows.assign(part=["train", "val", "test", "", "train"] * 2))
-    found = sources.samples(of("table", path, split_column="part"))
+    found = find(of("table", path, split_column="part")).samples
     assert [sample.split for sample in found[:5]] == ["train", "validation", "test", None, "train"]
 
 
@@ -258,17 +257,17 @@ def test_splits_of_a_table(folder):
 def test_what_is_wrong_with_a_table(folder, change, words):
     path = table(folder, change=change)
     with pytest.raises(InputError, match=words) as caught:
-        sources.find(of("table", path))
+        find(of("table", path))
     assert "\n" not in str(caught.value)
 
 
 def test_a_folder_without_a_table(folder):
     with pytest.raises(InputError, match="holds no table"):
-        sources.find(of("table", folder))
+        find(of("table", folder))
     for name in ("one.csv", "two.csv"):
         table(folder, name)
     with pytest.raises(InputError, match="holds 2 tables"):
-        sources.find(of("table", folder))
+        find(of("table", folder))
 
 
 def embedded(folder, path, names=("cat", "dog"), note=True, rows_in_a_group=3):
@@ -292,32 +291,32 @@ def test_images_inside_parquet(folder, tmp_path):
     assert found["name"].tolist()[0] == "data/000000"
     plain = ingested(of("folder", folder), tmp_path / "plain").manifest
     assert found["sha256"].tolist() == plain["sha256"].tolist()
-    assert {sample.label for sample in sources.samples(of("parquet", embedded(folder, path, note=False)))} == {"0", "1"}
+    assert {sample.label for sample in find(of("parquet", embedded(folder, path, note=False))).samples} == {"0", "1"}
 
 
 def test_parquet_files_of_several_splits(folder, tmp_path):
     for name in ("train-00000-of-00002", "train-00001-of-00002", "test-00000-of-00001"):
         embedded(folder, tmp_path / "set" / f"{name}.parquet")
-    found = sources.samples(of("parquet", tmp_path / "set"))
+    found = find(of("parquet", tmp_path / "set")).samples
     assert len(found) == 30
     assert {sample.split for sample in found} == {"train", "test"}
     (tmp_path / "set" / "test-00000-of-00001.parquet").unlink()
-    assert {sample.split for sample in sources.samples(of("parquet", tmp_path / "set"))} == {None}
+    assert {sample.split for sample in find(of("parquet", tmp_path / "set")).samples} == {None}
 
 
 def test_what_is_wrong_with_parquet(folder, tmp_path):
     with pytest.raises(InputError, match=r"holds no \.parquet file"):
-        sources.find(of("parquet", folder))
+        find(of("parquet", folder))
     (folder / "x.parquet").write_bytes(b"no parquet")
     with pytest.raises(InputError, match="cannot be read as Parquet"):
-        sources.find(of("parquet", folder))
+        find(of("parquet", folder))
     path = embedded(folder, tmp_path / "data.parquet")
     with pytest.raises(InputError, match="no column 'kind'; its columns are image, label"):
-        sources.find(of("parquet", path, label_column="kind"))
+        find(of("parquet", path, label_column="kind"))
     rows = pq.read_table(path)
     pq.write_table(rows.set_column(1, "label", pa.array([0, 1, 2] + [0] * 7)), path)
     with pytest.raises(InputError, match="row 3: label 2, and the file names 2 classes"):
-        sources.find(of("parquet", path))
+        find(of("parquet", path))
     empty = rows.set_column(0, "image", pa.array([{"bytes": None, "path": "x"}] * 10, rows.schema.field(0).type))
     pq.write_table(empty, path)
     assert set(ingested(of("parquet", path), tmp_path / "out").quarantine["reason"]) == {
@@ -329,7 +328,7 @@ def test_an_unknown_data_set_of_keras(tmp_path):
     page = tmp_path / "imagenet.md"
     page.touch()
     with pytest.raises(InputError, match=r"names no data set of Keras; choose one of .*cifar10"):
-        sources.find(of("keras", page))
+        find(of("keras", page))
 
 
 @pytest.mark.skipif(not FASHION.is_dir(), reason="DARKROOM_DATASETS names no folder with fashion-mnist")
@@ -339,8 +338,8 @@ def test_fashion_mnist_from_the_cache_of_keras(tmp_path, project):
     cache.mkdir(parents=True)
     (cache / "fashion-mnist").symlink_to(FASHION)
     code = (
-        "from darkroom import sources; from darkroom.params import DataParams\n"
-        "found = sources.find(DataParams(source='keras', path='data/keras/fashion_mnist.md')).samples\n"
+        "from darkroom.sources import find; from darkroom.params import DataParams\n"
+        "found = find(DataParams(source='keras', path='data/keras/fashion_mnist.md'), (28, 28, 1)).samples\n"
         "print(len(found), sum(sample.split == 'test' for sample in found), found[0].label)"
     )
     printed = project.run("python", "-c", code, KERAS_HOME=str(cache.parent), PYTHONPATH="src")

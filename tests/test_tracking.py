@@ -23,7 +23,7 @@ from mlflow.exceptions import MlflowException
 from optuna import TrialPruned
 from PIL import Image
 
-from conftest import prepare, write_folder
+from conftest import find, prepare, write_folder
 from darkroom import (
     images,
     inference,
@@ -32,7 +32,6 @@ from darkroom import (
     processes,
     registry,
     services,
-    sources,
     tracking,
     training,
 )
@@ -337,7 +336,7 @@ def test_a_champion_without_saved_predictions_predicts_anew(models):
     rival = models.train(len(models.test))
     decision = models.promote(*rival)
     model = tracking.load_model(models.made[2].model_uri)
-    content = {sample.name: sample for sample in sources.samples(models.made[3])}
+    content = {sample.name: sample for sample in find(models.made[3]).samples}
     answers = [model.predict([content[name].content()])[0]["label"] for name in models.test["name"]]
     assert decision.champion.test_accuracy == pytest.approx(np.mean(models.test["label"].to_numpy() == answers))
 

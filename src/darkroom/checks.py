@@ -33,7 +33,7 @@ def check_inputs(path: str | Path = "params.yaml") -> str:
     services.check_tracking()
     from darkroom import sources
 
-    found = sources.find(params.data)
+    found = sources.find(params.data, params.preprocess.size)
     seen = _fingerprint(params, found)
     remembered = services.state_folder() / "checked"
     if remembered.is_file() and remembered.read_text(encoding="utf-8") == seen:

@@ -44,6 +44,8 @@ class Description:
     """What shows through where an image is transparent."""
     quarantined: int = 0
     """Images of the source that are not used."""
+    price_charts: dict[str, Any] | None = None
+    """How charts were drawn, as ``data.price_charts`` of params.yaml says it; None for images that are no charts."""
 
     def write(self, path: str | Path) -> None:
         """Write as JSON."""

@@ -1,7 +1,8 @@
 """The packaged model: raw images in, label and probabilities out.
 
-A packaged model carries a copy of this module, of ``images.py`` and of ``errors.py``, so that it answers the same for
-as long as it lives. They import nothing else of Darkroom.
+A packaged model carries a copy of this module, of ``images.py``, of ``charts.py`` (with which ``darkroom predict
+--table`` draws what a model of price charts is asked) and of ``errors.py``, so that it answers the same for as long as
+it lives. They import nothing else of Darkroom.
 """
 
 import base64

@@ -16,10 +16,16 @@ class Found(NamedTuple):
     samples: list[Sample]
     left_out: list[str]
     """Files that are not hidden and are not taken for images, so that nothing vanishes silently."""
+    notes: tuple[str, ...] = ()
+    """What else is not used, in sentences."""
 
 
-def find(data: DataParams) -> Found:
+def find(data: DataParams, size: tuple[int, int, int]) -> Found:
     """List all images of the source that params.yaml names.
+
+    Args:
+        data: the section ``data``.
+        size: height, width and channels of what is drawn here; no image that exists is changed.
 
     Raises:
         InputError: the place is missing or empty, holds no classes, or two names of classes are one.
@@ -27,7 +33,7 @@ def find(data: DataParams) -> Found:
     root = Path(data.path)
     if not root.exists():
         raise InputError(f"data.path: {data.path} does not exist; set it in params.yaml to the folder of your images")
-    found = Found(*_finder(data)(root))
+    found = _finder(data, size)(root)
     labels = sorted({sample.label for sample in found.samples})
     if len(labels) < 2:  # noqa: PLR2004 - one class is nothing to tell apart
         what = f"only the class {labels.pop()!r}" if labels else "no image"
@@ -36,33 +42,34 @@ def find(data: DataParams) -> Found:
     return found
 
 
-def samples(data: DataParams) -> list[Sample]:
-    """List the images alone; see ``find``."""
-    return find(data).samples
-
-
-def _finder(data: DataParams) -> Callable[[Path], tuple[list[Sample], list[str]]]:
+def _finder(data: DataParams, size: tuple[int, int, int]) -> Callable[[Path], Found]:
     """Import no more than one source needs."""
     match data.source:
         case "folder":
             from darkroom.sources import folders
 
-            return folders.find
+            return lambda root: Found(*folders.find(root))
         case "archive":
             from darkroom.sources import archives
 
-            return archives.find
+            return lambda root: Found(*archives.find(root))
         case "table" | "parquet":
             from darkroom.sources import tables
 
-            return lambda _: (tables.find_table if data.source == "table" else tables.find_parquet)(data)
+            return lambda _: Found((tables.find_table if data.source == "table" else tables.find_parquet)(data), [])
+        case "price_charts":
+            from darkroom.sources import charts
+
+            return lambda root: Found(charts.find(root, data, size), [], charts.notes(root, data))
         case "digits" | "keras":
             from darkroom.sources import published
 
-            return published.find_digits if data.source == "digits" else published.find_keras
+            return lambda root: Found(published.digits() if data.source == "digits" else published.of_keras(root), [])
 
 
 def _expected(data: DataParams) -> str:
+    if data.source == "price_charts":
+        return "windows of at least two classes were expected; change the thresholds, or bring more days"
     if data.source in {"table", "parquet"}:
         return f"rows of at least two labels were expected in its column {data.label_column}"
     return f"at least two folders of images were expected, one for each class ({data.path}/<class>/<image>)"

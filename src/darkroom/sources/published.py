@@ -24,17 +24,17 @@ KERAS_LABELS = {
 """The classes of each data set, by number."""
 
 
-def find_digits(_: Path) -> tuple[list[Sample], list[str]]:
+def digits() -> list[Sample]:
     """1,797 handwritten digits, scanned at 8×8 with 17 grey values (UCI ML repository, E. Alpaydin, C. Kaynak)."""
     from sklearn.datasets import load_digits
 
-    digits = load_digits()
-    pixels = np.round(digits.images * (255 / 16)).astype(np.uint8)
-    pairs = enumerate(zip(pixels, digits.target, strict=True))
-    return [Sample(f"{index:04d}", str(label), Held(image)) for index, (image, label) in pairs], []
+    loaded = load_digits()
+    pixels = np.round(loaded.images * (255 / 16)).astype(np.uint8)
+    pairs = enumerate(zip(pixels, loaded.target, strict=True))
+    return [Sample(f"{index:04d}", str(label), Held(image)) for index, (image, label) in pairs]
 
 
-def find_keras(page: Path) -> tuple[list[Sample], list[str]]:
+def of_keras(page: Path) -> list[Sample]:
     """Images of ``keras.datasets``; the page's name says which. The published test images stay test images.
 
     Raises:
@@ -61,4 +61,4 @@ def find_keras(page: Path) -> tuple[list[Sample], list[str]]:
         labels = KERAS_LABELS[name].split()
         found += [Sample(f"{split}/{index:05d}", labels[number], Held(image), split)
                   for index, (image, number) in numbered]  # fmt: skip
-    return found, []
+    return found

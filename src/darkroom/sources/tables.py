@@ -18,7 +18,7 @@ from darkroom.sources.layout import SPLIT_FOLDERS
 TABLES = (".csv", ".tsv", ".parquet")
 
 
-def find_table(data: DataParams) -> tuple[list[Sample], list[str]]:
+def find_table(data: DataParams) -> list[Sample]:
     """List the images that a table names; their paths are relative to the table's folder.
 
     ``data.path`` is the table, or the folder that holds it, the only table there, beside the images.
@@ -44,7 +44,7 @@ def find_table(data: DataParams) -> tuple[list[Sample], list[str]]:
         if not file.is_file():
             raise InputError(f"{where}: {file} does not exist; paths are relative to the folder of the table")
         found.append(Sample(Path(image).as_posix(), label, File(str(file)), _split(split, where), group))
-    return found, []
+    return found
 
 
 def _table(path: Path) -> Path:
@@ -125,7 +125,7 @@ class InParquet:
         return content
 
 
-def find_parquet(data: DataParams) -> tuple[list[Sample], list[str]]:
+def find_parquet(data: DataParams) -> list[Sample]:
     """List the images of one or several Parquet files that hold them, as Hugging Face's data sets do.
 
     A file whose name or folder begins with that of a split, such as ``test-00000-of-00001.parquet``, gives it.
@@ -144,7 +144,7 @@ def find_parquet(data: DataParams) -> tuple[list[Sample], list[str]]:
     for number, path in enumerate(files):
         name = path.name if path == root else path.relative_to(root).as_posix()
         found += _in_parquet(path, name.removesuffix(".parquet"), splits[path] if given else None, data, number)
-    return found, []
+    return found
 
 
 def _split_of_file(path: Path, root: Path) -> SplitName | None:

@@ -7,7 +7,7 @@ import pandas as pd
 from darkroom import manifest
 from darkroom.arrays import ArrayWriter, read_portions
 from darkroom.datasets import ChannelSums, Description
-from darkroom.params import PreprocessParams
+from darkroom.params import DataParams, PreprocessParams
 from darkroom.samples import SPLITS
 
 
@@ -17,7 +17,7 @@ def pack(
     params: PreprocessParams,
     folder: str | Path,
     *,
-    source: str,
+    data: DataParams,
     quarantined: int = 0,
 ) -> Description:
     """Divide the images and write them, one folder for each split, with a description of the whole.
@@ -27,7 +27,7 @@ def pack(
         images: the file of all ingested images.
         params: size and rules, for the description.
         folder: gets ``train``, ``validation``, ``test`` and ``dataset.json``.
-        source: kind of the source, as params.yaml names it.
+        data: where they are from.
         quarantined: number of the images that are not used.
     """
     folder = Path(folder)
@@ -60,12 +60,13 @@ def pack(
         aspect=params.aspect,
         mean=mean,
         deviation=deviation,
-        source=source,
+        source=data.source,
         counts={split: len(part) for split, part in of_split.items()},
         training_counts={label: int(training[label]) for label in labels},
         digest=manifest.digest(rows),
         background=params.background,
         quarantined=quarantined,
+        price_charts=None if data.price_charts is None else data.price_charts.model_dump(mode="json"),
     )
     description.write(folder / "dataset.json")
     return description
