@@ -13,7 +13,7 @@ from darkroom.files import as_json
 if TYPE_CHECKING:
     from darkroom.networks import Network, NetworkParams
 
-CLEANABLE = ("models", "runs", "cache", "searches", "experiments")
+CLEANABLE = ("models", "runs", "cache", "searches", "trainings", "images", "experiments")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, Self, TypeVar
 import numpy as np
 import pandas as pd
 import PIL
+from filelock import FileLock
 from tqdm import tqdm
 
 from darkroom import images, manifest
@@ -61,16 +62,20 @@ class Ingested:
 class Ledger:
     """Images decoded before, by their content: a file of pixels and one of descriptions, to which both are added.
 
-    What an interruption leaves half-written at their ends is cut off. The folder's name stands for all that decides
-    what pixels become of an image: size and rules, the code that decodes, and Pillow's version.
+    One process at a time has it, others wait. What an interruption leaves half-written at their ends is cut off. The
+    folder's name stands for all that decides what pixels become of an image: size and rules, the code that decodes,
+    and Pillow's version.
     """
 
     def __init__(self, folder: Path, params: PreprocessParams) -> None:
         self._folder = folder / _settings_digest(params)
         self._image_bytes = int(np.prod(params.size))
         self._known: dict[str, tuple[int, Content]] = {}
+        folder.mkdir(parents=True, exist_ok=True)
+        self._lock = FileLock(self._folder.with_suffix(".lock"))
 
     def __enter__(self) -> Self:
+        self._lock.acquire()
         self._folder.mkdir(parents=True, exist_ok=True)
         self._pixels = (self._folder / "pixels").open("a+b")
         self._rows = (self._folder / "rows.jsonl").open("a+b")
@@ -93,6 +98,7 @@ class Ledger:
     def __exit__(self, *_: object) -> None:
         self._rows.close()
         self._pixels.close()
+        self._lock.release()
 
     def __contains__(self, sha256: str) -> bool:
         return sha256 in self._known
