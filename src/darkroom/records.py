@@ -19,6 +19,7 @@ def log_inputs(run: Run, params: Params, values: NetworkParams, description: Des
             "size": "×".join(map(str, description.size)),
             "interpolation": description.interpolation,
             "aspect": description.aspect,
+            "quarantined": description.quarantined,
             "augmentation": augmentation.model_dump() if values.augment else "none",
         }
     )
