@@ -77,21 +77,21 @@ def find(path: Path) -> tuple[list[Sample], list[str]]:
     Raises:
         InputError: it is no archive, or one that wants to write elsewhere or to fill the memory.
     """
-    entries = {}
+    entries: dict[str, _Entry] = {}
     total = 0
     for entry in _entries(path):
         total += entry.size
         _refuse_hostile(path, entry, total)
-        below = PurePosixPath(entry.name)
+        below = PurePosixPath(entry.name).as_posix()
         if not is_hidden(below):
             entries[below] = entry
     shared = _shared_folders(entries)
-    places = {PurePosixPath(*below.parts[shared:]): entry for below, entry in entries.items()}
+    places = {below.split("/", shared)[-1]: entry for below, entry in entries.items()}
     found = [
-        Sample(below.as_posix(), label, places[below].place, split, order=places[below].order)
+        Sample(below, label, places[below].place, split, order=places[below].order)
         for below, label, split in labelled(places)
     ]
-    return found, sorted(below.as_posix() for below in places if not is_image(below))
+    return found, sorted(below for below in places if not is_image(below))
 
 
 def _entries(path: Path) -> Iterator[_Entry]:
@@ -133,8 +133,8 @@ def _refuse_hostile(path: Path, entry: _Entry, total: int) -> None:
     )
 
 
-def _shared_folders(entries: dict[PurePosixPath, _Entry]) -> int:
+def _shared_folders(entries: dict[str, _Entry]) -> int:
     """Count the folders at the top that all images lie in, above their classes."""
-    above = [below.parts[:-2] for below in entries if is_image(below)]
+    above = [below.split("/")[:-2] for below in entries if is_image(below)]
     apart = (depth for depth, names in enumerate(zip(*above, strict=False)) if len(set(names)) > 1)
     return next(apart, min(map(len, above), default=0))

@@ -1,7 +1,6 @@
 """What the paths of a folder or an archive say: splits, classes, and what is no image."""
 
 from collections.abc import Iterable
-from pathlib import PurePosixPath
 from typing import NamedTuple
 
 from darkroom import images
@@ -17,43 +16,41 @@ SPLIT_FOLDERS: dict[str, SplitName] = {
     "testing": "test",
 }
 LITTER = {"thumbs.db", "desktop.ini"}  # what Windows leaves in folders of pictures
-IN_A_CLASS = 2  # parts of a path: the class's folder and the image
-IN_A_SPLIT = 3
+IN_A_SPLIT = 3  # parts of a path: the split's folder, the class's and the image
 
 
 class Labelled(NamedTuple):
     """A path below the source, and what it says of the image."""
 
-    path: PurePosixPath
+    path: str
     label: str
     split: SplitName | None
 
 
-def is_hidden(path: PurePosixPath) -> bool:
+def is_hidden(path: str) -> bool:
     """Say whether a path is hidden, or litter of an operating system; macOS puts its own notes into archives."""
-    return path.name.lower() in LITTER or any(part.startswith(".") or part == "__MACOSX" for part in path.parts)
+    parts = path.split("/")
+    return parts[-1].lower() in LITTER or any(part.startswith(".") or part == "__MACOSX" for part in parts)
 
 
-def is_image(path: PurePosixPath) -> bool:
+def is_image(path: str) -> bool:
     """Say whether a path is that of an image in a folder."""
-    return path.suffix.lower() in images.ENDINGS and len(path.parts) >= IN_A_CLASS
+    return "/" in path and path.lower().endswith(images.ENDINGS)
 
 
-def labelled(paths: Iterable[PurePosixPath]) -> list[Labelled]:
+def labelled(paths: Iterable[str]) -> list[Labelled]:
     """Read classes, and splits where there are any, from the paths of images, in the order of the paths.
 
     ``<class>/<image>`` at any depth below the class; or ``<split>/<class>/<image>`` where all that lies at the top is
     named after splits, training images are among it, and there is a class below each.
+
+    Args:
+        paths: below the source, with forward slashes.
     """
-    paths = sorted(path for path in paths if is_image(path))
-    tops = {path.parts[0] for path in paths}
-    splits = {SPLIT_FOLDERS.get(top.lower()) for top in tops}
-    given = (
-        None not in splits
-        and "train" in splits
-        and len(splits) > 1
-        and all(len(path.parts) >= IN_A_SPLIT for path in paths)
-    )
+    parts = sorted(path.split("/") for path in paths if is_image(path))
+    splits = {top: SPLIT_FOLDERS.get(top.lower()) for top in {path[0] for path in parts}}
+    named = set(splits.values())
+    given = None not in named and "train" in named and len(named) > 1 and min(map(len, parts)) >= IN_A_SPLIT
     if not given:
-        return [Labelled(path, path.parts[0], None) for path in paths]
-    return [Labelled(path, path.parts[1], SPLIT_FOLDERS[path.parts[0].lower()]) for path in paths]
+        return [Labelled("/".join(path), path[0], None) for path in parts]
+    return [Labelled("/".join(path), path[1], splits[path[0]]) for path in parts]
