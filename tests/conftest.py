@@ -15,7 +15,7 @@ from hypothesis import settings
 from PIL import Image
 from ruamel.yaml import YAML
 
-from darkroom import manifest, sources
+from darkroom import sources, splits
 from darkroom.ingestion import ingest
 from darkroom.params import PreprocessParams
 from darkroom.stages.preprocess import pack
@@ -110,7 +110,8 @@ def ingested(data, folder, params=None):
 def prepare(data, folder, params=None):
     """Ingest and pack a source's images as the stages do; return the manifest with its splits, and the description."""
     params = params or PreprocessParams()
-    rows = manifest.with_splits(ingested(data, folder / "ingested", params).manifest, params)
+    rows = splits.assign(ingested(data, folder / "ingested", params).manifest, splits.NO_PAIRS, {}, params)
+    splits.require_all_splits(rows)
     return rows, pack(rows, folder / "ingested" / "images.npy", params, folder / "prepared", data=data)
 
 

@@ -5,7 +5,7 @@ import zipfile
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -20,7 +20,8 @@ from darkroom.datasets import (
     read_split,
 )
 from darkroom.errors import InputError
-from darkroom.params import DataParams, PreprocessParams, SplitParams
+from darkroom.params import DataParams, PreprocessParams
+from darkroom.samples import SPLITS
 
 DIGITS = DataParams(source="digits", path="data/digits")
 
@@ -125,36 +126,6 @@ def test_an_unreadable_image_is_left_out_and_named(folder, tmp_path):
     assert np.load(tmp_path / "ledger" / "images.npy").shape == (59, 28, 28, 1)
 
 
-hashes = st.lists(st.text("0123456789abcdef", min_size=8, max_size=8), min_size=1, max_size=50, unique=True)
-SHARES = ((0.6, 0.2, 0.2), (0.7, 0.15, 0.15), (0.5, 0.3, 0.2))
-thirds = st.sampled_from(
-    [SplitParams(train=train, validation=validation, test=test) for train, validation, test in SHARES]
-)
-
-
-@given(hashes, st.data(), st.integers(0, 1000), thirds)
-def test_an_images_split_depends_on_nothing_but_itself(found, data, seed, shares):
-    everywhere = {sha256: manifest.split_of(sha256, seed, shares) for sha256 in found}
-    some = data.draw(st.lists(st.sampled_from(found), unique=True))
-    assert {sha256: manifest.split_of(sha256, seed, shares) for sha256 in some}.items() <= everywhere.items()
-
-
-@given(st.integers(0, 2**32 - 1), thirds)
-@settings(max_examples=20)
-def test_the_shares_are_right_within_chance(seed, shares):
-    count = 3000
-    names = [manifest.split_of(f"{number:08x}", seed, shares) for number in range(count)]
-    for name in manifest.SPLITS:
-        share = getattr(shares, name)
-        # Five standard deviations: one in a million for each check, and every image has its place.
-        assert abs(names.count(name) - count * share) <= 5 * np.sqrt(count * share * (1 - share))
-
-
-def test_another_seed_splits_otherwise():
-    names = [[manifest.split_of(f"{n:08x}", seed, SplitParams()) for n in range(200)] for seed in (0, 1)]
-    assert names[0] != names[1]
-
-
 def test_exact_duplicates_stay_together(folder, tmp_path):
     for number in range(20):
         (folder / "b" / f"copy{number}.png").write_bytes((folder / "b" / f"{number:03d}.png").read_bytes())
@@ -175,7 +146,7 @@ def test_packed_arrays_are_the_images_resized(folder, tmp_path):
     _, description = prepare(of(folder), tmp_path, params)
     assert description == Description.read(tmp_path / "prepared" / "dataset.json")
     total = 0
-    for name in manifest.SPLITS:
+    for name in SPLITS:
         split = read_split(tmp_path / "prepared" / name, description.labels)
         assert split.images.dtype == np.uint8
         assert len(split.images) == len(split.classes) == len(split.manifest) == description.counts[name]

@@ -55,7 +55,7 @@ def small(tmp_path_factory):
 
 def test_everything_is_there_after_one_command(small):
     names = ["search@mlp", "search@lenet5", "train@mlp", "train@lenet5", "evaluate@mlp", "evaluate@lenet5", "promote"]
-    assert stages_run(small.printed) == ["ingest", "validate", "preprocess", *names]
+    assert stages_run(small.printed) == ["ingest", "validate", "split", "preprocess", *names]
     for network in ("mlp", "lenet5"):
         metrics = json.loads((small.root / f"reports/{network}/metrics.json").read_text())
         predictions = pd.read_csv(small.root / f"reports/{network}/predictions.csv")
@@ -174,7 +174,7 @@ def test_a_changed_line_of_training_retrains_every_network(small):
     code.write_text(code.read_text() + "\n# changed\n")
     ran = stages_run(small.run("dvc", "repro", "--dry"))
     assert {"search@mlp", "search@lenet5", "train@mlp", "train@lenet5"} <= set(ran)
-    assert not {"ingest", "validate", "preprocess"} & set(ran)
+    assert not {"ingest", "validate", "split", "preprocess"} & set(ran)
 
 
 def test_a_failed_expectation_stops_the_pipeline_and_says_which(project):

@@ -38,11 +38,12 @@ def check_inputs(path: str | Path = "params.yaml") -> str:
     remembered = services.state_folder() / "checked"
     if remembered.is_file() and remembered.read_text(encoding="utf-8") == seen:
         return "params.yaml and data are in order (unchanged since the last check)"
-    from darkroom import manifest
+    from darkroom import splits
     from darkroom.ingestion import ingest
 
     ingested = ingest(found, params.preprocess, services.state_folder() / "ingested", None)
-    rows = manifest.with_splits(ingested.manifest, params.preprocess)
+    rows = splits.assign(ingested.manifest, splits.NO_PAIRS, {}, params.preprocess)
+    splits.require_all_splits(rows)
     training_images = int((rows["split"] == "train").sum())
     for network in params.models:
         check_data_of(params, network, training_images, rows["label"].nunique())

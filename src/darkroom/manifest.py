@@ -7,10 +7,6 @@ from typing import Any
 
 import pandas as pd
 
-from darkroom.errors import InputError
-from darkroom.params import PreprocessParams, SplitParams
-from darkroom.samples import SPLITS, SplitName
-
 COLUMNS = {
     "name": "str",
     "label": "str",
@@ -50,38 +46,6 @@ def without(manifest: pd.DataFrame, quarantine: pd.DataFrame) -> pd.DataFrame:
     return manifest[~manifest["name"].isin(quarantine["name"])]
 
 
-def split_of(sha256: str, seed: int, shares: SplitParams) -> SplitName:
-    """Choose an image's split by a threshold on a hash of the seed and the image's content.
-
-    There is no state: the split of an image depends on nothing but its content, the seed and the shares. It stays the
-    same when other images come or go, and images of equal content are never apart.
-    """
-    digest = hashlib.sha256(f"{seed}:{sha256}".encode()).digest()
-    place = int.from_bytes(digest[:8], "big") / 2**64
-    if place < shares.train:
-        return "train"
-    return "validation" if place < shares.train + shares.validation else "test"
-
-
-def with_splits(manifest: pd.DataFrame, params: PreprocessParams) -> pd.DataFrame:
-    """Return the manifest with a column ``split``.
-
-    Raises:
-        InputError: a class has no image in one of the splits.
-    """
-    split = [split_of(sha256, params.seed, params.split) for sha256 in manifest["sha256"]]
-    manifest = manifest.assign(split=pd.Series(split, index=manifest.index, dtype="str"))
-    counts = pd.crosstab(manifest["label"], manifest["split"]).reindex(columns=SPLITS, fill_value=0)
-    for label, row in counts.iterrows():
-        for name in SPLITS:
-            if row[name] == 0:
-                raise InputError(
-                    f"class {label!r} ({row.sum()} images) has no {name} image; add images to it, "
-                    f"or change preprocess.split or preprocess.seed in params.yaml"
-                )
-    return manifest
-
-
 def labels_of(manifest: pd.DataFrame) -> list[str]:
     """Return the class names in the order that every stage and the packaged model use."""
     return sorted(manifest["label"].dropna().unique())
@@ -94,10 +58,10 @@ def digest(manifest: pd.DataFrame) -> str:
 
 
 def write(manifest: pd.DataFrame, path: str | Path) -> None:
-    """Write a manifest as Parquet, which keeps a label such as ``007`` or ``nan`` the text that it is."""
+    """Write a manifest as Parquet, which keeps a label such as ``007`` or ``nan`` the text that it is, and the index."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    manifest.to_parquet(path, index=False)
+    manifest.to_parquet(path)
 
 
 def read(path: str | Path) -> pd.DataFrame:
