@@ -72,7 +72,8 @@ def _validation_rows(classes: np.ndarray) -> np.ndarray:
     return chosen
 
 
-def _folder() -> Path:
+def folder() -> Path:
+    """Return the folder of the data sets."""
     if "DARKROOM_DATASETS" not in os.environ:
         sys.exit("DARKROOM_DATASETS is not set; it names the folder with fashion-mnist/ and cifar10-images.zip")
     return Path(os.environ["DARKROOM_DATASETS"])
@@ -80,7 +81,7 @@ def _folder() -> Path:
 
 def _fashion_mnist() -> tuple[tuple[str, ...], Pixels, np.ndarray, Pixels, np.ndarray]:
     def read(name: str, offset: int) -> np.ndarray:
-        with gzip.open(_folder() / "fashion-mnist" / name) as file:
+        with gzip.open(folder() / "fashion-mnist" / name) as file:
             return np.frombuffer(file.read(), np.uint8, offset=offset)
 
     def images(part: str) -> Pixels:
@@ -97,7 +98,7 @@ def _cifar10() -> tuple[tuple[str, ...], Pixels, np.ndarray, Pixels, np.ndarray]
     packed = CACHE / "cifar10.npz"
     if not packed.is_file():
         packed.parent.mkdir(parents=True, exist_ok=True)
-        with zipfile.ZipFile(_folder() / "cifar10-images.zip") as archive:
+        with zipfile.ZipFile(folder() / "cifar10-images.zip") as archive:
             names = sorted(name for name in archive.namelist() if name.endswith(".jpg"))
             labels = sorted({name.split("/")[-2] for name in names})
             arrays = {"labels": np.array(labels)}

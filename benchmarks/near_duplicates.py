@@ -1,0 +1,135 @@
+"""The search for near-duplicates on a published data set: its time beside that of decoding, and what it finds.
+
+    python -m benchmarks.near_duplicates {cifar10,fashion_mnist} [--picture PATH] [--runs N]
+
+Prints a table in Markdown. The picture shows test images that have a near-duplicate among the official training
+images, 50 drawn at random (seed 0), each beside one of its duplicates, drawn too: what share of the findings is right
+is judged by eye. Needs the data sets; see benchmarks/published.py.
+"""
+
+import argparse
+import os
+import statistics
+import time
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from benchmarks import published
+from benchmarks.recipes import machine
+from darkroom import near_duplicates
+from darkroom.images import Pixels, decode, to_pixels
+from darkroom.manifest import in_threads
+from darkroom.near_duplicates import Pairs
+from darkroom.sources import content_hash
+
+SHOWN = 50
+COLUMNS = 5
+ENLARGED = 96  # pixels
+
+
+def main(data: str, picture: Path | None, runs: int) -> None:
+    """Time, count and draw."""
+    _, train, validation, test = published.load(data)
+    images = np.concatenate([train.images, validation.images, test.images])
+    first_test = len(images) - len(test.images)
+    sha256 = [content_hash(image) for image in images]
+    # By turns, so that whatever else the machine does slows both.
+    decoding, searching = [], []
+    for _ in range(runs):
+        if data == "cifar10":
+            decoding.append(seconds(decode_all(published.folder() / "cifar10-images.zip")))
+        searching.append(seconds(lambda: near_duplicates.search(images, sha256)))
+    pairs = near_duplicates.search(images, sha256)
+    across = leaking(pairs, first_test)
+    leaked = len(np.unique(pairs.second[across]))
+    sizes = np.bincount(near_duplicates.groups(len(images), pairs))
+    rows = {
+        "images": f"{len(images):,}",
+        "equal pixels": f"{len(images) - len(set(sha256)):,} images",
+        "pairs": f"{len(pairs.first):,}",
+        "groups": f"{(sizes > 1).sum():,} of two or more, the largest of {sizes.max():,}",
+        "test images with a near-duplicate in training": f"{leaked:,} of {len(test.images):,}",
+        "seconds of the search": spread(searching),
+    }
+    if decoding:
+        ratios = [search / decode for search, decode in zip(searching, decoding, strict=True)]
+        rows |= {"seconds of decoding": spread(decoding), "search / decoding": spread(ratios)}
+    print(f"| {data} | {machine()['processor']}, {os.cpu_count()} cores |\n| --- | --- |")
+    for name, value in rows.items():
+        print(f"| {name} | {value} |")
+    if picture:
+        draw(images, pairs, across, picture)
+
+
+def leaking(pairs: Pairs, first_test: int) -> np.ndarray:
+    """Say which pairs are of a training image and a test image; the test images come last."""
+    return (pairs.first < first_test) & (pairs.second >= first_test)
+
+
+def decode_all(archive: Path) -> Callable[[], None]:
+    """Return what decodes all images of an archive, which are in memory by then, as ingesting does."""
+    with zipfile.ZipFile(archive) as file:
+        contents = [file.read(name) for name in file.namelist() if name.endswith(".jpg")]
+
+    def run() -> None:
+        for _ in in_threads(lambda content: to_pixels(decode(content), (32, 32, 3), "bicubic", "stretch"), contents, ""):
+            pass
+
+    return run
+
+
+def seconds(function: Callable[[], object]) -> float:
+    """Time one call."""
+    begun = time.perf_counter()
+    function()
+    return time.perf_counter() - begun
+
+
+def spread(values: list[float]) -> str:
+    """Write the median, and the range."""
+    return f"{statistics.median(values):.2f} (median of {len(values)}; {min(values):.2f} to {max(values):.2f})"
+
+
+def draw(images: Pixels, pairs: Pairs, across: np.ndarray, path: Path) -> None:
+    """Draw test images beside a duplicate of each, numbered, with their similarity."""
+    generator = np.random.default_rng(0)
+    leaked = np.unique(pairs.second[across])
+    chosen = generator.choice(leaked, min(SHOWN, len(leaked)), replace=False)
+    cells = []
+    for number, row in enumerate(chosen, start=1):
+        pair = generator.choice(np.flatnonzero(across & (pairs.second == row)))
+        both = [
+            cv2.resize(images[place], (ENLARGED, ENLARGED), interpolation=cv2.INTER_CUBIC).reshape(ENLARGED, ENLARGED, -1)
+            for place in (row, pairs.first[pair])
+        ]
+        cell = np.full((ENLARGED + 22, 2 * ENLARGED + 12, images.shape[3]), 255, np.uint8)
+        cell[:ENLARGED, : 2 * ENLARGED] = np.concatenate(both, axis=1)
+        cv2.putText(
+            cell,
+            f"{number}: {pairs.similarity[pair]:.2f}",
+            (2, ENLARGED + 15),
+            cv2.FONT_HERSHEY_SIMPLEX,
+            0.42,
+            (0, 0, 0),
+            1,
+            cv2.LINE_AA,
+        )
+        cells.append(cell)
+    while len(cells) % COLUMNS:
+        cells.append(np.full_like(cells[0], 255))
+    sheet = np.concatenate(
+        [np.concatenate(cells[start : start + COLUMNS], axis=1) for start in range(0, len(cells), COLUMNS)]
+    )
+    cv2.imwrite(str(path), sheet[..., ::-1])
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", choices=["cifar10", "fashion_mnist"])
+    parser.add_argument("--picture", type=Path)
+    parser.add_argument("--runs", type=int, default=3)
+    main(**vars(parser.parse_args()))
