@@ -1,20 +1,27 @@
-"""Read the source that params.yaml names, and write the manifest: one row for each image."""
+"""Read the source that params.yaml names: each image is decoded once, described in the manifest, and resized."""
 
-from darkroom import manifest, script, sources
+from pathlib import Path
+
+from darkroom import manifest, script, services, sources
+from darkroom.ingestion import ingest
 from darkroom.params import read_params
 
 SHOWN = 10
 
 
-def main(manifest_path: str) -> None:
-    data = read_params().data
-    found = manifest.build(sources.samples(data))
-    manifest.write(found, manifest_path)
-    for label, count in found["label"].value_counts(sort=False).sort_index().items():
+def main(manifest_path: str, images_path: str, quarantine_path: str) -> None:
+    params = read_params()
+    found = sources.find(params.data, params.preprocess.size)
+    ingested = ingest(found, params.preprocess, services.state_folder() / "ingested", Path(images_path))
+    manifest.write(ingested.manifest, manifest_path)
+    manifest.write_quarantine(ingested.quarantine, quarantine_path)
+    for label, count in ingested.manifest["label"].value_counts(sort=False).sort_index().items():
         print(f"{label}: {count} images")
-    if left_out := sources.left_out(data):
-        more = f" and {len(left_out) - SHOWN} more" if len(left_out) > SHOWN else ""
-        print(f"left out, because their endings are not an image's: {', '.join(left_out[:SHOWN])}{more}")
+    for row in ingested.quarantine.head(SHOWN).itertuples():
+        print(f"not used: {row.name}: {row.reason}")
+    if len(ingested.quarantine) > SHOWN:
+        print(f"not used: {len(ingested.quarantine) - SHOWN} more; see {quarantine_path}")
+    print(*found.notes, sep="\n", end="\n" if found.notes else "")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Hold the manifest against the expectations; a failed one stops the pipeline."""
+"""Hold the images against the expectations: what breaks one by itself is left out, what breaks one together stops."""
 
 from pathlib import Path
 
@@ -8,18 +8,24 @@ from darkroom.files import write_json
 from darkroom.params import read_params
 
 
-def main(manifest_path: str, validation_path: str, data_docs: str) -> None:
+def main(manifest_path: str, unread: str, learnt_path: str, validation: str, quarantine: str, data_docs: str) -> None:
     params = read_params()
-    from darkroom import expectations
+    from darkroom import expectations, rules
 
-    findings = expectations.validate(manifest.read(manifest_path), params.validation, Path(data_docs))
-    failed = [finding for finding in findings if not finding.success]
-    report = {"success": not failed, "expectations": [finding.as_json() for finding in findings]}
-    write_json(validation_path, report)
-    if failed:
-        lines = [finding.line() for finding in failed]
-        raise InputError("\n".join([*lines, f"{len(failed)} expectations failed; see {data_docs}/index.html"]))
-    print(f"{len(findings)} expectations hold; see {data_docs}/index.html")
+    rows, unused = manifest.read(manifest_path), manifest.read_quarantine(unread)
+    suites, learnt = expectations.Suites(Path(data_docs)), rules.read_learnt(Path(learnt_path), params.data)
+    if learnt is None:
+        learnt = rules.learn(rows, learnt_path)
+        rules.write_learnt(Path(learnt_path), params.data, learnt)
+        print(f"{learnt_path} holds what was learnt of these images; later ones are held against it")
+    found = expectations.validate(rows, unused, [*rules.of_params(params.validation), *learnt], suites)
+    manifest.write_quarantine(found.quarantine, quarantine)
+    write_json(validation, {"success": not found.failed(), "expectations": [each.as_json() for each in found.findings]})
+    if failed := [finding.line() for finding in found.failed()]:
+        raise InputError("\n".join([*failed, f"{len(failed)} expectations failed; see {data_docs}/index.html"]))
+    print(f"{len(found.findings)} expectations held against {len(rows)} images; see {data_docs}/index.html")
+    if len(found.quarantine):
+        print(f"{len(found.quarantine)} files are not used; {quarantine} says which and why")
 
 
 if __name__ == "__main__":

@@ -15,6 +15,11 @@ from hypothesis import settings
 from PIL import Image
 from ruamel.yaml import YAML
 
+from darkroom import sources, splits
+from darkroom.ingestion import ingest
+from darkroom.params import PreprocessParams
+from darkroom.stages.preprocess import pack
+
 # A shared machine may hold up any single example.
 settings.register_profile("shared", deadline=None)
 settings.load_profile("shared")
@@ -33,7 +38,17 @@ OF_A_RUN = (
     *("DVC_REMOTE_URL", "GITHUB_EVENT_NAME", "GITHUB_BASE_REF", "GITHUB_REF_NAME", "GITHUB_STEP_SUMMARY", "GH_TOKEN"),
 )
 """Variables that say where and why something runs; no test has them from outside."""
-PARTS = ("dvc.yaml", "params.yaml", "pipeline", "src", "data/digits", ".dvc/config", ".gitignore", ".dvcignore")
+PARTS = (
+    "dvc.yaml",
+    "params.yaml",
+    "pipeline",
+    "src",
+    "data/digits",
+    "data/keras",
+    ".dvc/config",
+    ".gitignore",
+    ".dvcignore",
+)
 
 
 @pytest.fixture(autouse=True)
@@ -79,6 +94,25 @@ def write_folder(root, labels="ab", count=30, **options):
         for number in range(count):
             draw(label, number, **options).save(root / label / f"{number:03d}.png")
     return root
+
+
+def find(data, size=(28, 28, 1)):
+    """What a source holds."""
+    return sources.find(data, size)
+
+
+def ingested(data, folder, params=None):
+    """What comes of a source's images, packed into <folder>/images.npy."""
+    params = params or PreprocessParams()
+    return ingest(find(data, params.size), params, folder / "ledger", folder / "images.npy")
+
+
+def prepare(data, folder, params=None):
+    """Ingest and pack a source's images as the stages do; return the manifest with its splits, and the description."""
+    params = params or PreprocessParams()
+    rows = splits.assign(ingested(data, folder / "ingested", params).manifest, splits.NO_PAIRS, {}, params)
+    splits.require_all_splits(rows)
+    return rows, pack(rows, folder / "ingested" / "images.npy", params, folder / "prepared", data=data)
 
 
 # Whole pipelines take longest: begun last, they would run on while the other workers have nothing left to do.

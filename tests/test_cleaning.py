@@ -297,6 +297,23 @@ def test_killed_runs_and_interrupted_searches(project, capsys):
     assert sorted(path.name for path in studies.glob("*.db")) == ["lenet5-4567.db"]
 
 
+def test_unfinished_trainings_and_decoded_images(project, capsys):
+    trainings, ledger = services.state_folder() / "train", services.state_folder() / "ingested" / "0123"
+    trainings.mkdir()
+    for network in ("mlp", "lenet5"):
+        (trainings / f"{network}-4567.npz").write_bytes(bytes(10))
+    ledger.mkdir(parents=True)
+    for name in ("pixels", "rows.jsonl"):
+        (ledger / name).write_bytes(bytes(100))
+    with FileLock(trainings / "mlp-4567.lock"):
+        kept = [row["kept because"] for row in cleaning.rows() if row["what"] == "trainings"]
+        assert kept == ["a training is at work", ""]
+        lines = clean(capsys, "trainings", "images").splitlines()
+    assert lines == ["trainings: 1 freed, 10 B", "images: 1 freed, 200 B"]
+    assert [path.name for path in trainings.glob("*.npz")] == ["mlp-4567.npz"]
+    assert not ledger.exists()
+
+
 @pytest.mark.slow
 def test_experiments_of_commits_that_have_no_name_any_more(project, capsys):
     Path("value").write_text("tried")

@@ -56,7 +56,7 @@ def test_deps_are_the_import_closure(stage):
         needed |= {BY_NAME, SHARED} | closure(ROOT / SHARED)
     if "src/darkroom/tracking.py" in needed and stage == "train":
         # Copied into the packaged model.
-        needed |= {"src/darkroom/packaged_model.py", "src/darkroom/serving.py"}
+        needed |= {f"src/darkroom/{name}.py" for name in ("charts", "packaged_model", "serving")}
     # Importing a module runs its package first.
     needed.add("src/darkroom/__init__.py")
     only_words = {"src/darkroom/stages/__init__.py"}

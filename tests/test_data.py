@@ -5,12 +5,12 @@ import zipfile
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from conftest import draw, write_folder
-from darkroom import manifest, sources
+from conftest import draw, find, ingested, prepare, write_folder
+from darkroom import manifest
 from darkroom.datasets import (
     Description,
     balanced_weights,
@@ -19,9 +19,9 @@ from darkroom.datasets import (
     one_hot,
     read_split,
 )
-from darkroom.errors import ImageError, InputError
-from darkroom.params import DataParams, PreprocessParams, SplitParams
-from darkroom.stages.preprocess import pack
+from darkroom.errors import InputError
+from darkroom.params import DataParams, PreprocessParams
+from darkroom.samples import SPLITS
 
 DIGITS = DataParams(source="digits", path="data/digits")
 
@@ -35,8 +35,8 @@ def of(path):
     return DataParams(source="folder", path=str(path))
 
 
-def test_the_digits(project):
-    rows = manifest.build(sources.samples(DIGITS))
+def test_the_digits(project, tmp_path):
+    rows = ingested(DIGITS, tmp_path).manifest
     assert len(rows) == 1797
     assert manifest.labels_of(rows) == list("0123456789")
     assert rows["label"].value_counts().sort_index().tolist() == [178, 182, 177, 183, 181, 182, 181, 179, 174, 180]
@@ -51,11 +51,11 @@ def test_a_folder(folder):
     draw("a", 99).save(folder / "a" / "deeper" / "LOUD.PNG")
     (folder / ".git").mkdir()
     draw("a", 98).save(folder / ".git" / "x.png")
-    found = sources.samples(of(folder))
+    found = find(of(folder)).samples
     assert len(found) == 61
     assert [sample.name for sample in found if "LOUD" in sample.name] == ["a/deeper/LOUD.PNG"]
     assert {sample.label for sample in found} == {"a", "b", "c"}
-    assert sources.left_out(of(folder)) == ["a/notes.txt"]
+    assert find(of(folder)).left_out == ["a/notes.txt"]
 
 
 def zipped(path, folder, below=""):
@@ -70,8 +70,11 @@ def zipped(path, folder, below=""):
 @pytest.mark.parametrize("below", ["", "photographs/", "one/two/"])
 def test_an_archive_holds_what_its_folder_holds(folder, tmp_path, below):
     data = zipped(tmp_path / "raw.zip", folder, below)
-    pd.testing.assert_frame_equal(manifest.build(sources.samples(data)), manifest.build(sources.samples(of(folder))))
-    assert sources.left_out(data) == ["notes.txt"]
+    packed, plain = (ingested(each, tmp_path / each.source) for each in (data, of(folder)))
+    pd.testing.assert_frame_equal(packed.manifest, plain.manifest)
+    assert packed.quarantine["name"].tolist() == ["notes.txt"]
+    images = [(tmp_path / source / "images.npy").read_bytes() for source in ("archive", "folder")]
+    assert images[0] == images[1]
 
 
 def test_what_is_wrong_with_an_archive(folder, tmp_path):
@@ -79,22 +82,19 @@ def test_what_is_wrong_with_an_archive(folder, tmp_path):
     content = bytearray((tmp_path / "raw.zip").read_bytes())
     content[60:90] = bytes(30)
     (tmp_path / "raw.zip").write_bytes(content)
-    with pytest.raises(ImageError, match=r"a/000.png: cannot be unpacked \(Bad CRC-32"):
-        manifest.build(sources.samples(data))
-    with pytest.raises(InputError, match="is not a zip file"):
-        sources.samples(data.model_copy(update={"path": str(folder)}))
-    with zipfile.ZipFile(tmp_path / "bomb.zip", "w", zipfile.ZIP_DEFLATED) as archive:
-        for label in "ab":
-            archive.writestr(f"{label}/1.png", bytes(2**28 + 1))
-    with pytest.raises(ImageError, match=r"a/1.png: unpacks to 268,435,457 bytes; at most"):
-        manifest.build(sources.samples(DataParams(source="archive", path=str(tmp_path / "bomb.zip"))))
+    found = ingested(data, tmp_path)
+    assert found.quarantine["name"].tolist() == ["a/000.png", "notes.txt"]
+    assert "cannot be unpacked (Bad CRC-32" in found.quarantine["reason"][0]
+    assert len(found.manifest) == 59
+    with pytest.raises(InputError, match="is a folder; give one that holds"):
+        find(data.model_copy(update={"path": str(folder)}))
 
 
 def test_labels_stay_text(tmp_path):
     for number, label in enumerate(("007", "nan", "ä ö")):
         (tmp_path / label).mkdir()
         draw("a", number).save(tmp_path / label / "x y.png")
-    rows = manifest.build(sources.samples(of(tmp_path)))
+    rows = ingested(of(tmp_path), tmp_path / "ledger").manifest
     manifest.write(rows, tmp_path / "m.parquet")
     again = manifest.read(tmp_path / "m.parquet")
     assert again["label"].tolist() == ["007", "nan", "ä ö"]
@@ -112,50 +112,24 @@ def test_labels_stay_text(tmp_path):
 )
 def test_places_that_hold_no_classes(tmp_path, make, words):
     with pytest.raises(InputError, match=words) as caught:
-        sources.samples(of(make(tmp_path)))
+        find(of(make(tmp_path)))
     assert "\n" not in str(caught.value)
 
 
-def test_an_unreadable_image_is_named(folder):
+def test_an_unreadable_image_is_left_out_and_named(folder, tmp_path):
     (folder / "b" / "003.png").write_bytes(b"not a picture")
-    with pytest.raises(ImageError, match=r"b/003\.png: not an image .*; replace or remove it"):
-        manifest.build(sources.samples(of(folder)))
+    found = ingested(of(folder), tmp_path / "ledger")
+    assert "b/003.png" not in set(found.manifest["name"])
+    assert len(found.manifest) == 59
+    assert found.quarantine["name"].tolist() == ["b/003.png"]
+    assert found.quarantine["reason"].str.startswith("not an image in a format that is read").all()
+    assert np.load(tmp_path / "ledger" / "images.npy").shape == (59, 28, 28, 1)
 
 
-hashes = st.lists(st.text("0123456789abcdef", min_size=8, max_size=8), min_size=1, max_size=50, unique=True)
-SHARES = ((0.6, 0.2, 0.2), (0.7, 0.15, 0.15), (0.5, 0.3, 0.2))
-thirds = st.sampled_from(
-    [SplitParams(train=train, validation=validation, test=test) for train, validation, test in SHARES]
-)
-
-
-@given(hashes, st.data(), st.integers(0, 1000), thirds)
-def test_an_images_split_depends_on_nothing_but_itself(found, data, seed, shares):
-    everywhere = {sha256: manifest.split_of(sha256, seed, shares) for sha256 in found}
-    some = data.draw(st.lists(st.sampled_from(found), unique=True))
-    assert {sha256: manifest.split_of(sha256, seed, shares) for sha256 in some}.items() <= everywhere.items()
-
-
-@given(st.integers(0, 2**32 - 1), thirds)
-@settings(max_examples=20)
-def test_the_shares_are_right_within_chance(seed, shares):
-    count = 3000
-    names = [manifest.split_of(f"{number:08x}", seed, shares) for number in range(count)]
-    for name in manifest.SPLITS:
-        share = getattr(shares, name)
-        # Five standard deviations: one in a million for each check, and every image has its place.
-        assert abs(names.count(name) - count * share) <= 5 * np.sqrt(count * share * (1 - share))
-
-
-def test_another_seed_splits_otherwise():
-    names = [[manifest.split_of(f"{n:08x}", seed, SplitParams()) for n in range(200)] for seed in (0, 1)]
-    assert names[0] != names[1]
-
-
-def test_exact_duplicates_stay_together(folder):
+def test_exact_duplicates_stay_together(folder, tmp_path):
     for number in range(20):
         (folder / "b" / f"copy{number}.png").write_bytes((folder / "b" / f"{number:03d}.png").read_bytes())
-    rows = manifest.with_splits(manifest.build(sources.samples(of(folder))), PreprocessParams())
+    rows, _ = prepare(of(folder), tmp_path / "out")
     assert len(rows.drop_duplicates(["sha256", "split"])) == 60
     assert rows["sha256"].nunique() == 60
 
@@ -164,16 +138,15 @@ def test_a_class_without_test_images_is_named(tmp_path):
     write_folder(tmp_path, "a", 40)
     write_folder(tmp_path, "b", 1)
     with pytest.raises(InputError, match=r"class 'b' \(1 images\) has no \w+ image; add images"):
-        manifest.with_splits(manifest.build(sources.samples(of(tmp_path))), PreprocessParams())
+        prepare(of(tmp_path), tmp_path / "out")
 
 
 def test_packed_arrays_are_the_images_resized(folder, tmp_path):
     params = PreprocessParams(size=(12, 16, 3), interpolation="bilinear")
-    rows = manifest.with_splits(manifest.build(sources.samples(of(folder))), params)
-    description = pack(rows, of(folder), params, tmp_path / "prepared")
+    _, description = prepare(of(folder), tmp_path, params)
     assert description == Description.read(tmp_path / "prepared" / "dataset.json")
     total = 0
-    for name in manifest.SPLITS:
+    for name in SPLITS:
         split = read_split(tmp_path / "prepared" / name, description.labels)
         assert split.images.dtype == np.uint8
         assert len(split.images) == len(split.classes) == len(split.manifest) == description.counts[name]
@@ -191,15 +164,8 @@ def test_packed_arrays_are_the_images_resized(folder, tmp_path):
     assert sum(description.training_counts.values()) == description.counts["train"]
 
 
-def test_an_image_that_changed_after_ingestion_is_noticed(folder, tmp_path):
-    rows = manifest.with_splits(manifest.build(sources.samples(of(folder))), PreprocessParams())
-    draw("c", 1234).save(folder / "a" / "000.png")
-    with pytest.raises(InputError, match=r"a/000\.png has changed"):
-        pack(rows, of(folder), PreprocessParams(), tmp_path / "prepared")
-
-
-def test_the_digest_knows_content_label_and_split_but_no_order(folder):
-    rows = manifest.with_splits(manifest.build(sources.samples(of(folder))), PreprocessParams())
+def test_the_digest_knows_content_label_and_split_but_no_order(folder, tmp_path):
+    rows, _ = prepare(of(folder), tmp_path / "out")
     assert manifest.digest(rows) == manifest.digest(rows.sample(frac=1, random_state=0))
     for column in ("sha256", "label", "split"):
         changed = rows.copy()

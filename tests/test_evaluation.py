@@ -34,6 +34,15 @@ def test_accuracy_alone_misleads():
     assert metrics.macro_f1 == pytest.approx(0.5, abs=1e-6)
 
 
+def test_leaked_images_are_left_out_of_a_second_accuracy():
+    truth, answered = np.array([0, 0, 1, 1, 1]), np.array([0, 0, 1, 0, 0])
+    leaked = np.array([True, True, False, False, False])
+    metrics = evaluate(truth, np.eye(2, dtype=np.float32)[answered], ("a", "b"), 0, leaked)
+    assert (metrics.accuracy, metrics.leaked_images) == (0.6, 2)
+    assert metrics.leak_free_accuracy == pytest.approx(1 / 3)
+    assert evaluate(truth, np.eye(2, dtype=np.float32)[answered], ("a", "b"), 0).leak_free_accuracy == 0.6
+
+
 def test_the_f_scores_of_the_notes():
     assert f_score(0.95, 0.90) == pytest.approx(0.924, abs=5e-4)
     assert f_score(0.98, 0.85) == pytest.approx(0.910, abs=5e-4)

@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from datetime import date
 
 import pytest
 from hypothesis import given
@@ -60,7 +61,7 @@ def test_the_shipped_file_is_valid():
         ("preprocess.split", {"train": 0.8, "validation": 0.2, "test": 0.2}, ["sums to 1.2", "sum to 1"]),
         ("preprocess.split.test", 1, ["preprocess.split.test: 1 given", "less than 1"]),
         ("preprocess.augmentation.rotation", -5, ["preprocess.augmentation.rotation: -5 given"]),
-        ("data.source", "s3", ["data.source: 's3' given", "'folder' or 'archive'"]),
+        ("data.source", "s3", ["data.source: 's3' given", "'folder', 'archive'"]),
         ("data", ..., ["data: missing", "add it"]),
         ("train.mlp", ..., ["train.mlp is missing", "add a section"]),
         ("search.mlp", ..., ["search.mlp is missing", "add a section"]),
@@ -250,6 +251,12 @@ def test_every_finding_is_said_at_once(params_file):
     with pytest.raises(InputError) as caught:
         read_params(params_file)
     assert len(str(caught.value).splitlines()) == 2
+
+
+def test_a_day_without_quotes_is_refused_before_dvc_stops_at_it(params_file):
+    edit_params(params_file, {"data.path": date(2015, 1, 2)})
+    assert "path: 2015-01-02" in params_file.read_text()
+    assert refusal(params_file) == '2015-01-02 stands without quotes, which DVC cannot read; write "2015-01-02"'
 
 
 @pytest.mark.parametrize(

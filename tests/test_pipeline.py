@@ -55,7 +55,7 @@ def small(tmp_path_factory):
 
 def test_everything_is_there_after_one_command(small):
     names = ["search@mlp", "search@lenet5", "train@mlp", "train@lenet5", "evaluate@mlp", "evaluate@lenet5", "promote"]
-    assert stages_run(small.printed) == ["ingest", "validate", "preprocess", *names]
+    assert stages_run(small.printed) == ["ingest", "validate", "split", "preprocess", *names]
     for network in ("mlp", "lenet5"):
         metrics = json.loads((small.root / f"reports/{network}/metrics.json").read_text())
         predictions = pd.read_csv(small.root / f"reports/{network}/predictions.csv")
@@ -174,17 +174,21 @@ def test_a_changed_line_of_training_retrains_every_network(small):
     code.write_text(code.read_text() + "\n# changed\n")
     ran = stages_run(small.run("dvc", "repro", "--dry"))
     assert {"search@mlp", "search@lenet5", "train@mlp", "train@lenet5"} <= set(ran)
-    assert not {"ingest", "validate", "preprocess"} & set(ran)
+    assert not {"ingest", "validate", "split", "preprocess"} & set(ran)
 
 
 def test_a_failed_expectation_stops_the_pipeline_and_says_which(project):
     write_folder(project.root / "data" / "raw", "ab", 30)
-    Image.new("L", (24, 24), 128).save(project.root / "data/raw/b/blank.png")
+    for number in range(10):
+        Image.new("L", (24, 24), 128 + number).save(project.root / f"data/raw/b/blank{number}.png")
     project.params(**SMALL).git()
     printed = project.run("dvc", "repro", code=255)
     assert stages_run(printed) == ["ingest", "validate"]
-    assert "validate: expect_column_values_to_be_between on pixel_deviation: 1 of 61 images" in printed
-    assert "(b/blank.png); an image must not be blank" in printed
+    assert "validate: expect_column_mean_to_be_between on quarantined: 0.1429 found; at most a share of 0.05" in printed
+    quarantine = (project.root / "reports/quarantine.csv").read_text()
+    assert quarantine.count("an image must not be blank") == 10
+    pages = [page.read_text() for page in (project.root / "reports/data_docs/validations").rglob("*.html")]
+    assert any("b/blank0.png" in page for page in pages)
     assert (project.root / "reports/data_docs/index.html").is_file()
     assert "Traceback" not in printed
 

@@ -12,14 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mlflow import MlflowClient
 
-from conftest import Project, edit_params, write_folder
-from darkroom import cleaning, ladder, manifest, services, sources, sweeping, tracking
+from conftest import Project, edit_params, prepare, write_folder
+from darkroom import cleaning, ladder, services, sweeping, tracking
 from darkroom.cli import main
 from darkroom.errors import TrainingError
 from darkroom.ladder import Attempt, Outcome, References
 from darkroom.networks import MlpParams, images_per_step
 from darkroom.params import read_params
-from darkroom.stages.preprocess import pack
 from test_cleaning import exists, killed
 
 PLAIN = {
@@ -52,8 +51,7 @@ def made(tmp_path_factory):
     write_folder(project.root / "data" / "raw", "ab", 30)
     project.params(data__source="folder", data__path="data/raw", train__mlp=PLAIN).git()
     params = read_params()
-    rows = manifest.with_splits(manifest.build(sources.samples(params.data)), params.preprocess)
-    pack(rows, params.data, params.preprocess, Path("data/prepared"))
+    prepare(params.data, Path("data"), params.preprocess)
     shutil.rmtree("data/prepared/test")
     yield project.root, printed(*COMMAND).splitlines()
     patch.undo()

@@ -23,17 +23,15 @@ from mlflow.exceptions import MlflowException
 from optuna import TrialPruned
 from PIL import Image
 
-from conftest import write_folder
+from conftest import find, prepare, write_folder
 from darkroom import (
     images,
     inference,
     listing,
-    manifest,
     predictions,
     processes,
     registry,
     services,
-    sources,
     tracking,
     training,
 )
@@ -41,10 +39,9 @@ from darkroom.datasets import Description
 from darkroom.errors import InputError, TrainingError
 from darkroom.files import write_json
 from darkroom.networks import PARAMS
-from darkroom.params import DataParams, PreprocessParams, read_params
+from darkroom.params import DataParams, read_params
 from darkroom.stages import promote
 from darkroom.stages.initial import initial_network
-from darkroom.stages.preprocess import pack
 from darkroom.tracking import RunRecord
 from test_models import build
 
@@ -58,8 +55,7 @@ def made(tmp_path_factory):
     patch.delenv("MLFLOW_TRACKING_URI", raising=False)
     (root / "dvc.yaml").touch()
     data = DataParams(source="folder", path=str(write_folder(root / "photographs", "ab", 30, size=(40, 30))))
-    rows = manifest.with_splits(manifest.build(sources.samples(data)), PreprocessParams())
-    description = pack(rows, data, PreprocessParams(), root / "prepared")
+    _, description = prepare(data, root)
     network = build("mnist_cnn", classes=2)
     network.save(root / "network.keras")
     tracking.open_store()
@@ -340,7 +336,7 @@ def test_a_champion_without_saved_predictions_predicts_anew(models):
     rival = models.train(len(models.test))
     decision = models.promote(*rival)
     model = tracking.load_model(models.made[2].model_uri)
-    content = {sample.name: sample for sample in sources.samples(models.made[3])}
+    content = {sample.name: sample for sample in find(models.made[3]).samples}
     answers = [model.predict([content[name].content()])[0]["label"] for name in models.test["name"]]
     assert decision.champion.test_accuracy == pytest.approx(np.mean(models.test["label"].to_numpy() == answers))
 

@@ -10,6 +10,8 @@ from darkroom.errors import InputError
 from darkroom.files import read_json, write_text
 from darkroom.networks import Network, NetworkParams
 from darkroom.params import Params, check_data_of, read_params
+from darkroom.samples import File
+from darkroom.sources import Found
 
 DECIDE_ANEW = "dvc repro --force --single-item promote"
 
@@ -17,7 +19,8 @@ DECIDE_ANEW = "dvc repro --force --single-item promote"
 def check_inputs(path: str | Path = "params.yaml") -> str:
     """Check parameters, tracking store and data.
 
-    Every image is read once; a folder that has not changed since it was last found in order is not read again.
+    Every image is read, and what was decoded is kept for the stage ``ingest``; a source that has not changed since it
+    was last found in order is not read again.
 
     Returns:
         One line that says what was found in order.
@@ -28,21 +31,26 @@ def check_inputs(path: str | Path = "params.yaml") -> str:
     params = read_params(path)
     repository.mend_torn_files()
     services.check_tracking()
-    from darkroom.sources import samples
+    from darkroom import sources
 
-    seen = _fingerprint(params)
+    found = sources.find(params.data, params.preprocess.size)
+    seen = _fingerprint(params, found)
     remembered = services.state_folder() / "checked"
     if remembered.is_file() and remembered.read_text(encoding="utf-8") == seen:
         return "params.yaml and data are in order (unchanged since the last check)"
-    from darkroom import manifest
+    from darkroom import splits
+    from darkroom.ingestion import ingest
 
-    rows = manifest.with_splits(manifest.build(samples(params.data)), params.preprocess)
+    ingested = ingest(found, params.preprocess, services.state_folder() / "ingested", None)
+    rows = splits.assign(ingested.manifest, splits.NO_PAIRS, {}, params.preprocess)
+    splits.require_all_splits(rows)
     training_images = int((rows["split"] == "train").sum())
     for network in params.models:
         check_data_of(params, network, training_images, rows["label"].nunique())
         _check_weights(network, params.network(network).initial_weights)
     write_text(remembered, seen)
-    return f"params.yaml and data are in order: {len(rows)} images in {rows['label'].nunique()} classes"
+    unread = f"; {len(ingested.quarantine)} files are not used" if len(ingested.quarantine) else ""
+    return f"params.yaml and data are in order: {len(rows)} images in {rows['label'].nunique()} classes{unread}"
 
 
 def _check_weights(network: Network, name: str | None) -> None:
@@ -55,10 +63,8 @@ def _check_weights(network: Network, name: str | None) -> None:
     )
 
 
-def _fingerprint(params: Params) -> str:
+def _fingerprint(params: Params, found: Found) -> str:
     """Condense what the check of the data depends on: names, sizes and times of the files, splits, batches."""
-    from darkroom.sources import samples
-
     state: list[object] = [
         params.data.model_dump(),
         params.preprocess.seed,
@@ -66,16 +72,13 @@ def _fingerprint(params: Params) -> str:
         [_of_network(params.network(name)) for name in params.models],
         [params.space(name).model_dump(mode="json") for name in params.models if params.search.trials],
     ]
-    if params.data.source == "folder":
-        for sample in samples(params.data):
-            if isinstance(sample.place, Path):
-                status = sample.place.stat()
-                state.append((sample.name, status.st_size, status.st_mtime_ns))
-    elif params.data.source == "archive":
-        status = Path(params.data.path).stat()
-        state.append((status.st_size, status.st_mtime_ns))
-    else:
-        state.append((metadata.version("scikit-learn"), Path(params.data.path).exists()))
+    files = [sample.place.path for sample in found.samples if isinstance(sample.place, File)]
+    state.append(found.left_out)
+    for file in (params.data.path, *files):
+        status = Path(file).stat()
+        state.append((file, status.st_size, status.st_mtime_ns))
+    if not files:
+        state.append((metadata.version("scikit-learn"), [sample.name for sample in found.samples]))
     return hashlib.sha256(json.dumps(state).encode()).hexdigest()
 
 

@@ -1,4 +1,4 @@
-"""``darkroom clean``: what the tracking store, DVC's cache and interrupted searches hold on disk, and how to free it.
+"""``darkroom clean``: what the tracking store, DVC's cache and unfinished work hold on disk, and how to free it.
 
 What an alias, a working tree, a stash, or the tip of a branch, tag or experiment names is never freed. What only older
 commits name may go: ``darkroom restore --all`` packages a model again from DVC's outputs, as long as DVC has them. In a
@@ -32,6 +32,11 @@ from darkroom.lineage import git
 
 COLLECT = ("gc", "--workspace", "--all-branches", "--all-tags", "--all-experiments", "--force")
 CACHE = Path(".dvc") / "cache"
+BEGUN_ANEW = {
+    "searches": "such a search begins anew",
+    "trainings": "such a training begins anew",
+    "images": "all are decoded anew when they are ingested",
+}
 UNITS = ("B", "kB", "MB", "GB", "TB")
 
 
@@ -73,8 +78,8 @@ def _summary(what: str, things: Sequence[Thing]) -> Iterator[dict[str, Any]]:
 
 def _price(what: str) -> str:
     """Say what is lost by freeing something, where that is not plain."""
-    if what == "searches":
-        return " (such a search begins anew)"
+    if what in BEGUN_ANEW:
+        return f" ({BEGUN_ANEW[what]})"
     if what == "cache":
         return " (dvc pull brings back what was pushed)" if repository.has_remote() else " (no DVC remote: for good)"
     return ""
@@ -318,41 +323,58 @@ def _delete_files(place: str) -> None:
         folder.parent.rmdir()
 
 
-# Interrupted searches.
+# Interrupted searches and trainings, and decoded images.
 
 
 def _searches() -> list[Thing]:
-    files = sorted((services.state_folder() / "search").glob("*.db"))
-    return [Thing(file.stem, _study_size(file), "a search is at work" if _is_held(file) else "") for file in files]
+    return [_unfinished(study, "a search is at work") for study in _kept("search", "*.db")]
 
 
-def _study_files(study: Path) -> list[Path]:
-    """Return a study's database and what SQLite puts beside it; its lock stays, another process may wait for it."""
-    return sorted(study.parent.glob(f"{study.name}*"))
+def _trainings() -> list[Thing]:
+    return [_unfinished(checkpoint, "a training is at work") for checkpoint in _kept("train", "*.npz")]
 
 
-def _study_size(study: Path) -> int:
-    return sum(file.stat().st_size for file in _study_files(study))
+def _images() -> list[Thing]:
+    """Find what was decoded, one folder for each size and rule that images were ever brought to."""
+    return [_unfinished(ledger, "images are being read") for ledger in _kept("ingested", "*/")]
 
 
-def _lock(study: Path) -> FileLock:
-    return FileLock(study.with_suffix(".lock"), timeout=0)
+def _kept(kind: str, pattern: str) -> list[Path]:
+    return sorted((services.state_folder() / kind).glob(pattern))
 
 
-def _is_held(study: Path) -> bool:
+def _unfinished(path: Path, at_work: str) -> Thing:
+    return Thing(path.stem, sum(file.stat().st_size for file in _parts(path)), at_work if _is_held(path) else "")
+
+
+def _parts(path: Path) -> list[Path]:
+    """Return a file and what SQLite puts beside it, or what a folder holds; the lock stays, others may wait for it."""
+    return sorted(path.iterdir() if path.is_dir() else path.parent.glob(f"{path.name}*"))
+
+
+def _lock(path: Path) -> FileLock:
+    return FileLock(path.with_suffix(".lock"), timeout=0)
+
+
+def _is_held(path: Path) -> bool:
     try:
-        with _lock(study):
+        with _lock(path):
             return False
     except Timeout:
         return True
 
 
-def _free_searches(things: Sequence[Thing]) -> None:
-    for thing in things:
-        study = services.state_folder() / "search" / f"{thing.name}.db"
-        with suppress(Timeout), _lock(study):  # one that goes on just now is left alone
-            for file in _study_files(study):
-                file.unlink()
+def _free_kept(kind: str, suffix: str) -> Callable[[Sequence[Thing]], None]:
+    def free(things: Sequence[Thing]) -> None:
+        for thing in things:
+            path = services.state_folder() / kind / f"{thing.name}{suffix}"
+            with suppress(Timeout), _lock(path):  # one that goes on just now is left alone
+                for file in _parts(path):
+                    file.unlink()
+                if path.is_dir():
+                    path.rmdir()
+
+    return free
 
 
 # DVC's experiments and cache.
@@ -439,13 +461,17 @@ def _other_projects() -> Iterator[list[str]]:
 
 FIND: dict[str, Callable[[], list[Thing]]] = {
     "searches": _searches,
+    "trainings": _trainings,
+    "images": _images,
     "experiments": _experiments,
     "runs": _runs,
     "models": _models,
     "cache": _cache,
 }
 FREE: dict[str, Callable[[Sequence[Thing]], None]] = {
-    "searches": _free_searches,
+    "searches": _free_kept("search", ".db"),
+    "trainings": _free_kept("train", ".npz"),
+    "images": _free_kept("ingested", ""),
     "experiments": _free_experiments,
     "runs": _free_runs,
     "models": _free_models,

@@ -13,7 +13,7 @@ from darkroom.files import as_json
 if TYPE_CHECKING:
     from darkroom.networks import Network, NetworkParams
 
-CLEANABLE = ("models", "runs", "cache", "searches", "experiments")
+CLEANABLE = ("models", "runs", "cache", "searches", "trainings", "images", "experiments")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -79,8 +79,10 @@ def _add_networks(commands: "argparse._SubParsersAction[argparse.ArgumentParser]
     models.add_argument("--json", action="store_true", help="print JSON")
     models.set_defaults(command=_models)
 
-    predict = commands.add_parser("predict", help="classify images with a promoted model")
-    predict.add_argument("images", nargs="+", metavar="IMAGE|FOLDER")
+    predict = commands.add_parser("predict", help="classify images, or the newest price charts, with a promoted model")
+    predict.add_argument("images", nargs="*", metavar="IMAGE|FOLDER")
+    predict.add_argument("--table", type=Path, metavar="FILE", help="daily prices: classify each ticker's last days")
+    predict.add_argument("--ticker", help="of the table, the only one")
     predict.add_argument("--model", metavar="URI", help="default: models:/NAME@champion with params.yaml's NAME")
     predict.add_argument(
         "--min-probability", type=_probability, default=0.0, metavar="P", help="mark answers below P as unsure"
@@ -315,12 +317,20 @@ def _sweep(chosen: argparse.Namespace) -> int:
 def _predict(chosen: argparse.Namespace) -> int:
     from darkroom import predictions, services
 
+    if bool(chosen.images) == bool(chosen.table) or (chosen.ticker and not chosen.table):
+        raise InputError("name either images, or folders of them, or a table of prices (--table FILE, --ticker NAME)")
+    if chosen.table and not chosen.table.is_file():
+        raise InputError(f"{chosen.table} is no file; name a table of daily prices")
     paths = predictions.find_images(chosen.images)
     services.check_tracking(must_exist=True)
     from darkroom import backend, tracking  # noqa: F401 - backend keeps TensorFlow quiet
 
-    model = tracking.load_model(chosen.model or _champion())
-    given = list(predictions.answers(model, paths, chosen.min_probability))
+    uri = chosen.model or _champion()
+    if chosen.table:
+        charts = list(predictions.newest_charts(uri, chosen.table, chosen.ticker))
+        given = list(predictions.chart_answers(tracking.load_model(uri), charts, chosen.min_probability))
+    else:
+        given = list(predictions.answers(tracking.load_model(uri), paths, chosen.min_probability))
     print(predictions.render(given, chosen.form), end="")
     failed = [answer for answer in given if answer.error]
     for answer in failed:

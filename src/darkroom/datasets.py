@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from darkroom.arrays import ROWS
 from darkroom.errors import InputError
 from darkroom.files import read_json, write_json
 from darkroom.images import Pixels
@@ -39,6 +40,12 @@ class Description:
     """Training images of each class."""
     digest: str
     """Of the images, labels and splits."""
+    background: Literal["white", "black", "grey"] = "white"
+    """What shows through where an image is transparent."""
+    quarantined: int = 0
+    """Images of the source that are not used."""
+    price_charts: dict[str, Any] | None = None
+    """How charts were drawn, as ``data.price_charts`` of params.yaml says it; None for images that are no charts."""
 
     def write(self, path: str | Path) -> None:
         """Write as JSON."""
@@ -63,14 +70,6 @@ class Split:
     """Their rows of the manifest, in the same order."""
 
 
-def write_split(folder: str | Path, images: Pixels, manifest: pd.DataFrame) -> None:
-    """Pack the images of one split and their rows of the manifest into a folder."""
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    np.save(folder / "images.npy", images)
-    manifest.to_parquet(folder / "manifest.parquet", index=False)
-
-
 def read_split(folder: str | Path, labels: Sequence[str]) -> Split:
     """Read a split; the images stay on disk until they are used."""
     folder = Path(folder)
@@ -92,24 +91,42 @@ def require_prepared(folder: str | Path) -> None:
         raise InputError(f"{folder}/{missing[0]}: no such file; dvc repro preprocess makes it")
 
 
-def channel_statistics(images: Pixels) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Return mean and standard deviation of each channel, in float64 and image by image, so that any number fits.
+class ChannelSums:
+    """Adds up what mean and standard deviation of each channel need, exactly and portion by portion."""
 
-    Raises:
-        InputError: a channel is the same everywhere, so that nothing can be divided by its deviation.
-    """
-    count = images.shape[0] * images.shape[1] * images.shape[2]
-    total = np.zeros(images.shape[3])
-    squares = np.zeros(images.shape[3])
-    for image in images:
-        values = image.astype(np.float64)
-        total += values.sum(axis=(0, 1))
-        squares += (values**2).sum(axis=(0, 1))
-    mean = total / count
-    deviation = np.sqrt(np.maximum(squares / count - mean**2, 0))
-    if (deviation < 1e-6).any():  # noqa: PLR2004
-        raise InputError("a channel has the same value in all training images; check the images and preprocess.size")
-    return tuple(mean.tolist()), tuple(deviation.tolist())
+    def __init__(self, channels: int) -> None:
+        self._count = 0
+        self._total = np.zeros(channels, dtype=np.int64)
+        self._squares = np.zeros(channels, dtype=np.int64)
+
+    def add(self, images: Pixels) -> None:
+        """Take images: uint8 of shape (images, height, width, channels)."""
+        values = images.reshape(-1, len(self._total))
+        self._count += len(values)
+        self._total += values.sum(axis=0, dtype=np.int64)
+        self._squares += np.square(values, dtype=np.uint16).sum(axis=0, dtype=np.int64)
+
+    def mean_and_deviation(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
+        """Return mean and standard deviation of each channel.
+
+        Raises:
+            InputError: a channel is the same everywhere, so that nothing can be divided by its deviation.
+        """
+        mean = self._total / self._count
+        deviation = np.sqrt(np.maximum(self._squares / self._count - mean**2, 0))
+        if (deviation < 1e-6).any():  # noqa: PLR2004
+            raise InputError(
+                "a channel has the same value in all training images; check the images and preprocess.size"
+            )
+        return tuple(mean.tolist()), tuple(deviation.tolist())
+
+
+def channel_statistics(images: Pixels) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Return mean and standard deviation of each channel of images; see ``ChannelSums``."""
+    sums = ChannelSums(images.shape[3])
+    for start in range(0, len(images), ROWS):
+        sums.add(images[start : start + ROWS])
+    return sums.mean_and_deviation()
 
 
 def one_hot(classes: Integers, count: int) -> Floats:

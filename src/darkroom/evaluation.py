@@ -4,6 +4,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from darkroom.datasets import Floats, Integers
 
@@ -31,6 +32,10 @@ class Metrics:
     baseline_accuracy: float
     """Of always answering the class that is largest in training."""
     images: int
+    leaked_images: int
+    """Of them, those that have a near-duplicate among the training images."""
+    leak_free_accuracy: float
+    """Without them; the same as ``accuracy`` where nothing leaked, and 0 where nothing else is left."""
     classes: dict[str, ClassMetrics]
 
     def as_json(self) -> dict[str, Any]:
@@ -85,7 +90,13 @@ def class_metrics(matrix: Integers, number: int) -> ClassMetrics:
     return ClassMetrics(precision, recall, f_score(precision, recall), present)
 
 
-def evaluate(truth: Integers, probabilities: Floats, labels: tuple[str, ...], largest: int) -> Metrics:
+def evaluate(
+    truth: Integers,
+    probabilities: Floats,
+    labels: tuple[str, ...],
+    largest: int,
+    leaked: npt.NDArray[np.bool_] | None = None,
+) -> Metrics:
     """Compare predictions with the truth.
 
     Args:
@@ -93,7 +104,10 @@ def evaluate(truth: Integers, probabilities: Floats, labels: tuple[str, ...], la
         probabilities: of shape (images, classes).
         labels: class names by number.
         largest: number of the class with most training images.
+        leaked: whether an image has a near-duplicate among the training images; None where none has.
     """
+    right = probabilities.argmax(axis=1) == truth
+    clean = np.ones(len(truth), dtype=bool) if leaked is None else ~leaked
     matrix = confusion_matrix(truth, probabilities.argmax(axis=1), len(labels))
     classes = {label: class_metrics(matrix, number) for number, label in enumerate(labels)}
     return Metrics(
@@ -101,5 +115,7 @@ def evaluate(truth: Integers, probabilities: Floats, labels: tuple[str, ...], la
         macro_f1=float(np.mean([of_class.f1 for of_class in classes.values()])),
         baseline_accuracy=float(np.mean(truth == largest)),
         images=len(truth),
+        leaked_images=int((~clean).sum()),
+        leak_free_accuracy=float(right[clean].mean()) if clean.any() else 0.0,
         classes=classes,
     )

@@ -17,7 +17,8 @@ Pixels = npt.NDArray[np.uint8]
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "GIF")
 ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif")
 MAXIMUM_PIXELS = 80_000_000
-BACKGROUND = (255, 255, 255)  # what shows through where an image is transparent
+BACKGROUNDS = {"white": (255, 255, 255), "black": (0, 0, 0), "grey": (127, 127, 127)}
+Background = Literal["white", "black", "grey"]
 
 
 def decode(content: bytes) -> Image.Image:
@@ -41,9 +42,11 @@ def decode(content: bytes) -> Image.Image:
     except (OSError, ValueError, SyntaxError, EOFError, IndexError, OverflowError) as error:
         # What Pillow's decoders raise on damaged files.
         raise ImageError(f"damaged ({error})") from None
-    mode = image.mode
     upright = ImageOps.exif_transpose(image)
-    return upright if upright.mode == mode else upright.convert(mode)
+    if upright.mode != image.mode:
+        upright = upright.convert(image.mode)
+    upright.format = image.format
+    return upright
 
 
 def from_array(pixels: Pixels) -> Image.Image:
@@ -67,8 +70,8 @@ def from_array(pixels: Pixels) -> Image.Image:
     return Image.fromarray(np.ascontiguousarray(pixels))
 
 
-def to_channels(image: Image.Image, channels: int) -> Image.Image:
-    """Convert to grey (1 channel) or colour (3 channels), 8 bits each, on a white background where transparent."""
+def to_channels(image: Image.Image, channels: int, background: Background = "white") -> Image.Image:
+    """Convert to grey (1 channel) or colour (3 channels), 8 bits each, on a background where transparent."""
     if image.mode in {"I", "F"}:
         raise ImageError(f"pixel format {image.mode} has no fixed range; save the image with 8 or 16 bits per channel")
     if image.mode.startswith("I;16"):
@@ -76,7 +79,7 @@ def to_channels(image: Image.Image, channels: int) -> Image.Image:
         image = Image.fromarray((np.asarray(image, dtype=np.uint16) >> 8).astype(np.uint8))
     if image.mode in {"LA", "PA", "RGBA", "La", "RGBa"} or "transparency" in image.info:
         transparent = image.convert("RGBA")
-        image = Image.new("RGBA", image.size, (*BACKGROUND, 255))
+        image = Image.new("RGBA", image.size, (*BACKGROUNDS[background], 255))
         image.alpha_composite(transparent)
     return image.convert("L" if channels == 1 else "RGB")
 
@@ -86,6 +89,7 @@ def to_pixels(
     size: tuple[int, int, int],
     interpolation: Literal["nearest", "box", "bilinear", "bicubic", "lanczos"],
     aspect: Literal["stretch", "pad", "crop"],
+    background: Background = "white",
 ) -> Pixels:
     """Bring an image to the size of the pipeline.
 
@@ -94,12 +98,13 @@ def to_pixels(
         size: height, width and channels (1 or 3) of the result.
         interpolation: Pillow's resampling filter; all but ``nearest`` average over the whole area when shrinking.
         aspect: ``stretch`` ignores the proportions, ``pad`` adds a black border, ``crop`` cuts off what sticks out.
+        background: what shows through where the image is transparent.
 
     Returns:
         uint8 of shape ``size``.
     """
     height, width, channels = size
-    image = to_channels(image, channels)
+    image = to_channels(image, channels, background)
     resampling = Image.Resampling[interpolation.upper()]
     match aspect:
         case "stretch":

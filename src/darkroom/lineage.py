@@ -19,7 +19,7 @@ from darkroom.errors import InputError
 
 DECIDE_ONLY = "DARKROOM_DECIDE_ONLY"
 """Environment variable: why no promotion may be carried out."""
-RESULTS = ("dvc.lock", "runs", "reports")
+RESULTS = ("dvc.lock", "runs", "reports", "data/expectations.json", "data/splits.csv")
 """What the stages write for git: they change while the pipeline runs, and make nobody's tree dirty."""
 SOURCES = (".", *(f":(exclude){place}" for place in RESULTS))
 """Git's words for all the rest of the project."""

@@ -68,7 +68,7 @@ def offer(page: str, saved: str | None) -> str:
         DarkroomError: git or GitHub refuses.
     """
     if not _has_origin():
-        return "no git remote origin: commit dvc.lock, runs and reports yourself"
+        return "no git remote origin: commit dvc.lock, data, runs and reports yourself"
     decision = read_json(PROMOTION)
     known = _known_by(lineage.current_lock(), decision)
     branch, tip = _branch(), _tip(_branch())

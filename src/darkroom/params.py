@@ -11,6 +11,7 @@ import random
 import types
 import typing
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -22,15 +23,34 @@ from darkroom.errors import InputError
 from darkroom.files import read_json
 from darkroom.networks import NETWORKS, Network, NetworkParams, TrainParams, check_data
 from darkroom.recipes import with_recipe
-from darkroom.sections import AugmentationParams, Count, Fraction, Name, Section, Seed
+from darkroom.sections import (
+    AugmentationParams,
+    Count,
+    Fraction,
+    Name,
+    PriceChartsParams,
+    Section,
+    Seed,
+    check_chart_size,
+    refuse_geometry,
+)
 
 
 class DataParams(Section):
     """Where the images come from."""
 
-    source: Literal["digits", "folder", "archive"]
+    source: Literal["digits", "folder", "archive", "table", "parquet", "keras", "price_charts"]
     path: Name
-    """What holds the images (``folder``, ``archive``), or the description of bundled ones (``digits``)."""
+    """What holds the images, or the page of those that come with a library (``digits``, ``keras``)."""
+    image_column: Name = "image"
+    """Of ``table``: paths of images; of ``parquet``: the images themselves."""
+    label_column: Name = "label"
+    group_column: Name | None = None
+    """Of ``table`` and ``parquet``: what images share that must not be in several splits, such as a patient."""
+    split_column: Name | None = None
+    """Of ``table``: train, validation or test, where that is given."""
+    price_charts: PriceChartsParams | None = None
+    """How charts are drawn and what is asked of them; of ``price_charts`` alone, which needs it."""
 
 
 class ValidateParams(Section):
@@ -42,6 +62,8 @@ class ValidateParams(Section):
     maximum_class_ratio: Annotated[float, Field(ge=1)] = 20.0
     """The largest class may be so many times as large as the smallest."""
     maximum_duplicate_share: Fraction = 0.05
+    maximum_quarantine_share: Fraction = 0.05
+    """Of all files of the source; images that cannot be used are left out and listed, up to this share."""
     modes: tuple[Name, ...] = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr", "I;16")
     """Pillow's names of the pixel formats that are accepted."""
     minimum_side: Count = 4
@@ -60,6 +82,7 @@ class SplitParams(Section):
 
 Interpolation = Literal["nearest", "box", "bilinear", "bicubic", "lanczos"]
 Aspect = Literal["stretch", "pad", "crop"]
+Background = Literal["white", "black", "grey"]
 
 
 class PreprocessParams(Section):
@@ -70,6 +93,8 @@ class PreprocessParams(Section):
     """Height and width in pixels, and 1 for grey or 3 for colour."""
     interpolation: Interpolation = "bicubic"
     aspect: Aspect = "stretch"
+    background: Background = "white"
+    """What shows through where an image is transparent."""
     split: SplitParams = SplitParams()
     augmentation: AugmentationParams = AugmentationParams()
 
@@ -170,11 +195,20 @@ def read_params(path: str | Path = "params.yaml") -> Params:
         raise InputError(f"{path}: {error}") from None
     try:
         # Through JSON, because pydantic's strict mode then takes a YAML list for a tuple and still converts nothing.
-        params = Params.model_validate_json(json.dumps(raw, default=str))
+        params = Params.model_validate_json(json.dumps(raw, default=_as_text))
     except ValidationError as error:
         raise InputError("\n".join(_lines(error, str(path)))) from None
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
     _check_together(params, str(path))
     return params
+
+
+def _as_text(value: Any) -> str:
+    """Turn what JSON has no word for into text; DVC stops at a date, with an error that does not say what to do."""
+    if isinstance(value, date):
+        raise InputError(f'{value} stands without quotes, which DVC cannot read; write "{value}"')
+    return str(value)
 
 
 def _with_recipes(raw: dict[str, Any]) -> dict[str, Any]:
@@ -269,11 +303,31 @@ def _check_together(params: Params, path: str) -> None:
     repeated = {name for name in params.models if params.models.count(name) > 1}
     if repeated:
         raise InputError(f"{path}: models names {', '.join(sorted(repeated))} twice; name each network once")
+    _check_charts(params, path)
     for name in params.models:
         _check_size(params, name, params.network(name), path)
         _check_weights(params, name, path)
         _check_boundaries(params, name, path)
         check_space(params, name, path)
+
+
+def _check_charts(params: Params, path: str) -> None:
+    """Check what price charts need, and that nothing turns or moves them, which would change what they say."""
+    charts = params.data.price_charts
+    if params.data.source != "price_charts":
+        if charts is not None:
+            raise InputError(f"{path}: data.price_charts is of data.source price_charts alone; remove one of the two")
+        return
+    if charts is None:
+        raise InputError(f"{path}: data.price_charts is missing, which data.source price_charts needs: docs/data.md")
+    try:
+        check_chart_size(charts, params.preprocess.size)
+        refuse_geometry(params.preprocess.augmentation)
+        for name in params.models:
+            if (own := params.network(name).augmentation) is not None:
+                refuse_geometry(own, f"train.{name}.augmentation")
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
 
 
 def _check_size(params: Params, name: Network, values: NetworkParams, path: str) -> None:

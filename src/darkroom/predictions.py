@@ -1,15 +1,18 @@
-"""``darkroom predict``: a packaged model and image files in, one prediction for each out."""
+"""``darkroom predict``: a packaged model and image files, or a table of prices, in; predictions out."""
 
 import csv
+import importlib
 import io
-from collections.abc import Iterator, Sequence
+import itertools
+import json
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from darkroom.errors import ImageError, InputError
-from darkroom.files import as_json
-from darkroom.images import ENDINGS
+from darkroom.files import as_json, read_json
+from darkroom.images import ENDINGS, Pixels
 
 PORTION = 32
 
@@ -64,17 +67,69 @@ def answers(model: Any, paths: Sequence[Path], minimum_probability: float) -> It
                     yield Answer(str(path), None, str(error).removeprefix("image 0: "))
 
 
+def chart_answers(
+    model: Any, charts: Iterable[tuple[str, Pixels | str]], minimum_probability: float
+) -> Iterator[Answer]:
+    """Predict charts by their names; where there is a text instead of a chart, it says why there is none."""
+    remaining = iter(charts)
+    while portion := list(itertools.islice(remaining, PORTION)):
+        drawn = {name: chart for name, chart in portion if not isinstance(chart, str)}
+        predicted = _answered(model, list(drawn), list(drawn.values()), minimum_probability) if drawn else []
+        found = {answer.image: answer for answer in predicted}
+        yield from (Answer(name, None, chart) if isinstance(chart, str) else found[name] for name, chart in portion)
+
+
+def newest_charts(uri: str, table: Path, ticker: str | None = None) -> Iterator[tuple[str, Pixels | str]]:
+    """Draw the last days of each ticker in a table as the charts that a model was trained with.
+
+    Args:
+        uri: address of a packaged model of price charts: how it was trained to see prices travels with it.
+        table: see ``price_tables.read_table``.
+        ticker: the only one that is asked for.
+
+    Yields:
+        Ticker and days, and the chart; or the ticker, and why it has none.
+
+    Raises:
+        InputError: the model is none of price charts, the table cannot be used, or it has no such ticker.
+    """
+    from darkroom import price_charts, tracking
+    from darkroom.packaged_model import import_privately
+    from darkroom.price_tables import read_table
+    from darkroom.sections import PriceChartsParams
+
+    files = tracking.packaged_files(uri)
+    description = read_json(files["description"])
+    if not description.get("price_charts"):
+        raise InputError(f"{uri}: was not trained on price charts but on {description['source']}; give it images")
+    params = PriceChartsParams.model_validate_json(json.dumps(description["price_charts"]))
+    asked = [series for series in read_table(table, params.maximum_gap) if ticker in {None, series.ticker}]
+    if not asked:
+        raise InputError(f"{table}: no ticker {ticker}; leave --ticker out to predict all")
+    drawing = importlib.import_module(".charts", import_privately(files["code"]).__package__)
+    for series in asked:
+        try:
+            yield price_charts.newest(series, params, description["size"], drawing.draw)
+        except InputError as error:
+            yield series.ticker, str(error).removeprefix(f"{series.ticker}: ")
+
+
 def _predict(model: Any, paths: Sequence[Path], minimum_probability: float) -> list[Answer]:
+    return _answered(model, list(map(str, paths)), [read(path) for path in paths], minimum_probability)
+
+
+def _answered(
+    model: Any, names: Sequence[str], content: Sequence[bytes | Pixels], minimum_probability: float
+) -> list[Answer]:
     from mlflow.exceptions import MlflowException
 
-    content = [read(path) for path in paths]
     try:
         predictions = model.predict(content, params={"minimum_probability": minimum_probability})
     except MlflowException as error:
         if error.error_code != "INVALID_PARAMETER_VALUE":
             raise
         raise ImageError(error.message) from None
-    return [Answer(str(path), prediction) for path, prediction in zip(paths, predictions, strict=True)]
+    return [Answer(name, prediction) for name, prediction in zip(names, predictions, strict=True)]
 
 
 def read(path: Path) -> bytes:

@@ -19,6 +19,7 @@ def log_inputs(run: Run, params: Params, values: NetworkParams, description: Des
             "size": "×".join(map(str, description.size)),
             "interpolation": description.interpolation,
             "aspect": description.aspect,
+            "quarantined": description.quarantined,
             "augmentation": augmentation.model_dump() if values.augment else "none",
         }
     )
@@ -61,6 +62,8 @@ def log_evaluation(run: Run, metrics: Mapping[str, Any], report: Path) -> None:
             "test_macro_f1": metrics["macro_f1"],
             "test_baseline_accuracy": metrics["baseline_accuracy"],
             "test_images": metrics["images"],
+            # An earlier version of Darkroom did not look for leaks.
+            **{f"test_{key}": metrics[key] for key in ("leak_free_accuracy", "leaked_images") if key in metrics},
             **{f"test_recall/{label}": of_class["recall"] for label, of_class in metrics["classes"].items()},
         }
     )

@@ -1,7 +1,8 @@
 """The packaged model: raw images in, label and probabilities out.
 
-A packaged model carries a copy of this module, of ``images.py`` and of ``errors.py``, so that it answers the same for
-as long as it lives. They import nothing else of Darkroom.
+A packaged model carries a copy of this module, of ``images.py``, of ``charts.py`` (with which ``darkroom predict
+--table`` draws what a model of price charts is asked) and of ``errors.py``, so that it answers the same for as long as
+it lives. They import nothing else of Darkroom.
 """
 
 import base64
@@ -35,6 +36,7 @@ class Classifier:
         self._size = (height, width, channels)
         self._interpolation = description["interpolation"]
         self._aspect = description["aspect"]
+        self._background = description.get("background", "white")
 
     @classmethod
     def load(cls, network: str | Path, description: str | Path) -> "Classifier":
@@ -63,7 +65,10 @@ class Classifier:
         for start in range(0, len(found), BATCH):
             portion = found[start : start + BATCH]
             pixels = np.stack(
-                [images.to_pixels(image, self._size, self._interpolation, self._aspect) for image in portion]
+                [
+                    images.to_pixels(image, self._size, self._interpolation, self._aspect, self._background)
+                    for image in portion
+                ]
             )
             # Filled up, so that the network is compiled for a single image and for a full batch and nothing else.
             missing = 0 if len(portion) == 1 else BATCH - len(portion)

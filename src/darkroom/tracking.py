@@ -48,7 +48,7 @@ PACKAGED_REQUIREMENTS = ("mlflow", "keras", "numpy", "pandas", "pillow")
 PARTS = ("network", "description", "code")
 """What a packaged model consists of, besides MLflow's own files."""
 MINIMUM_PROBABILITY = ParamSpec("minimum_probability", DataType.double, 0.0)
-PACKAGED_CODE = ("__init__.py", "errors.py", "images.py", "serving.py")
+PACKAGED_CODE = ("__init__.py", "charts.py", "errors.py", "images.py", "serving.py")
 
 for _name in ("mlflow", "alembic"):
     logging.getLogger(_name).setLevel(logging.WARNING)

@@ -33,7 +33,13 @@ def evaluate_network(
     choose_deterministic_kernels()
     loaded = inference.load(model)
     probabilities = inference.probabilities(loaded, test.images)
-    metrics = evaluation.evaluate(test.classes, probabilities, description.labels, description.labels.index(largest))
+    metrics = evaluation.evaluate(
+        test.classes,
+        probabilities,
+        description.labels,
+        description.labels.index(largest),
+        test.manifest["leaked"].to_numpy(dtype=bool),
+    )
 
     write_json(report / "metrics.json", metrics.as_json())
     write_json(summary, {"accuracy": metrics.accuracy, "macro_f1": metrics.macro_f1, "images": metrics.images})
@@ -46,6 +52,11 @@ def evaluate_network(
 
     records.log_evaluation(run, metrics.as_json(), report)
     print(f"{title}, macro F {metrics.macro_f1:.4f}; the largest class alone gives {metrics.baseline_accuracy:.4f}")
+    if metrics.leaked_images:
+        print(
+            f"{network}: {metrics.leak_free_accuracy:.4f} without the {metrics.leaked_images} test images that have a "
+            "near-duplicate in training"
+        )
 
 
 def explain(network: keras.Model, test: Split, probabilities: Floats, labels: tuple[str, ...], path: Path) -> None:

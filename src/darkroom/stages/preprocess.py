@@ -1,62 +1,72 @@
-"""From the manifest to packed arrays of one size, for each split."""
+"""From the manifest and the ingested images to packed arrays, one for each split."""
 
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
-from darkroom import images, manifest
-from darkroom.datasets import Description, channel_statistics, read_split, write_split
-from darkroom.errors import InputError
+from darkroom import manifest
+from darkroom.arrays import ArrayWriter, read_portions
+from darkroom.datasets import ChannelSums, Description
 from darkroom.params import DataParams, PreprocessParams
-from darkroom.sources import Sample, content_hash, open_image, samples
+from darkroom.samples import SPLITS
 
 
-def pack(rows: pd.DataFrame, data: DataParams, params: PreprocessParams, folder: str | Path) -> Description:
-    """Resize all images and write them, one folder for each split, with a description of the whole.
+def pack(
+    rows: pd.DataFrame,
+    images: str | Path,
+    params: PreprocessParams,
+    folder: str | Path,
+    *,
+    data: DataParams,
+    quarantined: int = 0,
+) -> Description:
+    """Divide the images and write them, one folder for each split, with a description of the whole.
 
     Args:
-        rows: the manifest with its splits.
-        data: the source that the manifest was made from.
-        params: size, interpolation and rule for the proportions.
+        rows: the manifest with its splits; the index counts the images of the file.
+        images: the file of all ingested images.
+        params: size and rules, for the description.
         folder: gets ``train``, ``validation``, ``test`` and ``dataset.json``.
-
-    Raises:
-        InputError: an image is gone or is another one than when the manifest was written.
+        data: where they are from.
+        quarantined: number of the images that are not used.
     """
     folder = Path(folder)
-    known = {sample.name: sample for sample in samples(data)}
-    for split in manifest.SPLITS:
-        of_split = rows[rows["split"] == split].reset_index(drop=True)
-        write_split(folder / split, _resized(of_split, known, params), of_split)
+    of_split = {split: rows[rows["split"] == split] for split in SPLITS}
+    size = params.size
+    sums = ChannelSums(size[2])
+    with (
+        ArrayWriter(folder / "train" / "images.npy", (len(of_split["train"]), *size)) as train,
+        ArrayWriter(folder / "validation" / "images.npy", (len(of_split["validation"]), *size)) as validation,
+        ArrayWriter(folder / "test" / "images.npy", (len(of_split["test"]), *size)) as test,
+    ):
+        start = 0
+        for portion in read_portions(images):
+            here = rows["split"].reindex(range(start, start + len(portion)))
+            for split, target in (("train", train), ("validation", validation), ("test", test)):
+                chosen = portion[(here == split).to_numpy(dtype=bool)]
+                target.write(chosen.tobytes())
+                if split == "train":
+                    sums.add(chosen)
+            start += len(portion)
+    for split, part in of_split.items():
+        part.reset_index(drop=True).to_parquet(folder / split / "manifest.parquet", index=False)
+    mean, deviation = sums.mean_and_deviation()
+    training = of_split["train"]["label"].value_counts()
     labels = manifest.labels_of(rows)
-    mean, deviation = channel_statistics(read_split(folder / "train", labels).images)
     description = Description(
         labels=tuple(labels),
-        size=params.size,
+        size=size,
         interpolation=params.interpolation,
         aspect=params.aspect,
         mean=mean,
         deviation=deviation,
         source=data.source,
-        counts={split: int((rows["split"] == split).sum()) for split in manifest.SPLITS},
-        training_counts={label: int(((rows["split"] == "train") & (rows["label"] == label)).sum()) for label in labels},
+        counts={split: len(part) for split, part in of_split.items()},
+        training_counts={label: int(training[label]) for label in labels},
         digest=manifest.digest(rows),
+        background=params.background,
+        quarantined=quarantined,
+        price_charts=None if data.price_charts is None else data.price_charts.model_dump(mode="json"),
     )
     description.write(folder / "dataset.json")
     return description
-
-
-def _resized(rows: pd.DataFrame, known: dict[str, Sample], params: PreprocessParams) -> images.Pixels:
-    def resize(row: tuple[str, str]) -> images.Pixels:
-        name, sha256 = row
-        content = known[name].content() if name in known else b""
-        if content_hash(content) != sha256:
-            raise InputError(f"{name} has changed since it was ingested; run dvc repro to ingest it anew")
-        return images.to_pixels(open_image(name, content), params.size, params.interpolation, params.aspect)
-
-    packed = np.empty((len(rows), *params.size), dtype=np.uint8)
-    pairs = list(rows[["name", "sha256"]].itertuples(index=False, name=None))
-    for index, pixels in enumerate(manifest.in_threads(resize, pairs, "resizing images")):
-        packed[index] = pixels
-    return packed

@@ -11,7 +11,8 @@ from darkroom.errors import InputError
 from darkroom.files import read_json
 from darkroom.params import DataParams, Params
 from darkroom.promotion import Contender, Decision
-from darkroom.sources import Sample, samples
+from darkroom.samples import Sample
+from darkroom.sources import find
 from darkroom.tracking import RunRecord
 
 PORTION = 256  # images in memory at a time
@@ -56,13 +57,13 @@ def _accuracy(run_id: str, model_uri: str, prepared: Path, data: DataParams) -> 
 
     The champion decodes and resizes the original images by its own code, not by the candidate's.
     """
-    labels = Description.read(prepared / "dataset.json").labels
-    test = read_split(prepared / "test", labels).manifest
+    description = Description.read(prepared / "dataset.json")
+    test = read_split(prepared / "test", description.labels).manifest
     saved = registry.saved_predictions(run_id)
     if saved is not None and _same(saved, test):
         return float((saved["predicted"] == saved["label"]).mean())
     names = list(test["name"])
-    content = _originals(names, data)
+    content = _originals(names, data, description.size)
     model = tracking.load_model(model_uri)
     predicted: list[str] = []
     for start in range(0, len(names), PORTION):
@@ -71,9 +72,9 @@ def _accuracy(run_id: str, model_uri: str, prepared: Path, data: DataParams) -> 
     return float(np.mean(test["label"].to_numpy() == np.array(predicted)))
 
 
-def _originals(names: list[str], data: DataParams) -> dict[str, Sample]:
+def _originals(names: list[str], data: DataParams, size: tuple[int, int, int]) -> dict[str, Sample]:
     """Find images in the source. It is no dependency of promotion: few promotions need it, and it may not be here."""
-    found = {sample.name: sample for sample in samples(data)} if Path(data.path).exists() else {}
+    found = {sample.name: sample for sample in find(data, size).samples} if Path(data.path).exists() else {}
     if lacking := [name for name in names if name not in found]:
         wish_for_images().touch()
         raise InputError(

@@ -1,0 +1,196 @@
+"""What the stages before training cost, held against a bare loop that reads, decodes and resizes with OpenCV.
+
+    python -m benchmarks.ingestion {photographs,cifar10} [IMAGES]
+
+``photographs`` are 5,000 JPEG variants, 640×427, of the two photographs that scikit-learn ships; ``cifar10`` the 60,000
+images of cifar10-images.zip in DARKROOM_DATASETS, unpacked. Runs ingest, validate and preprocess as the pipeline does,
+in turns with the bare loop on the same cores; then once more with 1 % new images. The time that the stages take for a
+tenth of a thousand images is stated apart as their fixed start-up. Prints Markdown.
+"""
+
+import argparse
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import zipfile
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from PIL import Image
+from ruamel.yaml import YAML
+
+ROOT = Path(__file__).resolve().parents[1]
+ROUNDS = 3
+FEW = 100
+SIZES = {"photographs": (64, 64, 3), "cifar10": (32, 32, 3)}
+STAGES = {
+    "ingest": ("data/ingested/manifest.parquet", "data/ingested/images.npy", "data/ingested/quarantine.csv"),
+    "validate": (
+        *("data/ingested/manifest.parquet", "data/ingested/quarantine.csv", "data/expectations.json"),
+        *("reports/validation.json", "reports/quarantine.csv", "reports/data_docs"),
+    ),
+    "preprocess": (
+        *("data/ingested/manifest.parquet", "data/ingested/images.npy", "reports/quarantine.csv"),
+        *("data/prepared", "reports/augmentation.png"),
+    ),
+}
+"""What dvc.yaml gives each stage."""
+
+
+class Cost(NamedTuple):
+    """Of one run of the three stages."""
+
+    seconds: float
+    megabytes: float
+    """Of the stage that took most, at its peak."""
+
+
+def main() -> None:
+    """Measure, and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("data", choices=SIZES)
+    parser.add_argument("images", type=int, nargs="?")
+    chosen = parser.parse_args()
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        everything = folder / "everything"
+        {"photographs": _photographs, "cifar10": _cifar10}[chosen.data](everything, chosen.images)
+        files = sorted(everything.rglob("*.jpg"))
+        new = files[:: len(files) // (len(files) // 100)][: len(files) // 100]
+        few = linked(_spread(files, FEW), everything, folder / "few")
+        tenth = linked(_spread(files, len(files) // 10), everything, folder / "tenth")
+        most = linked([file for file in files if file not in set(new)], everything, folder / "most")
+        fixed, full, bare, grown = [], [], [], []
+        for number in range(ROUNDS):
+            fixed.append(run(folder / f"few{number}", few, SIZES[chosen.data]).seconds)
+            full.append(run(folder / f"full{number}", everything, SIZES[chosen.data]))
+            bare.append(bare_loop(files, SIZES[chosen.data]))
+            project = folder / f"grown{number}"
+            run(project, most, SIZES[chosen.data])
+            linked(new, everything, most)
+            grown.append(run(project, most, SIZES[chosen.data]).seconds)
+            for file in new:
+                (most / file.relative_to(everything)).unlink()
+        small = run(folder / "small", tenth, SIZES[chosen.data])
+    start = statistics.median(fixed)
+    ours = statistics.median(cost.seconds for cost in full) - start
+    loop, growth = statistics.median(bare), statistics.median(grown) - start
+    memory = statistics.median(cost.megabytes for cost in full)
+    print(f"{len(files):,} images of {chosen.data}, medians of {ROUNDS}, {os.cpu_count()} cores\n")
+    print("| what | seconds | images a second | ratio |")
+    print("| --- | --- | --- | --- |")
+    print(f"| start-up of the three stages ({FEW} images) | {start:.1f} | | |")
+    print(f"| ingest, validate, preprocess without it | {ours:.1f} | {len(files) / ours:,.0f} | {loop / ours:.2f} |")
+    print(f"| bare loop with OpenCV | {loop:.1f} | {len(files) / loop:,.0f} | 1 |")
+    print(f"| the same stages after 1 % new images | {growth:.1f} | | {growth / ours:.2f} of the full time |")
+    print(
+        f"\nPeak memory: {memory:.0f} MB, with a tenth of the images {small.megabytes:.0f} MB: "
+        f"{memory / small.megabytes:.2f} times."
+    )
+
+
+def _spread(files: Sequence[Path], count: int) -> list[Path]:
+    """Choose files of every class."""
+    return [files[round(place)] for place in np.linspace(0, len(files) - 1, count)]
+
+
+def linked(files: Sequence[Path], root: Path, target: Path) -> Path:
+    """Put links to files of one folder into another."""
+    for file in files:
+        place = target / file.relative_to(root)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.hardlink_to(file)
+    return target
+
+
+def _photographs(folder: Path, count: int | None) -> None:
+    """Write variants of two photographs: moved, brightened, mirrored."""
+    from sklearn.datasets import load_sample_image
+
+    generator = np.random.default_rng(0)
+    for label in ("china", "flower"):
+        (folder / label).mkdir(parents=True)
+        photograph = load_sample_image(f"{label}.jpg")
+        for number in range((count or 5000) // 2):
+            moved = np.roll(photograph, generator.integers(0, 400, 2), axis=(0, 1))
+            varied = np.clip(moved * generator.uniform(0.7, 1.2) + generator.normal(0, 4, moved.shape), 0, 255)
+            Image.fromarray(varied.astype(np.uint8)).save(folder / label / f"{number:05d}.jpg", quality=85)
+
+
+def _cifar10(folder: Path, count: int | None) -> None:
+    """Unpack the images, all in one set."""
+    with zipfile.ZipFile(Path(os.environ["DARKROOM_DATASETS"]) / "cifar10-images.zip") as archive:
+        names = [name for name in archive.namelist() if name.endswith(".jpg")]
+        for name in names if count is None else [names[round(at)] for at in np.linspace(0, len(names) - 1, count)]:
+            _, part, label, file = name.split("/")
+            place = folder / label / f"{part}-{file}"
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_bytes(archive.read(name))
+
+
+def run(project: Path, images: Path, size: tuple[int, int, int]) -> Cost:
+    """Run the stages on a folder, in a project of its own that is made where it is missing."""
+    if not project.exists():
+        project.mkdir()
+        shutil.copytree(ROOT / "pipeline", project / "pipeline")
+        yaml = YAML()
+        params = yaml.load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+        params["data"].update({"source": "folder", "path": str(images)})
+        params["preprocess"]["size"] = list(size)
+        params["validate"]["maximum_duplicate_share"] = 1.0
+        params["validate"]["minimum_images_per_class"] = 2
+        with (project / "params.yaml").open("w", encoding="utf-8") as file:
+            yaml.dump(params, file)
+        (project / "dvc.yaml").touch()
+    seconds, kilobytes = 0.0, 0
+    environment = {**os.environ, "PYTHONPATH": f"{project}{os.pathsep}{ROOT / 'src'}"}
+    for stage, arguments in STAGES.items():
+        started = time.perf_counter()
+        process = subprocess.Popen(
+            [sys.executable, "-m", f"pipeline.{stage}", *arguments],
+            cwd=project,
+            env=environment,
+            stdout=subprocess.DEVNULL,
+        )
+        _, status, used = os.wait4(process.pid, 0)
+        seconds += time.perf_counter() - started
+        kilobytes = max(kilobytes, used.ru_maxrss)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode:
+            sys.exit(f"{stage} failed on {images.name}")
+    return Cost(seconds, kilobytes / 1024)
+
+
+def bare_loop(files: Sequence[Path], size: tuple[int, int, int]) -> float:
+    """Return the seconds of the loop, on all cores, by threads or by processes, whichever is faster."""
+    cv2.setNumThreads(1)
+    portions = [(files[start : start + 256], size) for start in range(0, len(files), 256)]
+    seconds = []
+    for pool in (ThreadPoolExecutor(os.cpu_count()), ProcessPoolExecutor(os.cpu_count())):
+        with pool:
+            list(pool.map(_decode, portions[: os.cpu_count() or 1]))  # start-up aside
+            started = time.perf_counter()
+            list(pool.map(_decode, portions))
+            seconds.append(time.perf_counter() - started)
+    return min(seconds)
+
+
+def _decode(portion: tuple[Sequence[Path], tuple[int, int, int]]) -> int:
+    files, (height, width, _) = portion
+    total = 0
+    for file in files:
+        image = cv2.imdecode(np.frombuffer(file.read_bytes(), np.uint8), cv2.IMREAD_COLOR)
+        total += cv2.resize(image, (width, height), interpolation=cv2.INTER_CUBIC).size
+    return total
+
+
+if __name__ == "__main__":
+    main()

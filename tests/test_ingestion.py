@@ -1,0 +1,311 @@
+"""Every file of a hostile folder is used right or left out with its reason; nothing is decoded twice or lost."""
+
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import zlib
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image, ImageOps
+
+from conftest import draw, environment, find, ingested, write_folder
+from darkroom import images, ingestion, rules
+from darkroom.arrays import ArrayWriter, read_portions
+from darkroom.expectations import Suites, validate
+from darkroom.params import DataParams, PreprocessParams, ValidateParams
+
+COLOUR = Image.fromarray(np.random.default_rng(0).integers(0, 256, (40, 60, 3), dtype=np.uint8))
+TURNED = Image.Exif()
+TURNED[0x0112] = 6  # to be turned by 90 degrees
+
+
+def of(path, source="folder"):
+    return DataParams(source=source, path=str(path))
+
+
+def encoded(image, kind, **options):
+    buffer = io.BytesIO()
+    image.save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def bomb():
+    """A PNG whose header promises 30,000 × 30,000 pixels."""
+    content = bytearray(encoded(Image.new("L", (8, 8)), "PNG"))
+    content[16:24] = (30_000).to_bytes(4, "big") * 2
+    content[29:33] = zlib.crc32(content[12:29]).to_bytes(4, "big")
+    return bytes(content)
+
+
+def deep():
+    return Image.fromarray(np.random.default_rng(1).integers(0, 2**16, (30, 20), dtype=np.uint16))
+
+
+SOUND = {
+    "plain.jpg": encoded(COLOUR, "JPEG"),
+    "plain.png": encoded(COLOUR, "PNG"),
+    "plain.webp": encoded(COLOUR, "WEBP", lossless=True),
+    "plain.bmp": encoded(COLOUR, "BMP"),
+    "plain.tif": encoded(COLOUR, "TIFF"),
+    "plain.gif": encoded(COLOUR.convert("P"), "GIF"),
+    "animated.gif": encoded(
+        COLOUR.convert("P"), "GIF", save_all=True, append_images=[COLOUR.convert("P").rotate(90, expand=True)]
+    ),
+    "LOUD.JPEG": encoded(COLOUR, "JPEG", quality=60),
+    "grey.png": encoded(COLOUR.convert("L"), "PNG"),
+    "two values.png": encoded(COLOUR.convert("1"), "PNG"),
+    "transparent.png": encoded(COLOUR.copy().convert("RGBA").rotate(30), "PNG"),
+    "grey and transparent.png": encoded(COLOUR.convert("LA").rotate(20), "PNG"),
+    "palette.png": encoded(COLOUR.convert("P"), "PNG"),
+    "palette and transparent.png": encoded(COLOUR.convert("P"), "PNG", transparency=3),
+    "cmyk.jpg": encoded(COLOUR.convert("CMYK"), "JPEG"),
+    "cmyk.tif": encoded(COLOUR.convert("CMYK"), "TIFF"),
+    "deep.png": encoded(deep(), "PNG"),
+    "deep.tif": encoded(deep(), "TIFF"),
+    "turned.jpg": encoded(COLOUR, "JPEG", exif=TURNED),
+    "Ünïcödé ☃ 写真.png": encoded(COLOUR.rotate(1), "PNG"),
+    "spaces in  it.png": encoded(COLOUR.rotate(2), "PNG"),
+    "small.png": encoded(COLOUR.crop((0, 0, 2, 1)), "PNG"),
+    "flat.png": encoded(COLOUR.resize((2000, 1)), "PNG"),
+    "tall.png": encoded(COLOUR.resize((1, 3000)), "PNG"),
+    "large.png": encoded(COLOUR.resize((5000, 4000), Image.Resampling.NEAREST), "PNG"),
+    "really a png.jpg": encoded(COLOUR.rotate(3), "PNG"),
+    "deeper/below/it.png": encoded(COLOUR.rotate(4), "PNG"),
+}
+DAMAGED = {
+    "empty.png": (b"", "not an image"),
+    "text.jpg": (b"hello " * 20, "not an image"),
+    "truncated.jpg": (encoded(COLOUR, "JPEG")[:-600], "damaged"),
+    "truncated.png": (encoded(COLOUR, "PNG")[:-900], "damaged"),
+    "zeros.png": (encoded(COLOUR, "PNG")[:200] + bytes(5000), "damaged"),
+    "bomb.png": (bomb(), "80,000,000"),
+    "float.tif": (encoded(Image.fromarray(np.random.default_rng(2).random((9, 9), dtype=np.float32)), "TIFF"), "range"),
+    "drawing.png": (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "not an image"),
+    "script.gif": (b"#!/bin/sh\nrm -rf /\n", "not an image"),
+    "notes.txt": (b"no image", "ending is not an image's"),
+}
+BLANK = {"blank.png": encoded(Image.new("RGB", (30, 30), (9, 9, 9)), "PNG")}
+
+
+def reference(content, size, aspect, background):
+    """What Pillow itself makes of a sound image."""
+    height, width, channels = size
+    with Image.open(io.BytesIO(content)) as opened:
+        image = ImageOps.exif_transpose(opened)
+        if image.mode.startswith("I;16"):
+            image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+        if image.has_transparency_data:
+            over = image.convert("RGBA")
+            image = Image.alpha_composite(Image.new("RGBA", image.size, background), over)
+        image = image.convert("RGB" if channels == 3 else "L")
+    shape = (width, height)
+    match aspect:
+        case "stretch":
+            return image.resize(shape, Image.Resampling.BICUBIC)
+        case "pad":
+            return ImageOps.pad(image, shape, Image.Resampling.BICUBIC)
+        case "crop":
+            return ImageOps.fit(image, shape, Image.Resampling.BICUBIC)
+
+
+@pytest.fixture
+def hostile(tmp_path):
+    """One file of each oddity and of each kind of damage, among plain ones."""
+    root = write_folder(tmp_path / "hostile", "ab", 3)
+    for name, content in {**SOUND, **{name: content for name, (content, _) in DAMAGED.items()}, **BLANK}.items():
+        path = root / "a" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    (root / "b" / "Thumbs.db").write_bytes(b"litter")
+    (root / "b" / "unreadable.png").mkdir()
+    (root / "b" / "gone.png").symlink_to(root / "nowhere.png")
+    return root
+
+
+# Pillow warns of odd tags in files that are still usable.
+@pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
+@pytest.mark.parametrize(
+    ("aspect", "background", "size"),
+    [("stretch", "white", (20, 30, 3)), ("pad", "black", (32, 32, 3)), ("crop", "grey", (24, 16, 1))],
+)
+def test_every_file_of_a_hostile_folder_is_used_or_left_out_with_its_reason(
+    hostile, tmp_path, aspect, background, size
+):
+    params = PreprocessParams(size=size, aspect=aspect, background=background)
+    found = ingested(of(hostile), tmp_path / "out", params)
+    of_params = rules.of_params(ValidateParams(minimum_side=1))
+    quarantine = validate(found.manifest, found.quarantine, of_params, Suites(tmp_path / "docs")).quarantine
+    used = set(found.manifest["name"]) - set(quarantine["name"])
+    files = {path.relative_to(hostile).as_posix() for path in hostile.rglob("*") if not path.is_dir()}
+    assert used | set(quarantine["name"]) == files - {"b/Thumbs.db"}
+    assert {name for name in used if name.startswith("a/") and not name[2:].startswith("0")} == {
+        f"a/{name}" for name in SOUND
+    }
+
+    reasons = dict(quarantine[["name", "reason"]].itertuples(index=False, name=None))
+    for name, (_, reason) in DAMAGED.items():
+        assert reason in reasons[f"a/{name}"], name
+    assert "pixel_deviation" in reasons["a/blank.png"]
+    assert "cannot be read (No such file" in reasons["b/gone.png"]
+    assert (quarantine["remedy"].str.len() > 10).all()
+
+    packed = np.load(tmp_path / "out" / "images.npy")
+    colours = {"white": (255,) * 4, "black": (0, 0, 0, 255), "grey": (127, 127, 127, 255)}
+    for name, pixels in zip(found.manifest["name"], packed, strict=True):
+        if name in used:
+            expected = reference((hostile / name).read_bytes(), size, aspect, colours[background])
+            assert np.array_equal(pixels, np.asarray(expected).reshape(size)), name
+    notes = dict(found.manifest[["name", "note"]].itertuples(index=False, name=None))
+    assert {name: note for name, note in notes.items() if note} == {"a/really a png.jpg": "a PNG named .jpg"}
+
+
+def counting(monkeypatch):
+    """Count what is decoded."""
+    decoded, lock = [], threading.Lock()
+    decode = ingestion.open_image
+
+    def counted(content):
+        with lock:
+            decoded.append(len(content))
+        return decode(content)
+
+    monkeypatch.setattr(ingestion, "open_image", counted)
+    return decoded
+
+
+def test_new_images_alone_are_decoded(tmp_path, monkeypatch):
+    folder = write_folder(tmp_path / "raw", "ab", 20)
+    first = ingested(of(folder), tmp_path / "out")
+    decoded = counting(monkeypatch)
+    assert ingested(of(folder), tmp_path / "out").manifest.equals(first.manifest)
+    assert decoded == []
+    for number in (100, 101):
+        draw("a", number).save(folder / "a" / f"{number}.png")
+    (folder / "b" / "003.png").unlink()
+    grown = ingested(of(folder), tmp_path / "out")
+    assert len(decoded) == 2
+    grown_images = np.load(tmp_path / "out" / "images.npy")
+    afresh = ingested(of(folder), tmp_path / "afresh")
+    assert grown.manifest.equals(afresh.manifest)
+    assert np.array_equal(grown_images, np.load(tmp_path / "afresh" / "images.npy"))
+    # Another size is another matter.
+    decoded.clear()
+    ingested(of(folder), tmp_path / "out", PreprocessParams(size=(9, 9, 3)))
+    assert len(decoded) == 41
+
+
+def test_a_renamed_image_is_decoded_no_more_and_a_copy_only_once(tmp_path, monkeypatch):
+    folder = write_folder(tmp_path / "raw", "ab", 5)
+    decoded = counting(monkeypatch)
+    ingested(of(folder), tmp_path / "out")
+    (folder / "a" / "000.png").rename(folder / "a" / "first.png")
+    (folder / "a" / "copy.png").write_bytes((folder / "a" / "first.png").read_bytes())
+    assert len(ingested(of(folder), tmp_path / "out").manifest) == 11
+    assert len(decoded) == 10
+
+
+@pytest.mark.parametrize("cut", [1, 700, 5000])
+@pytest.mark.parametrize("which", ["pixels", "rows.jsonl"])
+def test_what_an_interruption_left_half_written_is_cut_off(tmp_path, monkeypatch, which, cut):
+    folder = write_folder(tmp_path / "raw", "ab", 20)
+    whole = ingested(of(folder), tmp_path / "out")
+    before = (tmp_path / "out" / "images.npy").read_bytes()
+    (file,) = (tmp_path / "out" / "ledger").rglob(which)
+    with file.open("r+b") as ledger:
+        ledger.truncate(max(file.stat().st_size - cut, 0))
+    decoded = counting(monkeypatch)
+    again = ingested(of(folder), tmp_path / "out")
+    assert again.manifest.equals(whole.manifest)
+    assert (tmp_path / "out" / "images.npy").read_bytes() == before
+    assert 0 < len(decoded) <= 40
+
+
+def test_a_killed_ingestion_goes_on_where_it_was(tmp_path, monkeypatch):
+    folder = write_folder(tmp_path / "raw", "ab", 300)
+    code = (
+        "import sys, time; sys.path.insert(0, 'tests')\n"
+        "from pathlib import Path; from conftest import ingested; from darkroom import ingestion\n"
+        "from darkroom.params import DataParams\n"
+        "decode = ingestion.open_image\n"
+        "def slow(content): time.sleep(0.01); return decode(content)\n"
+        "ingestion.open_image = slow\n"
+        f"ingested(DataParams(source='folder', path={str(folder)!r}), Path({str(tmp_path / 'out')!r}))"
+    )
+    root = Path(__file__).resolve().parents[1]
+    killed = subprocess.Popen([sys.executable, "-c", code], cwd=root, env=environment())
+    ledger = tmp_path / "out" / "ledger"
+    while not any(file.stat().st_size for file in ledger.rglob("rows.jsonl")):
+        assert killed.poll() is None
+    killed.send_signal(signal.SIGKILL)
+    killed.wait()
+    decoded = counting(monkeypatch)
+    assert len(ingested(of(folder), tmp_path / "out").manifest) == 600
+    assert 0 < len(decoded) < 600
+    resumed = (tmp_path / "out" / "images.npy").read_bytes()
+    ingested(of(folder), tmp_path / "afresh")
+    assert resumed == (tmp_path / "afresh" / "images.npy").read_bytes()
+
+
+def test_reading_keeps_few_images_in_memory():
+    alive = most = 0
+
+    class Heavy:
+        def __init__(self):
+            nonlocal alive, most
+            alive += 1
+            most = max(most, alive)
+
+        def __del__(self):
+            nonlocal alive
+            alive -= 1
+
+    for _ in ingestion.in_threads(id, (Heavy() for _ in range(500))):
+        pass
+    assert most <= 4 * (os.cpu_count() or 1) + 2
+
+
+@given(st.integers(0, 600), st.integers(1, 5), st.integers(1, 4), st.sampled_from([1, 3]))
+def test_arrays_are_read_as_they_were_written(tmp_path_factory, count, height, width, channels):
+    path = tmp_path_factory.mktemp("arrays") / "images.npy"
+    pixels = np.random.default_rng(count).integers(0, 256, (count, height, width, channels), dtype=np.uint8)
+    with ArrayWriter(path, pixels.shape) as target:
+        for image in pixels:
+            target.write(image.tobytes())
+    assert np.array_equal(np.load(path), pixels)
+    portions = list(read_portions(path))
+    assert sum(map(len, portions)) == count
+    assert np.array_equal(np.concatenate([pixels[:0], *portions]), pixels)
+
+
+def test_an_array_that_is_not_whole_is_no_result(tmp_path):
+    with (
+        pytest.raises(ValueError, match="4 bytes are missing"),
+        ArrayWriter(tmp_path / "a.npy", (2, 2, 2, 1)) as target,
+    ):
+        target.write(bytes(4))
+
+
+def test_the_ledger_knows_by_what_it_was_made(tmp_path):
+    folder = write_folder(tmp_path / "raw", "ab", 3)
+    for params in ({"size": (8, 8, 1)}, {"aspect": "pad"}, {"interpolation": "nearest"}, {"background": "black"}):
+        ingested(of(folder), tmp_path / "out", PreprocessParams(**params))
+    assert len(list((tmp_path / "out" / "ledger").glob("*/"))) == 4
+    (rows, *_) = (tmp_path / "out" / "ledger").rglob("rows.jsonl")
+    assert len([json.loads(line) for line in rows.read_text().splitlines()]) == 6
+
+
+def test_what_lies_beside_class_folders_is_told(tmp_path):
+    folder = write_folder(tmp_path / "raw", "ab", 3)
+    (folder / "README.md").write_text("about")
+    draw("a", 50).save(folder / "loose.png")
+    found = find(of(folder))
+    assert found.left_out == ["README.md", "loose.png"]
+    assert {PurePosixPath(sample.name).suffix for sample in found.samples} <= set(images.ENDINGS)
