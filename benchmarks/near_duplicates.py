@@ -22,9 +22,9 @@ from benchmarks import published
 from benchmarks.recipes import machine
 from darkroom import near_duplicates
 from darkroom.images import Pixels, decode, to_pixels
-from darkroom.manifest import in_threads
+from darkroom.ingestion import PORTION, in_threads
 from darkroom.near_duplicates import Pairs
-from darkroom.sources import content_hash
+from darkroom.samples import content_hash
 
 SHOWN = 50
 COLUMNS = 5
@@ -75,8 +75,13 @@ def decode_all(archive: Path) -> Callable[[], None]:
     with zipfile.ZipFile(archive) as file:
         contents = [file.read(name) for name in file.namelist() if name.endswith(".jpg")]
 
+    portions = [contents[start : start + PORTION] for start in range(0, len(contents), PORTION)]
+
+    def decoded(portion: list[bytes]) -> list[Pixels]:
+        return [to_pixels(decode(content), (32, 32, 3), "bicubic", "stretch") for content in portion]
+
     def run() -> None:
-        for _ in in_threads(lambda content: to_pixels(decode(content), (32, 32, 3), "bicubic", "stretch"), contents, ""):
+        for _ in in_threads(decoded, portions):
             pass
 
     return run
