@@ -11,7 +11,6 @@ Three steps, each more exact than the one before, and on fewer pairs:
    or two white backgrounds are alike without being copies; in their fine detail they are not.
 """
 
-import math
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -22,6 +21,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 import scipy.fft
+import scipy.ndimage
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from threadpoolctl import threadpool_limits
@@ -57,6 +57,9 @@ BUDGET = 5000  # pairs that go on, and half as many as there are images where th
 
 # The third.
 FINEST = 64  # pixels of a side, at most
+TOGETHER = 64  # pairs
+STEPS = 2  # of the alignment
+SMOOTH = 0.8  # pixels, standard deviation of the blur under which images are aligned
 DETAIL = 2.0  # pixels, standard deviation of the blur that is taken off
 FAINT = 1.0  # standard deviation of detail below which it is noise
 WARPED = 0.25  # how far the aligning transform may be from none, as a share
@@ -108,7 +111,7 @@ def search(images: Pixels, sha256: Sequence[str], least: float | None = None) ->
     if least is None:
         least = UNIFORM_SIMILARITY if is_uniform(images, described, rows) else SIMILARITY
     candidates = in_phase(described, alike(described, rows), IN_PHASE, max(BUDGET, len(rows) // 2))
-    found = _similarities(images, candidates)
+    found = similarities(images, candidates)
     kept = found >= least
     pairs = np.concatenate([candidates[kept, :2], np.stack([originals[copy_of[copies]], copies], axis=1)])
     values = np.concatenate([found[kept], np.ones(len(copies), dtype=np.float32)])
@@ -130,18 +133,7 @@ def is_uniform(images: Pixels, described: Descriptions, rows: Integers) -> bool:
         return False
     drawn = np.random.default_rng(0).integers(0, len(rows), (SAMPLE, 2))
     pairs = rows[drawn[drawn[:, 0] != drawn[:, 1]]].astype(np.int32)
-    return bool((_similarities(images, in_phase(described, pairs, -1.0, len(pairs))) > 0).mean() > UNIFORM)
-
-
-def _similarities(images: Pixels, candidates: npt.NDArray[np.int32]) -> Floats:
-    def one(candidate: npt.NDArray[np.int32]) -> float:
-        first, second, mirrored, down, right = candidate.tolist()
-        other = images[second][:, ::-1] if mirrored else images[second]
-        return similarity(images[first], other, (down / COARSE, right / COARSE))
-
-    portions = np.array_split(candidates, max(1, len(candidates) // 64))
-    parts = _in_threads(lambda portion: [one(candidate) for candidate in portion], portions, "verifying", "portions")
-    return np.asarray([value for part in parts for value in part], dtype=np.float32)
+    return bool((similarities(images, in_phase(described, pairs, -1.0, len(pairs))) > 0).mean() > UNIFORM)
 
 
 def groups(count: int, pairs: Pairs) -> Integers:
@@ -334,7 +326,7 @@ def in_phase(
     return found[np.argsort(-heights, kind="stable")[:count]]
 
 
-def similarity(first: Pixels, second: Pixels, shift: tuple[float, float] = (0.0, 0.0)) -> float:
+def similarities(images: Pixels, candidates: npt.NDArray[np.int32]) -> Floats:
     """Say how certainly two images show the same picture.
 
     They are aligned, and what a blur of ``DETAIL`` pixels takes away is correlated: normalised cross-correlation, which
@@ -342,59 +334,112 @@ def similarity(first: Pixels, second: Pixels, shift: tuple[float, float] = (0.0,
     comes by chance more easily; so the lower bound of its 95 % confidence interval is returned (R. A. Fisher, 1915).
 
     Args:
-        first: uint8 of shape (height, width, 1 or 3).
-        second: the same, mirrored where that makes them alike.
-        shift: by how much the second shows things further down and to the right, as shares of the sides.
+        images: uint8 of shape (images, height, width, 1 or 3).
+        candidates: pairs, as ``in_phase`` returns them.
 
     Returns:
-        0, where they cannot be aligned or have no detail, to 1.
+        For each pair 0, where the two cannot be aligned or have no detail, to 1.
     """
-    side = min(FINEST, max(first.shape[:2]))
-    template, image = (_grey(pixels[None], side)[0] for pixels in (first, second))
-    down, right = (share * side for share in shift)
-    transform = _aligned(template, image, np.array([[1, 0, right], [0, 1, down]], np.float32))
-    if transform is None:
-        return 0.0
-    flags = cv2.WARP_INVERSE_MAP | cv2.INTER_CUBIC
-    warped = cv2.warpAffine(image, transform, (side, side), flags=flags, borderMode=cv2.BORDER_REFLECT)
-    inside = cv2.warpAffine(np.ones_like(image), transform, (side, side), flags=cv2.WARP_INVERSE_MAP) > 0.99  # noqa: PLR2004
-    inside[[0, -1]] = inside[:, [0, -1]] = False
-    if inside.mean() < OVERLAP:
-        return 0.0
-    return _lower_bound(_detail(template)[inside], _detail(warped)[inside])
+    side = min(FINEST, max(images.shape[1:3]))
+
+    def verified(pairs: npt.NDArray[np.int32]) -> Floats:
+        first, second = (_grey(images[places], side) for places in pairs[:, :2].T)
+        mirrored = pairs[:, 2] > 0
+        second[mirrored] = second[mirrored, :, ::-1]
+        return _similarities(first, second, pairs[:, 3:] * np.float32(side / COARSE))
+
+    portions = [candidates[start : start + TOGETHER] for start in range(0, len(candidates), TOGETHER)]
+    return np.concatenate([np.empty(0, np.float32), *_in_threads(verified, portions, "verifying", "portions")])
 
 
-def _aligned(template: Floats, image: Floats, start: Floats) -> Floats | None:
-    """Return the affine transform that brings an image onto a template; None where there is none that is small."""
-    criteria = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 3, 1e-3)
-    try:
-        _, transform = cv2.findTransformECC(template, image, start, cv2.MOTION_AFFINE, criteria, None, 3)
-    except cv2.error:  # what OpenCV raises where it does not converge
-        return None
-    linear = transform[:, :2] - np.eye(2)
-    middle = (len(template) - 1) / 2
-    moved = (transform @ np.array([middle, middle, 1]) - middle) / len(template)
-    return transform if max(np.abs(linear).max(), np.abs(moved).max()) <= WARPED else None
+def _similarities(first: Floats, second: Floats, shift: Floats) -> Floats:
+    side = first.shape[1]
+    moves = np.zeros((len(first), 2, 3), np.float32)
+    moves[:, :, 0] = shift
+    smooth = _blur(side, SMOOTH)
+    smoothed = smooth @ first @ smooth.T, smooth @ second @ smooth.T
+    for _ in range(STEPS):
+        moves += _correction(smoothed[0], *_moved(smoothed[1], moves))
+    moved, inside = _moved(second, moves)
+    blur = _blur(side, DETAIL)
+    detail, other = (image - blur @ image @ blur.T for image in (first, moved))
+    small = np.abs(moves / (side * np.array([1, 0.5, 0.5]))).max(axis=(1, 2)) <= WARPED
+    aligned = small & (inside.mean(axis=(1, 2)) >= OVERLAP)
+    return np.where(aligned, _lower_bound(detail, other, inside), 0).astype(np.float32)
 
 
-def _detail(grey: Floats) -> Floats:
-    return grey - cv2.GaussianBlur(grey, (0, 0), DETAIL, borderType=cv2.BORDER_REFLECT)
+def _blur(side: int, deviation: float) -> Floats:
+    """Return the matrix that blurs a column of pixels."""
+    return np.asarray(scipy.ndimage.gaussian_filter1d(np.eye(side, dtype=np.float32), deviation, axis=0))
 
 
-def _lower_bound(first: Floats, second: Floats) -> float:
-    """Return the lower bound of the correlation, 0 at least."""
-    first, second = first - first.mean(), second - second.mean()
-    energies = first * first, second * second
-    totals = float(energies[0].sum()), float(energies[1].sum())
-    if min(totals) < FAINT**2 * first.size:
-        return 0.0
-    correlation = float(first @ second) / math.sqrt(totals[0] * totals[1])
+def _moved(images: Floats, moves: Floats) -> tuple[Floats, Floats]:
+    """Take images from other places, between pixels too.
+
+    Args:
+        images: float32 of shape (images, side, side).
+        moves: of shape (images, 2, 3): how many pixels further down, and to the right, the middle is taken from; and
+            how many more that is at the lower, and at the right border.
+
+    Returns:
+        The moved images, and 1 where they are from inside, but for the outermost pixels.
+    """
+    count, side, _ = images.shape
+    place = np.arange(side, dtype=np.float32)
+    from_middle = (place - (side - 1) / 2) / np.float32(side / 2)
+    one = np.ones(side, np.float32)
+    # Of each pixel: 1, its place down and its place to the right.
+    places = np.stack(np.broadcast_arrays(one[:, None], from_middle[:, None], from_middle)).reshape(3, -1)
+    down, right = (moves @ places).reshape(count, 2, side, side).swapaxes(0, 1)
+    down, right = down + place[:, None], right + place
+    top, left = (np.clip(np.floor(source), 0, side - 2) for source in (down, right))
+    below, beyond = np.clip(down - top, 0, 1), np.clip(right - left, 0, 1)
+    pixels = images.reshape(-1)
+    corner = (top * side + left).astype(np.intp) + (np.arange(count) * side * side)[:, None, None]
+    corners = [pixels.take(corner + step) for step in (0, 1, side, side + 1)]
+    upper = corners[0] + (corners[1] - corners[0]) * beyond
+    lower = corners[2] + (corners[3] - corners[2]) * beyond
+    inside = (down >= 0) & (down <= side - 1) & (right >= 0) & (right <= side - 1)
+    inside[:, [0, -1]] = inside[:, :, [0, -1]] = False
+    return upper + (lower - upper) * below, inside.astype(np.float32)
+
+
+def _correction(first: Floats, moved: Floats, inside: Floats) -> Floats:
+    """Return by how much more the second images should move: the step of Gauss and Newton, brightness and contrast too."""
+    count, side, _ = first.shape
+    down, right = np.zeros_like(moved), np.zeros_like(moved)
+    down[:, 1:-1] = (moved[:, 2:] - moved[:, :-2]) / 2
+    right[:, :, 1:-1] = (moved[:, :, 2:] - moved[:, :, :-2]) / 2
+    place = ((np.arange(side) - (side - 1) / 2) / (side / 2)).astype(np.float32)
+    changes = [slope * factor for slope in (down, right) for factor in (np.float32(1), place[:, None], place)]
+    explaining = np.stack([*changes, moved, np.ones_like(moved)], axis=1) * inside[:, None]
+    explaining = explaining.reshape(count, len(changes) + 2, -1)
+    products = explaining @ explaining.swapaxes(1, 2)
+    # So that flat images, too, have a solution: no correction.
+    products += np.eye(products.shape[1], dtype=np.float32) * (1e-4 * np.trace(products, axis1=1, axis2=2) + 1e-3)[:, None, None]
+    solved = np.linalg.solve(products, explaining @ first.reshape(count, -1, 1))[:, :, 0]
+    contrast = np.maximum(solved[:, len(changes)], np.float32(0.1))
+    farthest = side / 8
+    return np.clip(solved[:, : len(changes)] / contrast[:, None], -farthest, farthest).reshape(count, 2, 3)
+
+
+def _lower_bound(first: Floats, second: Floats, inside: Floats) -> Floats:
+    """Return the lower bounds of the correlations of images of shape (images, side, side), 0 at least."""
+    count = len(first)
+    weights = inside.reshape(count, -1)
+    pixels = weights.sum(axis=1)
+    one, other = (detail.reshape(count, -1) * weights for detail in (first, second))
+    # Means are close to 0 after the blur is taken off, and matter little.
+    energies = one * one, other * other
+    totals = [energy.sum(axis=1) for energy in energies]
+    noise = np.minimum(*totals) < FAINT**2 * pixels
+    correlation = (one * other).sum(axis=1) / np.sqrt(totals[0] * totals[1] + np.float32(1e-6))
     # Independent pixels: as many as would hold the same energy evenly, by the area in which detail is one.
-    spread = min(total**2 / float(energy @ energy) for total, energy in zip(totals, energies, strict=True))
-    independent = spread / (2 * DETAIL)
-    if independent <= 3:  # noqa: PLR2004 - Fisher's transformation wants more
-        return 0.0
-    return max(0.0, math.tanh(math.atanh(min(correlation, 1 - 1e-6)) - 1.96 / math.sqrt(independent - 3)))
+    spreads = [total**2 / ((energy * energy).sum(axis=1) + np.float32(1e-6)) for total, energy in zip(totals, energies, strict=True)]
+    # Fisher's transformation wants more than three.
+    independent = np.maximum(np.minimum(*spreads) / (2 * DETAIL), 3.001)
+    bound = np.tanh(np.arctanh(np.clip(correlation, -0.999999, 0.999999)) - 1.96 / np.sqrt(independent - 3))
+    return np.where(noise, 0, np.maximum(bound, 0))
 
 
 def _in_threads(
