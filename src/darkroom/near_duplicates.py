@@ -43,16 +43,16 @@ UNIFORM = 0.03  # share of them that is alike in detail, from which on they are
 # The first step.
 SIDE = 32  # pixels, of the grey thumbnail
 FLAT = 2.0  # standard deviation of grey values, below which there is no picture to compare
-FREQUENCIES = 7  # of the cosine transform, in each direction
-ALIKE = 0.74  # least correlation of two descriptions
+FREQUENCIES = 6  # of the cosine transform, in each direction
+ALIKE = 0.77  # least correlation of two descriptions
 PARTNERS = 20  # for each image on average, and later ones for any; those most alike go on
 BLOCK = 512  # images
 
 # The second.
-COARSE = 16  # pixels, of the thumbnail
+COARSE = SIDE // 2  # pixels, of the thumbnail
 KEPT = 6  # of its frequencies: 0 to 5
 FARTHEST = 5  # pixels of it, of a shift
-IN_PHASE = 0.70  # least phase correlation
+IN_PHASE = 0.67  # least phase correlation
 BUDGET = 5000  # pairs that go on, and half as many as there are images where that is more; those most alike
 
 # The third.
@@ -191,8 +191,7 @@ def _describe(grey: Floats) -> tuple[Floats, Spectra, Flags]:
     vectors = cosines[:, _IS_KEPT][:, _ORDER]
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True) + np.float32(1e-6)
 
-    step = SIDE // COARSE
-    coarse = grey.reshape(-1, COARSE, step, COARSE, step).mean(axis=(2, 4))
+    coarse = (grey[:, ::2, ::2] + grey[:, ::2, 1::2] + grey[:, 1::2, ::2] + grey[:, 1::2, 1::2]) / np.float32(4)
     place = (np.arange(COARSE) - (COARSE - 1) / 2) / (COARSE / 2)
     # Fading out towards the borders, where shifted pictures show different things.
     fading = (1 - 0.7 * place**4).astype(np.float32)
@@ -207,12 +206,16 @@ def _describe(grey: Floats) -> tuple[Floats, Spectra, Flags]:
 
 def _centred(grey: Floats) -> Floats:
     """Shift pictures so that the middle of their edges is in the middle of the image."""
-    down, across = np.abs(np.diff(grey, axis=1)), np.abs(np.diff(grey, axis=2))
+    down, across = grey[:, 1:] - grey[:, :-1], grey[:, :, 1:] - grey[:, :, :-1]
+    np.abs(down, out=down)
+    np.abs(across, out=across)
     place = np.arange(SIDE, dtype=np.float32) - (SIDE - 1) / 2
-    between = place[:-1] + np.float32(0.5)
-    total = down.sum(axis=(1, 2)) + across.sum(axis=(1, 2)) + np.float32(1e-6)
-    middle_down = (down.sum(axis=2) @ between + across.sum(axis=2) @ place) / total
-    middle_right = (across.sum(axis=1) @ between + down.sum(axis=1) @ place) / total
+    between, one = place[:-1] + np.float32(0.5), np.ones(SIDE, np.float32)
+    # Matrix products, which take a tenth of the time that sums along axes do.
+    rows, columns = (down @ one, across @ one[1:]), (one[1:] @ down, one @ across)
+    total = rows[0] @ one[1:] + rows[1] @ one + np.float32(1e-6)
+    middle_down = (rows[0] @ between + rows[1] @ place) / total
+    middle_right = (columns[0] @ place + columns[1] @ between) / total
     return np.stack(
         [
             cv2.warpAffine(image, np.array([[1, 0, -x], [0, 1, -y]]), (SIDE, SIDE), borderMode=cv2.BORDER_REFLECT)
