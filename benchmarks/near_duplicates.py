@@ -23,8 +23,8 @@ from benchmarks.recipes import machine
 from darkroom import near_duplicates
 from darkroom.images import Pixels, decode, to_pixels
 from darkroom.ingestion import PORTION, in_threads
-from darkroom.near_duplicates import Pairs
 from darkroom.samples import content_hash
+from darkroom.splits import Pairs
 
 SHOWN = 50
 COLUMNS = 5
@@ -114,7 +114,9 @@ def draw(images: Pixels, pairs: Pairs, across: np.ndarray, path: Path) -> None:
     for number, row in enumerate(chosen, start=1):
         pair = generator.choice(np.flatnonzero(across & (pairs.second == row)))
         both = [
-            cv2.resize(images[place], (ENLARGED, ENLARGED), interpolation=cv2.INTER_CUBIC).reshape(ENLARGED, ENLARGED, -1)
+            cv2.resize(images[place], (ENLARGED, ENLARGED), interpolation=cv2.INTER_NEAREST).reshape(
+                ENLARGED, ENLARGED, -1
+            )
             for place in (row, pairs.first[pair])
         ]
         cell = np.full((ENLARGED + 22, 2 * ENLARGED + 12, images.shape[3]), 255, np.uint8)
@@ -135,7 +137,7 @@ def draw(images: Pixels, pairs: Pairs, across: np.ndarray, path: Path) -> None:
     sheet = np.concatenate(
         [np.concatenate(cells[start : start + COLUMNS], axis=1) for start in range(0, len(cells), COLUMNS)]
     )
-    cv2.imwrite(str(path), sheet[..., ::-1])
+    cv2.imwrite(str(path), sheet[..., ::-1], [cv2.IMWRITE_PNG_COMPRESSION, 9])
 
 
 if __name__ == "__main__":

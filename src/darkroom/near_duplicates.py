@@ -29,6 +29,7 @@ from tqdm import tqdm
 
 from darkroom.datasets import Floats, Integers
 from darkroom.images import Pixels
+from darkroom.splits import Pairs
 
 Spectra = npt.NDArray[np.complex64]
 Flags = npt.NDArray[np.bool_]
@@ -46,7 +47,7 @@ FLAT = 2.0  # standard deviation of grey values, below which there is no picture
 FREQUENCIES = 6  # of the cosine transform, in each direction
 ALIKE = 0.77  # least correlation of two descriptions
 PARTNERS = 20  # for each image on average, and later ones for any; those most alike go on
-BLOCK = 512  # images
+BLOCK, NARROW = 1024, 256  # images by images, in one product: what fits the cache of a core
 
 # The second.
 COARSE = SIDE // 2  # pixels, of the thumbnail
@@ -70,16 +71,6 @@ _Result = TypeVar("_Result")
 
 
 @dataclass(frozen=True)
-class Pairs:
-    """Pairs of images by their places, ``first`` < ``second``, sorted."""
-
-    first: Integers
-    second: Integers
-    similarity: Floats
-    """0 to 1; 1 for equal files."""
-
-
-@dataclass(frozen=True)
 class Descriptions:
     """What the search keeps of each image: about 0.7 kB."""
 
@@ -99,10 +90,13 @@ def search(images: Pixels, sha256: Sequence[str], least: float | None = None) ->
     What is found does not depend on the order of the images.
 
     Args:
-        images: uint8 of shape (images, height, width, 1 or 3), which may be mapped from disk: they are read in portions.
+        images: uint8 of shape (images, height, width, 1 or 3). They are read in portions: they may be on disk.
         sha256: of the files. Those that are equal are pairs, each with the first of them.
         least: similarity of a pair, from 0 to 1; by default ``SIMILARITY``, or ``UNIFORM_SIMILARITY`` where the images
             are of one kind.
+
+    Returns:
+        Pairs, ``first`` < ``second``, sorted; the similarity of equal files is 1.
     """
     _, originals, copy_of = np.unique(np.asarray(sha256), return_index=True, return_inverse=True)
     copies = np.flatnonzero(originals[copy_of] != np.arange(len(images)))
@@ -142,7 +136,7 @@ def groups(count: int, pairs: Pairs) -> Integers:
     Each link of a chain is a pair that was verified by itself; its ends may be less alike.
     """
     links = coo_array((np.ones(len(pairs.first), dtype=np.int8), (pairs.first, pairs.second)), shape=(count, count))
-    return connected_components(links, directed=False)[1].astype(np.int64)
+    return np.asarray(connected_components(links, directed=False)[1], dtype=np.int64)
 
 
 def describe(images: Pixels) -> Descriptions:
@@ -187,7 +181,7 @@ _TWICE = np.where(np.arange(KEPT) > 0, 2, 1)  # frequencies across stand for the
 
 
 def _describe(grey: Floats) -> tuple[Floats, Spectra, Flags]:
-    cosines = _COSINES @ _centred(grey) @ _COSINES.T * _RADIUS
+    cosines: Floats = _COSINES @ _centred(grey) @ _COSINES.T * _RADIUS
     vectors = cosines[:, _IS_KEPT][:, _ORDER]
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True) + np.float32(1e-6)
 
@@ -195,7 +189,7 @@ def _describe(grey: Floats) -> tuple[Floats, Spectra, Flags]:
     place = (np.arange(COARSE) - (COARSE - 1) / 2) / (COARSE / 2)
     # Fading out towards the borders, where shifted pictures show different things.
     fading = (1 - 0.7 * place**4).astype(np.float32)
-    faded = (coarse - coarse.mean(axis=(1, 2), keepdims=True)) * fading[:, None] * fading
+    faded: Floats = (coarse - coarse.mean(axis=(1, 2), keepdims=True)) * fading[:, None] * fading
     spectra = (scipy.fft.rfft2(faded)[:, _ROWS, :KEPT] * _BAND).astype(np.complex64)
     # Between correlation, where the strongest frequency speaks alone, and pure phase, where noise speaks too.
     spectra /= np.sqrt(np.abs(spectra) + np.float32(1e-6))
@@ -243,9 +237,9 @@ def alike(described: Descriptions, rows: Integers) -> npt.NDArray[np.int32]:
         correlations = [np.empty(0, np.float32)]
         here = slice(start, start + BLOCK)
         # Written over again and again, so that they stay in the processor's cache.
-        products = np.empty((2, len(rows[here]), BLOCK), np.float32)
-        for other in range(start, len(rows), BLOCK):
-            there = slice(other, other + BLOCK)
+        products = np.empty((2, len(rows[here]), NARROW), np.float32)
+        for other in range(start, len(rows), NARROW):
+            there = slice(other, other + NARROW)
             same, changing = products[:, :, : len(rows[there])]
             np.matmul(even[here], even[there].T, out=same)
             np.matmul(odd[here], odd[there].T, out=changing)
@@ -268,7 +262,7 @@ def alike(described: Descriptions, rows: Integers) -> npt.NDArray[np.int32]:
 def _least_correlation(even: Floats, odd: Floats) -> float:
     """Return ``ALIKE``, or what leaves ``PARTNERS`` for an image on average where there would be more."""
     generator = np.random.default_rng(0)
-    some, others = (generator.permutation(len(even))[:count] for count in (BLOCK // 2, 16 * BLOCK))
+    some, others = (generator.permutation(len(even))[:count] for count in (NARROW, 8 * BLOCK))
     correlations = even[some] @ even[others].T + np.abs(odd[some] @ odd[others].T)
     share = PARTNERS / max(len(even), 1)
     count = int(share * correlations.size) + len(some)  # each with itself
@@ -286,9 +280,7 @@ def _best(pairs: npt.NDArray[np.int32], values: Floats, count: int) -> npt.NDArr
     return pairs[rank < count]
 
 
-def in_phase(
-    described: Descriptions, pairs: npt.NDArray[np.int32], least: float, count: int
-) -> npt.NDArray[np.int32]:
+def in_phase(described: Descriptions, pairs: npt.NDArray[np.int32], least: float, count: int) -> npt.NDArray[np.int32]:
     """Return those pairs whose phases correlate at some shift, one of the two perhaps mirrored.
 
     Args:
@@ -306,7 +298,7 @@ def in_phase(
     opposite, turned = -np.arange(len(_ROWS)), np.exp(2j * np.pi * np.arange(KEPT) / COARSE).astype(np.complex64)
 
     def compared(start: int) -> tuple[npt.NDArray[np.int32], Floats]:
-        portion = pairs[start : start + 8 * BLOCK]
+        portion = pairs[start : start + 4 * BLOCK]
         first, second = described.spectra[portion[:, 0]].conj(), described.spectra[portion[:, 1]]
         peaks, places = [], []
         for spectrum in (second, second[:, opposite].conj() * turned):
@@ -323,7 +315,7 @@ def in_phase(
         height = np.maximum(*peaks)
         return found[height > least], height[height > least]
 
-    parts = _in_threads(compared, range(0, len(pairs), 8 * BLOCK), "correlating", "portions")
+    parts = _in_threads(compared, range(0, len(pairs), 4 * BLOCK), "correlating", "portions")
     found = np.concatenate([np.empty((0, 5), np.int32), *(part for part, _ in parts)])
     heights = np.concatenate([np.empty(0, np.float32), *(height for _, height in parts)])
     return found[np.argsort(-heights, kind="stable")[:count]]
@@ -333,8 +325,9 @@ def similarities(images: Pixels, candidates: npt.NDArray[np.int32]) -> Floats:
     """Say how certainly two images show the same picture.
 
     They are aligned, and what a blur of ``DETAIL`` pixels takes away is correlated: normalised cross-correlation, which
-    brightness and contrast do not change. Where the detail is in few places, as of a bird in the sky, a high correlation
-    comes by chance more easily; so the lower bound of its 95 % confidence interval is returned (R. A. Fisher, 1915).
+    brightness and contrast do not change. Where the detail is in few places, as of a bird in the sky, a high
+    correlation comes by chance more easily; so the lower bound of its 95 % confidence interval counts (R. A. Fisher,
+    On the probable error of a coefficient of correlation deduced from a small sample, 1921).
 
     Args:
         images: uint8 of shape (images, height, width, 1 or 3).
@@ -359,13 +352,15 @@ def _similarities(first: Floats, second: Floats, shift: Floats) -> Floats:
     side = first.shape[1]
     moves = np.zeros((len(first), 2, 3), np.float32)
     moves[:, :, 0] = shift
-    smooth = _blur(side, SMOOTH)
-    smoothed = smooth @ first @ smooth.T, smooth @ second @ smooth.T
-    for _ in range(STEPS):
-        moves += _correction(smoothed[0], *_moved(smoothed[1], moves))
+    # Large images first under a wide blur: the shift is known to a pixel of ``COARSE`` alone.
+    for deviation in sorted({SMOOTH, max(SMOOTH, SMOOTH * side / SIDE)}, reverse=True):
+        smooth = _blur(side, deviation)
+        template, image = (_product(smooth, images) for images in (first, second))
+        for _ in range(STEPS):
+            moves += _correction(template, *_moved(image, moves))
     moved, inside = _moved(second, moves)
     blur = _blur(side, DETAIL)
-    detail, other = (image - blur @ image @ blur.T for image in (first, moved))
+    detail, other = (image - _product(blur, image) for image in (first, moved))
     small = np.abs(moves / (side * np.array([1, 0.5, 0.5]))).max(axis=(1, 2)) <= WARPED
     aligned = small & (inside.mean(axis=(1, 2)) >= OVERLAP)
     return np.where(aligned, _lower_bound(detail, other, inside), 0).astype(np.float32)
@@ -374,6 +369,10 @@ def _similarities(first: Floats, second: Floats, shift: Floats) -> Floats:
 def _blur(side: int, deviation: float) -> Floats:
     """Return the matrix that blurs a column of pixels."""
     return np.asarray(scipy.ndimage.gaussian_filter1d(np.eye(side, dtype=np.float32), deviation, axis=0))
+
+
+def _product(blur: Floats, images: Floats) -> Floats:
+    return np.asarray(blur @ images @ blur.T, dtype=np.float32)
 
 
 def _moved(images: Floats, moves: Floats) -> tuple[Floats, Floats]:
@@ -408,7 +407,11 @@ def _moved(images: Floats, moves: Floats) -> tuple[Floats, Floats]:
 
 
 def _correction(first: Floats, moved: Floats, inside: Floats) -> Floats:
-    """Return by how much more the second images should move: the step of Gauss and Newton, brightness and contrast too."""
+    """Return by how much more the second images should move.
+
+    It is the step of Gauss and Newton, for brightness and contrast too (B. Lucas, T. Kanade, An iterative image
+    registration technique, 1981).
+    """
     count, side, _ = first.shape
     down, right = np.zeros_like(moved), np.zeros_like(moved)
     down[:, 1:-1] = (moved[:, 2:] - moved[:, :-2]) / 2
@@ -419,11 +422,13 @@ def _correction(first: Floats, moved: Floats, inside: Floats) -> Floats:
     explaining = explaining.reshape(count, len(changes) + 2, -1)
     products = explaining @ explaining.swapaxes(1, 2)
     # So that flat images, too, have a solution: no correction.
-    products += np.eye(products.shape[1], dtype=np.float32) * (1e-4 * np.trace(products, axis1=1, axis2=2) + 1e-3)[:, None, None]
+    least = 1e-4 * np.trace(products, axis1=1, axis2=2) + 1e-3
+    products += np.eye(products.shape[1], dtype=np.float32) * least[:, None, None]
     solved = np.linalg.solve(products, explaining @ first.reshape(count, -1, 1))[:, :, 0]
     contrast = np.maximum(solved[:, len(changes)], np.float32(0.1))
     farthest = side / 8
-    return np.clip(solved[:, : len(changes)] / contrast[:, None], -farthest, farthest).reshape(count, 2, 3)
+    steps: Floats = np.clip(solved[:, : len(changes)] / contrast[:, None], -farthest, farthest).astype(np.float32)
+    return steps.reshape(count, 2, 3)
 
 
 def _lower_bound(first: Floats, second: Floats, inside: Floats) -> Floats:
@@ -432,22 +437,19 @@ def _lower_bound(first: Floats, second: Floats, inside: Floats) -> Floats:
     weights = inside.reshape(count, -1)
     pixels = weights.sum(axis=1)
     one, other = (detail.reshape(count, -1) * weights for detail in (first, second))
-    # Means are close to 0 after the blur is taken off, and matter little.
-    energies = one * one, other * other
-    totals = [energy.sum(axis=1) for energy in energies]
-    noise = np.minimum(*totals) < FAINT**2 * pixels
-    correlation = (one * other).sum(axis=1) / np.sqrt(totals[0] * totals[1] + np.float32(1e-6))
+    # Their means are close to 0, as the blur is taken off.
+    energies = np.stack([one * one, other * other])
+    totals = energies.sum(axis=2)
+    noise = totals.min(axis=0) < FAINT**2 * pixels
+    correlation = (one * other).sum(axis=1) / np.sqrt(totals[0] * totals[1] + 1e-6)
     # Independent pixels: as many as would hold the same energy evenly, by the area in which detail is one.
-    spreads = [total**2 / ((energy * energy).sum(axis=1) + np.float32(1e-6)) for total, energy in zip(totals, energies, strict=True)]
-    # Fisher's transformation wants more than three.
-    independent = np.maximum(np.minimum(*spreads) / (2 * DETAIL), 3.001)
+    spread = (totals**2 / ((energies * energies).sum(axis=2) + 1e-6)).min(axis=0)
+    independent = np.maximum(spread / (2 * DETAIL), 3.001)  # Fisher's transformation wants more than three
     bound = np.tanh(np.arctanh(np.clip(correlation, -0.999999, 0.999999)) - 1.96 / np.sqrt(independent - 3))
-    return np.where(noise, 0, np.maximum(bound, 0))
+    return np.where(noise, 0, np.maximum(bound, 0)).astype(np.float32)
 
 
-def _in_threads(
-    function: Callable[[_Item], _Result], items: Sequence[_Item], what: str, unit: str
-) -> list[_Result]:
+def _in_threads(function: Callable[[_Item], _Result], items: Sequence[_Item], what: str, unit: str) -> list[_Result]:
     """Apply a function on all cores (NumPy, SciPy and OpenCV free the interpreter), in order."""
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         return list(tqdm(pool.map(function, items), total=len(items), desc=what, unit=f" {unit}", disable=None))
