@@ -181,7 +181,7 @@ _TWICE = np.where(np.arange(KEPT) > 0, 2, 1)  # frequencies across stand for the
 
 
 def _describe(grey: Floats) -> tuple[Floats, Spectra, Flags]:
-    cosines: Floats = _COSINES @ _centred(grey) @ _COSINES.T * _RADIUS
+    cosines = _product(_COSINES, _centred(grey)) * _RADIUS
     vectors = cosines[:, _IS_KEPT][:, _ORDER]
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True) + np.float32(1e-6)
 
@@ -371,8 +371,9 @@ def _blur(side: int, deviation: float) -> Floats:
     return np.asarray(scipy.ndimage.gaussian_filter1d(np.eye(side, dtype=np.float32), deviation, axis=0))
 
 
-def _product(blur: Floats, images: Floats) -> Floats:
-    return np.asarray(blur @ images @ blur.T, dtype=np.float32)
+def _product(matrix: Floats, images: Floats) -> Floats:
+    """Apply a matrix to the columns and the rows of images."""
+    return np.asarray(matrix @ images @ matrix.T, dtype=np.float32)
 
 
 def _moved(images: Floats, moves: Floats) -> tuple[Floats, Floats]:
@@ -418,12 +419,13 @@ def _correction(first: Floats, moved: Floats, inside: Floats) -> Floats:
     right[:, :, 1:-1] = (moved[:, :, 2:] - moved[:, :, :-2]) / 2
     place = ((np.arange(side) - (side - 1) / 2) / (side / 2)).astype(np.float32)
     changes = [slope * factor for slope in (down, right) for factor in (np.float32(1), place[:, None], place)]
+    moved = moved - moved.mean(axis=(1, 2), keepdims=True)
     explaining = np.stack([*changes, moved, np.ones_like(moved)], axis=1) * inside[:, None]
     explaining = explaining.reshape(count, len(changes) + 2, -1)
     products = explaining @ explaining.swapaxes(1, 2)
     # So that flat images, too, have a solution: no correction.
-    least = 1e-4 * np.trace(products, axis1=1, axis2=2) + 1e-3
-    products += np.eye(products.shape[1], dtype=np.float32) * least[:, None, None]
+    diagonal = np.arange(products.shape[1])
+    products[:, diagonal, diagonal] = products[:, diagonal, diagonal] * np.float32(1 + 1e-4) + np.float32(1e-3)
     solved = np.linalg.solve(products, explaining @ first.reshape(count, -1, 1))[:, :, 0]
     contrast = np.maximum(solved[:, len(changes)], np.float32(0.1))
     farthest = side / 8
