@@ -32,12 +32,17 @@ def photographs():
 
 
 def places(photographs):
-    """Where tiles begin that share nothing, far enough from the borders to be shifted."""
+    """Where tiles begin that share nothing, far enough from the borders to be shifted.
+
+    Those of plain sky and blurred leaves are left out: in them is nothing that could be told from noise.
+    """
     for number, photograph in enumerate(photographs):
         height, width = photograph.shape[:2]
         for top in range(8, height - SIDE - 8, SIDE):
             for left in range(8, width - SIDE - 8, SIDE):
-                yield number, top, left
+                tile = cut(photographs, (number, top, left)).astype(float)
+                if (tile - cv2.GaussianBlur(tile, (0, 0), 4)).std() > 4:
+                    yield number, top, left
 
 
 def cut(photographs, place, down=0, right=0, smaller=0):
@@ -83,16 +88,18 @@ def found_share(tiles, copies):
     return sum((row, row + len(tiles)) in found for row in range(len(tiles))) / len(tiles)
 
 
-def test_distinct_tiles_are_no_duplicates(tiles):
-    # Of one photograph each: the same light, sky, roofs and petals.
-    assert len(tiles) > 90
+def test_distinct_tiles_are_no_duplicates(photographs, tiles):
+    assert len(tiles) > 60
     assert len(search(tiles, hashes(tiles)).first) == 0
+    # Nor are those of sky and leaves, which are far more alike.
+    corners = [(number, top, left) for number in (0, 1) for top in range(0, 352, 32) for left in range(0, 576, SIDE)]
+    everywhere = np.stack([resized(cut(photographs, place), 28) for place in corners if place[1] % SIDE == 0])
+    assert len(search(everywhere, hashes(everywhere)).first) == 0
 
 
-# The tiles of plain sky and of blurred leaves have no detail that could be told from noise.
 @pytest.mark.parametrize(
     ("copied", "share"),
-    [(recompressed, 0.85), (rescaled, 0.8), (brightened, 0.9), (recoloured, 0.9), (greyed, 0.9), (mirrored, 0.9)],
+    [(recompressed, 0.8), (rescaled, 0.8), (brightened, 0.95), (recoloured, 0.95), (greyed, 0.95), (mirrored, 0.95)],
 )
 def test_copies_are_found(tiles, copied, share):
     assert found_share(tiles, np.stack([copied(tile) for tile in tiles])) >= share

@@ -34,12 +34,12 @@ from darkroom.splits import Pairs
 Spectra = npt.NDArray[np.complex64]
 Flags = npt.NDArray[np.bool_]
 
-SIMILARITY = 0.75
+SIMILARITY = 0.82
 """Of a pair at least; docs/data.md says what was found with it."""
-UNIFORM_SIMILARITY = 0.98
+UNIFORM_SIMILARITY = 0.99
 """The same among images of one kind, such as digits or clothes on black, where different ones are alike too."""
 SAMPLE = 500  # random pairs, which say whether images are of one kind
-UNIFORM = 0.03  # share of them that is alike in detail, from which on they are
+UNIFORM = 0.06  # share of them that is alike in detail, from which on they are
 
 # The first step.
 SIDE = 32  # pixels, of the grey thumbnail
@@ -61,7 +61,8 @@ FINEST = 64  # pixels of a side, at most
 TOGETHER = 64  # pairs
 STEPS = 2  # of the alignment
 SMOOTH = 0.8  # pixels, standard deviation of the blur under which images are aligned
-DETAIL = 2.0  # pixels, standard deviation of the blur that is taken off
+FINE = 0.7  # pixels, standard deviation of the blur that takes off what recompressing and rescaling change
+DETAIL = 2.0  # pixels, that of the blur that is taken off, so that detail is left
 FAINT = 1.0  # standard deviation of detail below which it is noise
 WARPED = 0.25  # how far the aligning transform may be from none, as a share
 OVERLAP = 0.6  # least share of the image that both show
@@ -324,7 +325,7 @@ def in_phase(described: Descriptions, pairs: npt.NDArray[np.int32], least: float
 def similarities(images: Pixels, candidates: npt.NDArray[np.int32]) -> Floats:
     """Say how certainly two images show the same picture.
 
-    They are aligned, and what a blur of ``DETAIL`` pixels takes away is correlated: normalised cross-correlation, which
+    They are aligned, and the detail between ``FINE`` and ``DETAIL`` pixels is correlated: normalised cross-correlation, which
     brightness and contrast do not change. Where the detail is in few places, as of a bird in the sky, a high
     correlation comes by chance more easily; so the lower bound of its 95 % confidence interval counts (R. A. Fisher,
     On the probable error of a coefficient of correlation deduced from a small sample, 1921).
@@ -359,8 +360,8 @@ def _similarities(first: Floats, second: Floats, shift: Floats) -> Floats:
         for _ in range(STEPS):
             moves += _correction(template, *_moved(image, moves))
     moved, inside = _moved(second, moves)
-    blur = _blur(side, DETAIL)
-    detail, other = (image - _product(blur, image) for image in (first, moved))
+    fine, wide = _blur(side, FINE), _blur(side, DETAIL)
+    detail, other = (_product(fine, image) - _product(wide, image) for image in (first, moved))
     small = np.abs(moves / (side * np.array([1, 0.5, 0.5]))).max(axis=(1, 2)) <= WARPED
     aligned = small & (inside.mean(axis=(1, 2)) >= OVERLAP)
     return np.where(aligned, _lower_bound(detail, other, inside), 0).astype(np.float32)
