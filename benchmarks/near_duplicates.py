@@ -2,9 +2,10 @@
 
     python -m benchmarks.near_duplicates {cifar10,fashion_mnist} [--picture PATH] [--runs N]
 
-Prints a table in Markdown. The picture shows test images that have a near-duplicate among the official training
-images, 50 drawn at random (seed 0), each beside one of its duplicates, drawn too: what share of the findings is right
-is judged by eye. Needs the data sets; see benchmarks/published.py.
+Prints two tables in Markdown: what is found, and how many of 2,000 images, drawn at random (seed 0), are found again
+after each change. The picture shows test images that have a near-duplicate among the official training images, 50 drawn
+at random (seed 0), each beside one of its duplicates, drawn too: what share of the findings is right is judged by eye.
+Needs the data sets; see benchmarks/published.py.
 """
 
 import argparse
@@ -12,7 +13,8 @@ import os
 import statistics
 import time
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -27,6 +29,7 @@ from darkroom.samples import content_hash
 from darkroom.splits import Pairs
 
 SHOWN = 50
+CHANGED = 2000
 COLUMNS = 5
 ENLARGED = 96  # pixels
 
@@ -67,8 +70,56 @@ def main(data: str, picture: Path | None, runs: int) -> None:
     print(f"| {data} | {machine()['processor']}, {os.cpu_count()} cores |\n| --- | --- |")
     for name, value in rows.items():
         print(f"| {name} | {value} |")
+    print("\n| change | found |\n| --- | --- |")
+    drawn = images[np.random.default_rng(0).choice(len(images), CHANGED, replace=False)]
+    for name, before, after in changes(drawn):
+        print(f"| {name} | {found_share(before, after):.1%} |")
     if picture:
         draw(images, pairs, across, picture)
+
+
+def changes(images: Pixels) -> Iterator[tuple[str, Pixels, Pixels]]:
+    """Yield what is done to images, the images before, and after it."""
+    height, width = images.shape[1:3]
+
+    def resized(image: Pixels, size: tuple[int, int] = (width, height)) -> Pixels:
+        shrinking = size[0] < image.shape[1]
+        return cv2.resize(image, size, interpolation=cv2.INTER_AREA if shrinking else cv2.INTER_CUBIC)
+
+    def each(change: Callable[[Pixels], Pixels]) -> Pixels:
+        return np.stack([change(image).reshape(image.shape) for image in images])
+
+    def window(down: int, right: int, smaller: int) -> Pixels:
+        return each(lambda image: resized(image[down : height - smaller + down, right : width - smaller + right]))
+
+    for quality in (75, 50, 25):
+        yield f"JPEG of quality {quality}", images, each(partial(recompressed, quality=quality))
+    yield "shrunk to 60 % and back", images, each(lambda image: resized(resized(image, (width * 6 // 10,) * 2)))
+    yield "contrast of 70 %, brighter by 40", images, each(lambda image: (image * 0.7 + 40).astype(np.uint8))
+    if images.shape[3] > 1:
+        tint = np.array([1.15, 0.95, 0.8])
+        yield "tinted", images, each(lambda image: np.clip(image * tint, 0, 255).astype(np.uint8))
+    yield "mirrored", images, np.ascontiguousarray(images[:, :, ::-1])
+    # Of a window of the image, so that what comes in from the side is not made up.
+    for down, right in ((1, 0), (2, 0), (0, 3), (2, 2)):
+        yield f"shifted by {down} and {right} pixels", window(0, 0, 4), window(down, right, 4)
+    for smaller in (2, 4):
+        yield f"cropped by {smaller // 2} pixels on all sides", images, window(smaller // 2, smaller // 2, smaller)
+    yield "cropped by 3 pixels on two sides", images, window(0, 0, 3)
+
+
+def recompressed(image: Pixels, quality: int) -> Pixels:
+    """Return what is left of an image after it was a JPEG file."""
+    return cv2.imdecode(cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])[1], cv2.IMREAD_UNCHANGED)
+
+
+def found_share(before: Pixels, after: Pixels) -> float:
+    """Search among images and changed ones; return how many are found to be in one group with what became of them."""
+    images = np.concatenate([before, after])
+    group = near_duplicates.groups(
+        len(images), near_duplicates.search(images, [content_hash(image) for image in images])
+    )
+    return float((group[: len(before)] == group[len(before) :]).mean())
 
 
 def leaking(pairs: Pairs, first_test: int) -> np.ndarray:

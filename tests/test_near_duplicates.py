@@ -99,7 +99,7 @@ def test_distinct_tiles_are_no_duplicates(photographs, tiles):
 
 @pytest.mark.parametrize(
     ("copied", "share"),
-    [(recompressed, 0.8), (rescaled, 0.8), (brightened, 0.95), (recoloured, 0.95), (greyed, 0.95), (mirrored, 0.95)],
+    [(recompressed, 0.8), (rescaled, 0.75), (brightened, 0.95), (recoloured, 0.95), (greyed, 0.95), (mirrored, 0.95)],
 )
 def test_copies_are_found(tiles, copied, share):
     assert found_share(tiles, np.stack([copied(tile) for tile in tiles])) >= share

@@ -34,19 +34,20 @@ from darkroom.splits import Pairs
 Spectra = npt.NDArray[np.complex64]
 Flags = npt.NDArray[np.bool_]
 
-SIMILARITY = 0.82
+SIMILARITY = 0.8
 """Of a pair at least; docs/data.md says what was found with it."""
 UNIFORM_SIMILARITY = 0.99
 """The same among images of one kind, such as digits or clothes on black, where different ones are alike too."""
 SAMPLE = 500  # random pairs, which say whether images are of one kind
-UNIFORM = 0.06  # share of them that is alike in detail, from which on they are
+UNIFORM = 0.03  # share of them that is alike in detail, from which on they are
 
 # The first step.
 SIDE = 32  # pixels, of the grey thumbnail
 FLAT = 2.0  # standard deviation of grey values, below which there is no picture to compare
 FREQUENCIES = 6  # of the cosine transform, in each direction
-ALIKE = 0.77  # least correlation of two descriptions
-PARTNERS = 20  # for each image on average, and later ones for any; those most alike go on
+ALIKE = 0.6  # least correlation of two descriptions
+ENOUGH = 0.77  # correlation at which no more than ``PARTNERS`` limit what goes on
+FEW, PARTNERS = 3, 20  # pairs for each image on average: so many go on below ``ENOUGH``, and so many at all
 BLOCK, NARROW = 1024, 256  # images by images, in one product: what fits the cache of a core
 
 # The second.
@@ -63,6 +64,7 @@ STEPS = 2  # of the alignment
 SMOOTH = 0.8  # pixels, standard deviation of the blur under which images are aligned
 FINE = 0.7  # pixels, standard deviation of the blur that takes off what recompressing and rescaling change
 DETAIL = 2.0  # pixels, that of the blur that is taken off, so that detail is left
+AREA = 8.0  # pixels, in which detail is one: 4 pi FINE^2 by the blur alone, and something by the images
 FAINT = 1.0  # standard deviation of detail below which it is noise
 WARPED = 0.25  # how far the aligning transform may be from none, as a share
 OVERLAP = 0.6  # least share of the image that both show
@@ -261,15 +263,21 @@ def alike(described: Descriptions, rows: Integers) -> npt.NDArray[np.int32]:
 
 
 def _least_correlation(even: Floats, odd: Floats) -> float:
-    """Return ``ALIKE``, or what leaves ``PARTNERS`` for an image on average where there would be more."""
+    """Return the correlation from which on pairs go on.
+
+    Where images are few, that is a low one, at which large shifts are found too; where they are many or of one kind, it
+    is what leaves few pairs for each image.
+    """
     generator = np.random.default_rng(0)
     some, others = (generator.permutation(len(even))[:count] for count in (NARROW, 8 * BLOCK))
     correlations = even[some] @ even[others].T + np.abs(odd[some] @ odd[others].T)
-    share = PARTNERS / max(len(even), 1)
-    count = int(share * correlations.size) + len(some)  # each with itself
-    if count >= correlations.size:
-        return ALIKE
-    return max(ALIKE, float(np.partition(correlations, -count, axis=None)[-count]))
+
+    def leaving(partners: int) -> float:
+        # Twice, as a pair is one of both images; and each image is alike to itself.
+        count = int(2 * partners / max(len(even), 1) * correlations.size) + len(some)
+        return float(np.partition(correlations, -count, axis=None)[-count]) if count < correlations.size else -1.0
+
+    return max(ALIKE, min(leaving(FEW), ENOUGH), leaving(PARTNERS))
 
 
 def _best(pairs: npt.NDArray[np.int32], values: Floats, count: int) -> npt.NDArray[np.int32]:
@@ -325,10 +333,10 @@ def in_phase(described: Descriptions, pairs: npt.NDArray[np.int32], least: float
 def similarities(images: Pixels, candidates: npt.NDArray[np.int32]) -> Floats:
     """Say how certainly two images show the same picture.
 
-    They are aligned, and the detail between ``FINE`` and ``DETAIL`` pixels is correlated: normalised cross-correlation, which
-    brightness and contrast do not change. Where the detail is in few places, as of a bird in the sky, a high
-    correlation comes by chance more easily; so the lower bound of its 95 % confidence interval counts (R. A. Fisher,
-    On the probable error of a coefficient of correlation deduced from a small sample, 1921).
+    They are aligned, and their detail between ``FINE`` and ``DETAIL`` pixels is correlated: normalised
+    cross-correlation, which brightness and contrast do not change. Where the detail is in few places, as of a bird in
+    the sky, a high correlation comes by chance more easily; so the lower bound of its 95 % confidence interval counts
+    (R. A. Fisher, On the probable error of a coefficient of correlation deduced from a small sample, 1921).
 
     Args:
         images: uint8 of shape (images, height, width, 1 or 3).
@@ -447,7 +455,7 @@ def _lower_bound(first: Floats, second: Floats, inside: Floats) -> Floats:
     correlation = (one * other).sum(axis=1) / np.sqrt(totals[0] * totals[1] + 1e-6)
     # Independent pixels: as many as would hold the same energy evenly, by the area in which detail is one.
     spread = (totals**2 / ((energies * energies).sum(axis=2) + 1e-6)).min(axis=0)
-    independent = np.maximum(spread / (2 * DETAIL), 3.001)  # Fisher's transformation wants more than three
+    independent = np.maximum(spread / AREA, 3.001)  # Fisher's transformation wants more than three
     bound = np.tanh(np.arctanh(np.clip(correlation, -0.999999, 0.999999)) - 1.96 / np.sqrt(independent - 3))
     return np.where(noise, 0, np.maximum(bound, 0)).astype(np.float32)
 
