@@ -6,9 +6,9 @@ Three steps, each more exact than the one before, and on fewer pairs:
    pairs of descriptions are compared by blocked matrix products.
 2. Pairs that are alike are compared by phase correlation (C. Kuglin, D. Hines, The phase correlation image alignment
    method, 1975), which also says whether one is mirrored, and how far it is shifted.
-3. What is left is aligned by an affine transform (G. Evangelidis, E. Psarakis, Parametric image alignment using
-   enhanced correlation coefficient maximization, PAMI 2008), and the fine detail of the pixels is correlated. Two skies
-   or two white backgrounds are alike without being copies; in their fine detail they are not.
+3. What is left is aligned by an affine transform (B. Lucas, T. Kanade, An iterative image registration technique,
+   1981), and the detail of the pixels is correlated. Two skies or two white backgrounds are alike without being copies;
+   in their detail they are not.
 """
 
 import os
@@ -55,7 +55,7 @@ COARSE = SIDE // 2  # pixels, of the thumbnail
 KEPT = 6  # of its frequencies: 0 to 5
 FARTHEST = 5  # pixels of it, of a shift
 IN_PHASE = 0.67  # least phase correlation
-BUDGET = 5000  # pairs that go on, and half as many as there are images where that is more; those most alike
+BUDGET = 5000  # pairs that go on at most, or half as many as there are images where that is more
 
 # The third.
 FINEST = 64  # pixels of a side, at most
@@ -419,8 +419,7 @@ def _moved(images: Floats, moves: Floats) -> tuple[Floats, Floats]:
 def _correction(first: Floats, moved: Floats, inside: Floats) -> Floats:
     """Return by how much more the second images should move.
 
-    It is the step of Gauss and Newton, for brightness and contrast too (B. Lucas, T. Kanade, An iterative image
-    registration technique, 1981).
+    It is the step of Gauss and Newton, for brightness and contrast too.
     """
     count, side, _ = first.shape
     down, right = np.zeros_like(moved), np.zeros_like(moved)
