@@ -76,7 +76,9 @@ def decode_all(archive: Path) -> Callable[[], None]:
         contents = [file.read(name) for name in file.namelist() if name.endswith(".jpg")]
 
     def run() -> None:
-        for _ in in_threads(lambda content: to_pixels(decode(content), (32, 32, 3), "bicubic", "stretch"), contents, ""):
+        for _ in in_threads(
+            lambda content: to_pixels(decode(content), (32, 32, 3), "bicubic", "stretch"), contents, ""
+        ):
             pass
 
     return run
@@ -103,7 +105,9 @@ def draw(images: Pixels, pairs: Pairs, across: np.ndarray, path: Path) -> None:
     for number, row in enumerate(chosen, start=1):
         pair = generator.choice(np.flatnonzero(across & (pairs.second == row)))
         both = [
-            cv2.resize(images[place], (ENLARGED, ENLARGED), interpolation=cv2.INTER_CUBIC).reshape(ENLARGED, ENLARGED, -1)
+            cv2.resize(images[place], (ENLARGED, ENLARGED), interpolation=cv2.INTER_CUBIC).reshape(
+                ENLARGED, ENLARGED, -1
+            )
             for place in (row, pairs.first[pair])
         ]
         cell = np.full((ENLARGED + 22, 2 * ENLARGED + 12, images.shape[3]), 255, np.uint8)

@@ -28,6 +28,7 @@ from tqdm import tqdm
 
 from darkroom.datasets import Floats, Integers
 from darkroom.images import Pixels
+from darkroom.splits import Pairs
 
 Spectra = npt.NDArray[np.complex64]
 Flags = npt.NDArray[np.bool_]
@@ -63,16 +64,6 @@ OVERLAP = 0.6  # least share of the image that both show
 
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
-
-
-@dataclass(frozen=True)
-class Pairs:
-    """Pairs of images by their places, ``first`` < ``second``, sorted."""
-
-    first: Integers
-    second: Integers
-    similarity: Floats
-    """0 to 1; 1 for equal files."""
 
 
 @dataclass(frozen=True)
@@ -283,9 +274,7 @@ def _best(pairs: npt.NDArray[np.int32], values: Floats, count: int) -> npt.NDArr
     return pairs[rank < count]
 
 
-def in_phase(
-    described: Descriptions, pairs: npt.NDArray[np.int32], least: float, count: int
-) -> npt.NDArray[np.int32]:
+def in_phase(described: Descriptions, pairs: npt.NDArray[np.int32], least: float, count: int) -> npt.NDArray[np.int32]:
     """Return those pairs whose phases correlate at some shift, one of the two perhaps mirrored.
 
     Args:
@@ -389,9 +378,7 @@ def _lower_bound(first: Floats, second: Floats) -> float:
     return max(0.0, float(bound))
 
 
-def _in_threads(
-    function: Callable[[_Item], _Result], items: Sequence[_Item], what: str, unit: str
-) -> list[_Result]:
+def _in_threads(function: Callable[[_Item], _Result], items: Sequence[_Item], what: str, unit: str) -> list[_Result]:
     """Apply a function on all cores (NumPy, SciPy and OpenCV free the interpreter), in order."""
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         return list(tqdm(pool.map(function, items), total=len(items), desc=what, unit=f" {unit}", disable=None))
