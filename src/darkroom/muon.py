@@ -1,7 +1,7 @@
-"""Muon: momentum whose matrices are made orthogonal before each step (Jordan et al. 2024, https://kellerjordan.github.io/posts/muon).
+"""Muon: momentum whose matrices are made orthogonal before each step (K. Jordan et al., Muon, 2024).
 
-Keras' own takes matrices alone; here a convolution's kernel is one as well, of shape (height · width · channels, filters),
-as in the method's first use on CIFAR-10. The classifier's layer, biases and batch norm are left to AdamW.
+Keras' own takes matrices alone; here the kernel of a convolution is one as well, of shape (height · width · channels,
+filters), as where the method was first tried, on CIFAR-10. The classifier, biases and batch norm are left to AdamW.
 """
 
 from typing import Any
