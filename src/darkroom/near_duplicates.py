@@ -43,10 +43,10 @@ UNIFORM = 0.03  # share of them that is alike in detail, from which on they are
 # The first step.
 SIDE = 32  # pixels, of the grey thumbnail
 FLAT = 2.0  # standard deviation of grey values, below which there is no picture to compare
-FREQUENCIES = 8  # of the cosine transform, in each direction
-ALIKE = 0.70  # least correlation of two descriptions
+FREQUENCIES = 7  # of the cosine transform, in each direction
+ALIKE = 0.74  # least correlation of two descriptions
 PARTNERS = 20  # for each image on average, and later ones for any; those most alike go on
-BLOCK = 1024  # images
+BLOCK = 512  # images
 
 # The second.
 COARSE = 16  # pixels, of the thumbnail
@@ -234,9 +234,14 @@ def alike(described: Descriptions, rows: Integers) -> npt.NDArray[np.int32]:
     def compared(start: int) -> npt.NDArray[np.int32]:
         found = [np.empty((0, 2), np.int32)]
         correlations = [np.empty(0, np.float32)]
+        here = slice(start, start + BLOCK)
+        # Written over again and again, so that they stay in the processor's cache.
+        products = np.empty((2, len(rows[here]), BLOCK), np.float32)
         for other in range(start, len(rows), BLOCK):
-            same = even[start : start + BLOCK] @ even[other : other + BLOCK].T
-            changing = odd[start : start + BLOCK] @ odd[other : other + BLOCK].T
+            there = slice(other, other + BLOCK)
+            same, changing = products[:, :, : len(rows[there])]
+            np.matmul(even[here], even[there].T, out=same)
+            np.matmul(odd[here], odd[there].T, out=changing)
             # The mirror image's correlation is same - changing; the greater one counts.
             same += np.abs(changing, out=changing)
             first, second = np.divmod(np.flatnonzero(same > least), same.shape[1])
@@ -256,7 +261,7 @@ def alike(described: Descriptions, rows: Integers) -> npt.NDArray[np.int32]:
 def _least_correlation(even: Floats, odd: Floats) -> float:
     """Return ``ALIKE``, or what leaves ``PARTNERS`` for an image on average where there would be more."""
     generator = np.random.default_rng(0)
-    some, others = (generator.permutation(len(even))[:count] for count in (BLOCK // 4, 8 * BLOCK))
+    some, others = (generator.permutation(len(even))[:count] for count in (BLOCK // 2, 16 * BLOCK))
     correlations = even[some] @ even[others].T + np.abs(odd[some] @ odd[others].T)
     share = PARTNERS / max(len(even), 1)
     count = int(share * correlations.size) + len(some)  # each with itself
@@ -292,7 +297,7 @@ def in_phase(described: Descriptions, pairs: npt.NDArray[np.int32], least: float
     opposite, turned = -np.arange(len(_ROWS)), np.exp(2j * np.pi * np.arange(KEPT) / COARSE).astype(np.complex64)
 
     def compared(start: int) -> tuple[npt.NDArray[np.int32], Floats]:
-        portion = pairs[start : start + 4 * BLOCK]
+        portion = pairs[start : start + 8 * BLOCK]
         first, second = described.spectra[portion[:, 0]].conj(), described.spectra[portion[:, 1]]
         peaks, places = [], []
         for spectrum in (second, second[:, opposite].conj() * turned):
@@ -309,7 +314,7 @@ def in_phase(described: Descriptions, pairs: npt.NDArray[np.int32], least: float
         height = np.maximum(*peaks)
         return found[height > least], height[height > least]
 
-    parts = _in_threads(compared, range(0, len(pairs), 4 * BLOCK), "correlating", "portions")
+    parts = _in_threads(compared, range(0, len(pairs), 8 * BLOCK), "correlating", "portions")
     found = np.concatenate([np.empty((0, 5), np.int32), *(part for part, _ in parts)])
     heights = np.concatenate([np.empty(0, np.float32), *(height for _, height in parts)])
     return found[np.argsort(-heights, kind="stable")[:count]]
@@ -347,7 +352,7 @@ def similarity(first: Pixels, second: Pixels, shift: tuple[float, float] = (0.0,
 
 def _aligned(template: Floats, image: Floats, start: Floats) -> Floats | None:
     """Return the affine transform that brings an image onto a template; None where there is none that is small."""
-    criteria = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 12, 1e-3)
+    criteria = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 3, 1e-3)
     try:
         _, transform = cv2.findTransformECC(template, image, start, cv2.MOTION_AFFINE, criteria, None, 3)
     except cv2.error:  # what OpenCV raises where it does not converge
@@ -370,7 +375,8 @@ def _lower_bound(first: Floats, second: Floats) -> float:
         return 0.0
     correlation = float((first * second).mean() / (deviations[0] * deviations[1]))
     # Independent pixels: as many as would hold the same energy evenly, by the area in which detail is one.
-    spread = min(float((detail**2).sum() ** 2 / (detail**4).sum()) for detail in (first, second))
+    energies = np.square(first), np.square(second)
+    spread = min(float(energy.sum() ** 2 / np.square(energy).sum()) for energy in energies)
     independent = spread / (2 * DETAIL)
     if independent <= 3:  # noqa: PLR2004 - Fisher's transformation wants more
         return 0.0
