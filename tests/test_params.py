@@ -128,7 +128,7 @@ def test_the_shipped_file_is_valid():
             {"architecture": {"filters": {"choices": [[8, 16], [1, 2, 3, 4, 5]]}}},
             ["search.mnist_cnn tries filters [1, 2, 3, 4, 5], but preprocess.size 28×28 is too small", "32×32"],
         ),
-        ("train.mlp", {"optimizer": "adam", "momentum": 0.9}, ["momentum is of muon, rmsprop and sgd, and adam was chosen"]),
+        ("train.mlp", {"optimizer": "adam", "momentum": 0.9}, ["momentum is of sgd, muon and rmsprop, and adam was"]),
         ("train.mlp", {"optimizer": "sgd", "nesterov": True}, ["nesterov needs momentum"]),
         ("train.mlp", {"activation": "step"}, ["train.mlp.activation: 'step' given", "gradient is 0"]),
         ("train.mlp", {"batch_size": "all"}, ["train.mlp.batch_size: 'all' given", "full or auto"]),

@@ -72,7 +72,7 @@ SCHEDULE_PARAMS = {
 def _refuse_foreign(section: Section, kind: str, readers: Mapping[str, set[str]]) -> None:
     """Refuse a parameter that was set although the chosen kind does not read it."""
     for name in sorted(section.model_fields_set & set().union(*readers.values()) - readers[kind]):
-        *others, last = sorted(reader for reader, names in readers.items() if name in names)
+        *others, last = (reader for reader, names in readers.items() if name in names)
         users = f"{', '.join(others)} and {last}" if others else last
         raise ValueError(f"{name} is of {users}, and {kind} was chosen; take {name} out, or choose another")
 
