@@ -133,7 +133,7 @@ def test_the_shipped_file_is_valid():
         ("train.mlp", {"activation": "step"}, ["train.mlp.activation: 'step' given", "gradient is 0"]),
         ("train.mlp", {"batch_size": "all"}, ["train.mlp.batch_size: 'all' given", "full or auto"]),
         ("train.mlp", {"batch_size": 0}, ["train.mlp.batch_size: 0 given", "full or auto"]),
-        ("train.mlp", {"schedule": {"kind": "cosine", "every": 3}}, ["every is of step and linear and exponential"]),
+        ("train.mlp", {"schedule": {"kind": "cosine", "every": 3}}, ["every is of step, linear and exponential"]),
         ("train.mlp", {"schedule": {"kind": "piecewise", "boundaries": [5, 3], "factors": [0.1, 0.2]}}, ["rise"]),
         ("train.mlp", {"loss": "mean_squared_error", "label_smoothing": 0.1}, ["label_smoothing is of cross_entropy"]),
         ("train.mlp", {"augment": False, "augmentation": {}}, ["augment is false"]),
