@@ -403,7 +403,8 @@ def _become_ui(port: int) -> NoReturn:
     tracking.open_store()
     # Not as an argument, which everybody on this machine can read: it may hold a password.
     os.environ["MLFLOW_BACKEND_STORE_URI"] = services.tracking_uri()
-    os.execvp("mlflow", ["mlflow", "ui", "--port", str(port)])  # noqa: S606, S607
+    # By the Python that runs this: its folder need not be in PATH.
+    os.execv(sys.executable, [sys.executable, "-m", "mlflow", "ui", "--port", str(port)])  # noqa: S606
 
 
 def _table(rows: Sequence[dict[str, Any]]) -> str:
