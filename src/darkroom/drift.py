@@ -33,6 +33,19 @@ GREY = (0.299, 0.587, 0.114)  # ITU-R BT.601, as Pillow converts
 
 
 @dataclass(frozen=True)
+class Seen:
+    """What a network sees in some images."""
+
+    features: Numbers
+    """Of shape (images, features)."""
+    answers: Labels
+    """The classes that it takes the images for."""
+
+    def __len__(self) -> int:
+        return len(self.answers)
+
+
+@dataclass(frozen=True)
 class Sample:
     """What is known of some images."""
 
@@ -40,8 +53,19 @@ class Sample:
     """For each image statistic, one number for each image."""
     labels: Labels | None = None
     """The classes of the same images."""
-    features: Numbers | None = None
-    """Of shape (images, features); need not be of the same images."""
+    seen: Seen | None = None
+    """Need not be of the same images: of training images, a network remembers more than it sees in new ones."""
+
+    def __len__(self) -> int:
+        return len(next(iter(self.measures.values())))
+
+
+@dataclass(frozen=True)
+class _Test:
+    name: str
+    statistic: str
+    distance: Distance
+    moved: str
 
 
 @dataclass(frozen=True)
@@ -83,38 +107,44 @@ def compare(training: Sample, new: Sample, level: float, seed: int) -> list[Outc
         level: the chance of any false alarm at all, over all tests together.
         seed: of the deals.
     """
-    shared = [name for name in training.measures if name in new.measures]
-    distances: dict[str, Distance] = {
-        name: kolmogorov_smirnov(np.concatenate([training.measures[name], new.measures[name]])) for name in shared
-    }
-    statistics, moved = dict.fromkeys(shared, "Kolmogorov-Smirnov"), {}
-    for name in shared:
-        moved[name] = f"median {np.median(training.measures[name]):.4g} → {np.median(new.measures[name]):.4g}"
-    if training.labels is not None and new.labels is not None:
-        distances["labels"] = chi_square(np.concatenate([training.labels, new.labels]))
-        statistics["labels"], moved["labels"] = "chi-square", _most_moved(training.labels, new.labels)
-    with_features = training.features is not None and new.features is not None
-    deals = deals_for(len(distances) + with_features, level)
-    generator = np.random.default_rng(seed)
-    sizes = (len(next(iter(training.measures.values()))), len(next(iter(new.measures.values()))))
-    found = permutation_tests(distances, sizes, deals, generator)
-    if training.features is not None and new.features is not None:
-        points = standardised(np.concatenate([training.features, new.features]))
-        sizes = (len(training.features), len(new.features))
-        found |= permutation_tests({"features": energy(points)}, sizes, deals, generator)
-        statistics["features"], moved["features"] = "energy distance", ""
+    groups = [(_image_tests(training, new), (len(training), len(new)))]
+    if training.seen is not None and new.seen is not None:
+        groups.append((_network_tests(training.seen, new.seen), (len(training.seen), len(new.seen))))
+    tests = [test for group, _ in groups for test in group]
+    generator, deals = np.random.default_rng(seed), deals_for(len(tests), level)
+    found: dict[str, tuple[float, float]] = {}
+    for group, sizes in groups:
+        found |= permutation_tests({test.name: test.distance for test in group}, sizes, deals, generator)
     corrected = holm([p for _, p in found.values()])
     return [
-        Outcome(name, statistics[name], value, moved[name], p, of_all, of_all <= level)
-        for (name, (value, p)), of_all in zip(found.items(), corrected, strict=True)
+        Outcome(test.name, test.statistic, value, test.moved, p, of_all, of_all <= level)
+        for test, (value, p), of_all in zip(tests, found.values(), corrected, strict=True)
     ]
 
 
-def _most_moved(training: Labels, new: Labels) -> str:
-    """Name the class whose share differs most."""
+def _image_tests(training: Sample, new: Sample) -> list[_Test]:
+    tests = []
+    if training.labels is not None and new.labels is not None:
+        tests.append(_mix_test("labels", training.labels, new.labels))
+    for name in training.measures:
+        of_training, of_new = training.measures[name], new.measures[name]
+        distance = kolmogorov_smirnov(np.concatenate([of_training, of_new]))
+        moved = f"median {np.median(of_training):.4g} → {np.median(of_new):.4g}"
+        tests.append(_Test(name, "Kolmogorov-Smirnov", distance, moved))
+    return tests
+
+
+def _network_tests(training: Seen, new: Seen) -> list[_Test]:
+    points = standardised(np.concatenate([training.features, new.features]))
+    features = _Test("features", "energy distance", energy(points), "")
+    return [_mix_test("answers", training.answers, new.answers), features]
+
+
+def _mix_test(name: str, training: Labels, new: Labels) -> _Test:
     shares = label_shares(training, new)
     label = max(shares, key=lambda label: abs(shares[label][1] - shares[label][0]))
-    return f"{label}: {shares[label][0]:.1%} → {shares[label][1]:.1%}"
+    moved = f"{label}: {shares[label][0]:.1%} → {shares[label][1]:.1%}"
+    return _Test(name, "chi-square", chi_square(np.concatenate([training, new])), moved)
 
 
 def label_shares(training: Labels, new: Labels) -> dict[str, tuple[float, float]]:
