@@ -266,22 +266,20 @@ def _retrain(chosen: argparse.Namespace) -> int:
 
 
 def _drift(chosen: argparse.Namespace) -> int:
-    from darkroom import datasets, drifting, services
+    from darkroom import arrivals, datasets, services
 
-    samples = drifting.find(chosen.images)
+    found = arrivals.find(chosen.images)
     prepared = Path("data/prepared")
     datasets.require_prepared(prepared)
-    champion = None
     if not chosen.no_model:
         services.check_tracking(must_exist=True)
         from darkroom import backend  # noqa: F401 - backend keeps TensorFlow quiet
+    from darkroom import drift_report, drifting
 
-        champion = drifting.load_champion(chosen.model or _champion())
-    comparison, failures = drifting.compare(samples, prepared, champion, chosen.level, chosen.seed)
-    from darkroom.drift_report import page
-
-    write_text(chosen.out, page(comparison))
-    for line in [*failures, *comparison.notes]:
+    judge = None if chosen.no_model else drifting.Judge.load(chosen.model or _champion())
+    comparison = drifting.compare(found, prepared, judge, chosen.level, chosen.seed)
+    write_text(chosen.out, drift_report.page(comparison))
+    for line in [*(f"{failure} (left out)" for failure in comparison.failures), *comparison.notes]:
         print(f"darkroom drift: {line}", file=sys.stderr)
     rows = [outcome.row() for outcome in comparison.outcomes]
     if chosen.json:
@@ -289,7 +287,7 @@ def _drift(chosen: argparse.Namespace) -> int:
     else:
         print(_table([{**row, "drift": "yes" if row["drift"] else "no"} for row in rows]), end="")
         print(*comparison.facts, f"page: {chosen.out}", comparison.verdict, sep="\n")
-    return DRIFT if comparison.drifted else InputError.exit_code if failures else 0
+    return DRIFT if comparison.drifted else InputError.exit_code if comparison.failures else 0
 
 
 def _params(chosen: argparse.Namespace) -> int:

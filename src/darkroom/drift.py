@@ -194,7 +194,7 @@ def kolmogorov_smirnov(values: Numbers) -> Distance:
     """
     order = np.argsort(values, kind="stable")
     # Of equal values, the distribution functions have taken all.
-    ends = np.flatnonzero(np.append(np.diff(values[order]) > 0, True))  # noqa: FBT003 - NumPy's own signature
+    ends = np.flatnonzero(np.append(np.diff(values[order]) > 0, True))
 
     def distance(dealt: Deals) -> Numbers:
         images, new = len(values), int(dealt[0].sum())
