@@ -2,14 +2,13 @@
 
 import base64
 import io
-from collections.abc import Sequence
-from dataclasses import dataclass
 from html import escape
 
 import numpy as np
 from PIL import Image
 
 from darkroom import drift
+from darkroom.datasets import Integers
 from darkroom.drift import Labels, Numbers
 from darkroom.drifting import Comparison, Pictures
 from darkroom.images import Pixels
@@ -53,24 +52,15 @@ td.bars { width: 60%; }
 """
 
 
-@dataclass(frozen=True)
-class _Row:
-    """Pictures side by side."""
-
-    title: str
-    pictures: Pictures
-    rows: Sequence[int]
-    captions: Sequence[str]
-
-
 def page(comparison: Comparison) -> str:
     """Write what was compared, what has moved, and the images that moved most beside typical ones."""
     drifted = comparison.drifted
     verdict = comparison.verdict.capitalize()
     facts = "".join(f"<p class=facts>{escape(line)}</p>" for line in [*comparison.facts, *comparison.notes])
+    shown = _sections(comparison)
     sections = "".join(
         f"<details{' open' * outcome.drift}><summary>{escape(outcome.test)}: {_p_values(outcome)}</summary>"
-        f"{_section(comparison, outcome.test)}</details>"
+        f"{shown[outcome.test]}</details>"
         for outcome in sorted(comparison.outcomes, key=lambda outcome: outcome.p)
     )
     return (
@@ -103,17 +93,21 @@ def _p_values(outcome: drift.Outcome) -> str:
     return f"{verdict}, corrected p {outcome.corrected_p:.3g}"
 
 
-def _section(comparison: Comparison, test: str) -> str:
+def _sections(comparison: Comparison) -> dict[str, str]:
+    """Show each test."""
     training, new, held_out = comparison.training, comparison.new, comparison.held_out
-    if test == "labels" and training.sample.labels is not None and new.sample.labels is not None:
-        return _of_classes(training, training.sample.labels, new, new.sample.labels, "training")
-    if held_out is None or held_out.sample.seen is None or new.sample.seen is None:
-        return _of_values(training, training.sample.measures[test], new, new.sample.measures[test], "training")
-    if test == "answers":
-        return _of_classes(held_out, held_out.sample.seen.answers, new, new.sample.seen.answers, "validation")
-    if test == "features":
-        return _of_features(held_out, held_out.sample.seen, new, new.sample.seen)
-    return _of_values(training, training.sample.measures[test], new, new.sample.measures[test], "training")
+    known, of_new = training.sample, new.sample
+    sections = {
+        name: _of_values(training, values, new, of_new.measures[name], "training")
+        for name, values in known.measures.items()
+    }
+    if known.labels is not None and of_new.labels is not None:
+        sections["labels"] = _of_classes(training, known.labels, new, of_new.labels, "training")
+    if held_out is not None and held_out.sample.seen is not None and of_new.seen is not None:
+        seen = held_out.sample.seen
+        sections["answers"] = _of_classes(held_out, seen.answers, new, of_new.seen.answers, "validation")
+        sections["features"] = _of_features(held_out, seen, new, of_new.seen)
+    return sections
 
 
 def _of_features(held_out: Pictures, known: drift.Seen, new: Pictures, seen: drift.Seen) -> str:
@@ -128,40 +122,30 @@ def _of_features(held_out: Pictures, known: drift.Seen, new: Pictures, seen: dri
 
 def _of_values(known: Pictures, of_known: Numbers, new: Pictures, of_new: Numbers, kind: str) -> str:
     """Show a number of each image: both distributions, the new images furthest off, and typical known ones."""
-    off, known_off = np.abs(of_new - np.median(of_known)), np.abs(of_known - np.median(of_known))
-    furthest, typical = np.argsort(-off, kind="stable")[:SHOWN], np.argsort(known_off, kind="stable")[:SHOWN]
+    middle = np.median(of_known)
+    furthest = np.argsort(-np.abs(of_new - middle), kind="stable")[:SHOWN]
+    typical = np.argsort(np.abs(of_known - middle), kind="stable")[:SHOWN]
     return (
         _chart(of_known, of_new, kind)
-        + _pictures(_Row("New images that moved most", new, furthest.tolist(), _numbers(of_new[furthest])))
-        + _pictures(_Row(f"Typical {kind} images", known, typical.tolist(), _numbers(of_known[typical])))
+        + _pictures("New images that moved most", new, furthest, of_new)
+        + _pictures(f"Typical {kind} images", known, typical, of_known)
     )
-
-
-def _numbers(values: Numbers) -> list[str]:
-    return [f"{value:.4g}" for value in values]
 
 
 def _of_classes(known: Pictures, of_known: Labels, new: Pictures, of_new: Labels, kind: str) -> str:
     """Show the share of each class in both, and images of those whose shares have changed most."""
     shares = drift.label_shares(of_known, of_new)
-    grown = max(shares, key=lambda label: shares[label][1] - shares[label][0])
-    shrunk = min(shares, key=lambda label: shares[label][1] - shares[label][0])
-    now, before = np.flatnonzero(of_new == grown)[:SHOWN].tolist(), np.flatnonzero(of_known == shrunk)[:SHOWN].tolist()
+    by_growth = sorted(shares, key=lambda label: shares[label][1] - shares[label][0])
+    shrunk, grown = by_growth[0], by_growth[-1]
+    now, before = (np.flatnonzero(of_new == grown)[:SHOWN], np.flatnonzero(of_known == shrunk)[:SHOWN])
     return (
-        _bars(shares)
-        + _pictures(_Row(f"New images of the class that has grown most, {grown}", new, now, [grown] * len(now)))
-        + _pictures(
-            _Row(
-                f"{kind.capitalize()} images of the class that has shrunk most, {shrunk}",
-                known,
-                before,
-                [shrunk] * len(before),
-            )
-        )
+        _bars(shares, kind)
+        + _pictures(f"New images of the class that has grown most: {grown}", new, now)
+        + _pictures(f"{kind.capitalize()} images of the class that has shrunk most: {shrunk}", known, before)
     )
 
 
-def _bars(shares: dict[str, tuple[float, float]]) -> str:
+def _bars(shares: dict[str, tuple[float, float]], kind: str) -> str:
     most_moved = sorted(shares, key=lambda label: -abs(shares[label][1] - shares[label][0]))[:CLASSES_SHOWN]
     longest = max(max(pair) for pair in shares.values())
     rows = "".join(
@@ -172,16 +156,15 @@ def _bars(shares: dict[str, tuple[float, float]]) -> str:
     )
     more = len(shares) - len(most_moved)
     left = f"<p class=facts>{more} classes that have moved less are not shown.</p>" if more else ""
-    return f"<table><thead><tr><th>class<th>training<th class=new>new<th></thead><tbody>{rows}</tbody></table>{left}"
+    return f"<table><thead><tr><th>class<th>{kind}<th class=new>new<th></thead><tbody>{rows}</tbody></table>{left}"
 
 
 def _chart(known: Numbers, new: Numbers, kind: str) -> str:
-    """Draw the distributions of both: the known images filled, the new ones as a line."""
+    """Draw the distributions of both, each to its own height: the known images filled, the new ones as a line."""
     low, high = float(min(known.min(), new.min())), float(max(known.max(), new.max()))
     edges = np.linspace(low, high if high > low else low + 1, BINS + 1)
-    shares = [np.histogram(values, edges)[0] / len(values) for values in (known, new)]
-    highest = max(of_one.max() for of_one in shares)
-    paths = [_steps(of_one / highest) for of_one in shares]
+    counts = [np.histogram(values, edges)[0] for values in (known, new)]
+    paths = [_steps(of_one / of_one.max()) for of_one in counts]
     width, height = CHART
     return (
         f'<h3><span style="color:var(--training)">■</span> {kind}, <span class=new>▬ new</span></h3>'
@@ -199,13 +182,14 @@ def _steps(heights: Numbers) -> str:
     return f"M0 {height}{tops}V{height}"
 
 
-def _pictures(row: _Row) -> str:
+def _pictures(title: str, of: Pictures, rows: Integers, values: Numbers | None = None) -> str:
+    """Show images side by side, with their names and values."""
     shown = "".join(
-        f'<figure><img alt="{escape(row.pictures.names[number])}" src="{_address(row.pictures.pixels[number])}">'
-        f"<figcaption>{escape(row.pictures.names[number])}<br>{escape(caption)}</figcaption></figure>"
-        for number, caption in zip(row.rows, row.captions, strict=True)
+        f'<figure><img alt="" src="{_address(of.pixels[row])}"><figcaption>{escape(of.names[row])}'
+        f"{'' if values is None else f'<br>{values[row]:.4g}'}</figcaption></figure>"
+        for row in rows.tolist()
     )
-    return f"<h3>{escape(row.title)}</h3><div class=pictures>{shown or '<p class=facts>none</p>'}</div>"
+    return f"<h3>{escape(title)}</h3><div class=pictures>{shown}</div>"
 
 
 def _address(pixels: Pixels) -> str:
