@@ -26,7 +26,7 @@ Distance = Callable[[Deals], Numbers]
 MEASURED_AT_MOST = 1000
 """Images of each sample: more of them take time and would find differences too small to matter."""
 MEASURED_AT_LEAST = 20
-BETWEEN = 10  # the smallest corrected p-value that can be found is this many times below the level
+MARGIN = 10  # the smallest corrected p-value that can be found is this many times below the level
 AT_ONCE = 256  # deals
 ROUNDING = 1e-9
 GREY = (0.299, 0.587, 0.114)  # ITU-R BT.601, as Pillow converts
@@ -155,7 +155,7 @@ def label_shares(training: Labels, new: Labels) -> dict[str, tuple[float, float]
 
 def deals_for(tests: int, level: float) -> int:
     """Return how often to deal, so that a corrected p-value can fall well below the level."""
-    return math.ceil(BETWEEN * tests / level) - 1
+    return math.ceil(MARGIN * tests / level) - 1
 
 
 def permutation_tests(
@@ -198,7 +198,7 @@ def kolmogorov_smirnov(values: Numbers) -> Distance:
 
     def distance(dealt: Deals) -> Numbers:
         images, new = len(values), int(dealt[0].sum())
-        counted = np.cumsum(dealt[:, order].view(np.int8), axis=1, dtype=np.int64)
+        counted = np.cumsum(dealt[:, order].view(np.int8), axis=1, dtype=np.int32)
         # In whole numbers, so that equal distances are equal.
         apart = images * (counted if len(ends) == images else counted[:, ends])
         apart -= new * (ends + 1)
