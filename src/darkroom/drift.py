@@ -54,7 +54,7 @@ class Sample:
     labels: Labels | None = None
     """The classes of the same images."""
     seen: Seen | None = None
-    """Need not be of the same images: of training images, a network remembers more than it sees in new ones."""
+    """Need not be of the same images: of those that it was trained on, a network may remember more than it sees."""
 
     def __len__(self) -> int:
         return len(next(iter(self.measures.values())))

@@ -118,7 +118,7 @@ class Comparison:
 def compare(found: Sequence[Sample], prepared: Path, judge: Judge | None, level: float, seed: int) -> Comparison:
     """Hold new images against the training images and, as a model sees them, against the validation images.
 
-    A network remembers the images that it was trained on, so what it sees in them is no measure for new ones.
+    A network may remember the images that it was trained on; then what it sees in them is no measure for new ones.
 
     Args:
         found: new images, as ``arrivals.find`` lists them.
