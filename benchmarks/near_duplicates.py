@@ -22,9 +22,9 @@ from benchmarks import published
 from benchmarks.recipes import machine
 from darkroom import near_duplicates
 from darkroom.images import Pixels, decode, to_pixels
-from darkroom.manifest import in_threads
+from darkroom.ingestion import PORTION, in_threads
 from darkroom.near_duplicates import Pairs
-from darkroom.sources import content_hash
+from darkroom.samples import content_hash
 
 SHOWN = 50
 COLUMNS = 5
@@ -75,10 +75,13 @@ def decode_all(archive: Path) -> Callable[[], None]:
     with zipfile.ZipFile(archive) as file:
         contents = [file.read(name) for name in file.namelist() if name.endswith(".jpg")]
 
+    portions = [contents[start : start + PORTION] for start in range(0, len(contents), PORTION)]
+
+    def decoded(portion: list[bytes]) -> list[Pixels]:
+        return [to_pixels(decode(content), (32, 32, 3), "bicubic", "stretch") for content in portion]
+
     def run() -> None:
-        for _ in in_threads(
-            lambda content: to_pixels(decode(content), (32, 32, 3), "bicubic", "stretch"), contents, ""
-        ):
+        for _ in in_threads(decoded, portions):
             pass
 
     return run
@@ -105,9 +108,7 @@ def draw(images: Pixels, pairs: Pairs, across: np.ndarray, path: Path) -> None:
     for number, row in enumerate(chosen, start=1):
         pair = generator.choice(np.flatnonzero(across & (pairs.second == row)))
         both = [
-            cv2.resize(images[place], (ENLARGED, ENLARGED), interpolation=cv2.INTER_CUBIC).reshape(
-                ENLARGED, ENLARGED, -1
-            )
+            cv2.resize(images[place], (ENLARGED, ENLARGED), interpolation=cv2.INTER_CUBIC).reshape(ENLARGED, ENLARGED, -1)
             for place in (row, pairs.first[pair])
         ]
         cell = np.full((ENLARGED + 22, 2 * ENLARGED + 12, images.shape[3]), 255, np.uint8)

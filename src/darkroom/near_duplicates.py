@@ -11,6 +11,7 @@ Three steps, each more exact than the one before, and on fewer pairs:
    or two white backgrounds are alike without being copies; in their fine detail they are not.
 """
 
+import math
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -129,7 +130,9 @@ def _similarities(images: Pixels, candidates: npt.NDArray[np.int32]) -> Floats:
         other = images[second][:, ::-1] if mirrored else images[second]
         return similarity(images[first], other, (down / COARSE, right / COARSE))
 
-    return np.asarray(_in_threads(one, list(candidates), "verifying", "pairs"), dtype=np.float32)
+    portions = np.array_split(candidates, max(1, len(candidates) // 64))
+    parts = _in_threads(lambda portion: [one(candidate) for candidate in portion], portions, "verifying", "portions")
+    return np.asarray([value for part in parts for value in part], dtype=np.float32)
 
 
 def groups(count: int, pairs: Pairs) -> Integers:
@@ -151,13 +154,13 @@ def describe(images: Pixels) -> Descriptions:
 
 def _grey(images: Pixels, side: int = SIDE) -> Floats:
     """Return grey thumbnails, float32 of shape (images, side, side)."""
-
-    def one(image: Pixels) -> npt.NDArray[np.uint8]:
-        grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY) if image.shape[2] == 3 else image[:, :, 0]  # noqa: PLR2004
-        smaller = side < min(grey.shape)
-        return cv2.resize(grey, (side, side), interpolation=cv2.INTER_AREA if smaller else cv2.INTER_LINEAR)
-
-    return np.stack([one(np.ascontiguousarray(image)) for image in images]).astype(np.float32)
+    count, height, width, channels = images.shape
+    rows = np.ascontiguousarray(images).reshape(count * height, width, channels)
+    grey = (cv2.cvtColor(rows, cv2.COLOR_RGB2GRAY) if channels > 1 else rows).reshape(count, height, width)
+    if (height, width) != (side, side):
+        interpolation = cv2.INTER_AREA if side < min(height, width) else cv2.INTER_LINEAR
+        grey = np.stack([cv2.resize(image, (side, side), interpolation=interpolation) for image in grey])
+    return grey.astype(np.float32)
 
 
 def _cosines() -> tuple[Floats, Floats, Flags]:
@@ -370,18 +373,17 @@ def _detail(grey: Floats) -> Floats:
 def _lower_bound(first: Floats, second: Floats) -> float:
     """Return the lower bound of the correlation, 0 at least."""
     first, second = first - first.mean(), second - second.mean()
-    deviations = first.std(), second.std()
-    if min(deviations) < FAINT:
+    energies = first * first, second * second
+    totals = float(energies[0].sum()), float(energies[1].sum())
+    if min(totals) < FAINT**2 * first.size:
         return 0.0
-    correlation = float((first * second).mean() / (deviations[0] * deviations[1]))
+    correlation = float(first @ second) / math.sqrt(totals[0] * totals[1])
     # Independent pixels: as many as would hold the same energy evenly, by the area in which detail is one.
-    energies = np.square(first), np.square(second)
-    spread = min(float(energy.sum() ** 2 / np.square(energy).sum()) for energy in energies)
+    spread = min(total**2 / float(energy @ energy) for total, energy in zip(totals, energies, strict=True))
     independent = spread / (2 * DETAIL)
     if independent <= 3:  # noqa: PLR2004 - Fisher's transformation wants more
         return 0.0
-    bound = np.tanh(np.arctanh(min(correlation, 1 - 1e-6)) - 1.96 / np.sqrt(independent - 3))
-    return max(0.0, float(bound))
+    return max(0.0, math.tanh(math.atanh(min(correlation, 1 - 1e-6)) - 1.96 / math.sqrt(independent - 3)))
 
 
 def _in_threads(function: Callable[[_Item], _Result], items: Sequence[_Item], what: str, unit: str) -> list[_Result]:
