@@ -108,9 +108,7 @@ def draw(images: Pixels, pairs: Pairs, across: np.ndarray, path: Path) -> None:
     for number, row in enumerate(chosen, start=1):
         pair = generator.choice(np.flatnonzero(across & (pairs.second == row)))
         both = [
-            cv2.resize(images[at], (ENLARGED, ENLARGED), interpolation=cv2.INTER_CUBIC).reshape(
-                ENLARGED, ENLARGED, -1
-            )
+            cv2.resize(images[at], (ENLARGED, ENLARGED), interpolation=cv2.INTER_CUBIC).reshape(ENLARGED, ENLARGED, -1)
             for at in (row, pairs.first[pair])
         ]
         cell = np.full((ENLARGED + 22, 2 * ENLARGED + 12, images.shape[3]), 255, np.uint8)
