@@ -18,7 +18,7 @@ from PIL import Image, ImageOps
 
 from conftest import draw, environment, find, ingested, write_folder
 from darkroom import images, ingestion, rules
-from darkroom.arrays import ArrayWriter, read_portions
+from darkroom.arrays import ArrayFile, ArrayWriter, read_portions
 from darkroom.expectations import Suites, validate
 from darkroom.params import DataParams, PreprocessParams, ValidateParams
 from darkroom.samples import File
@@ -299,6 +299,11 @@ def test_arrays_are_read_as_they_were_written(tmp_path_factory, count, height, w
     portions = list(read_portions(path))
     assert sum(map(len, portions)) == count
     assert np.array_equal(np.concatenate([pixels[:0], *portions]), pixels)
+    rows = np.random.default_rng(count).integers(0, max(count, 1), min(count, 5))
+    with ArrayFile(path) as file:
+        assert (len(file), file.shape) == (count, pixels.shape)
+        assert np.array_equal(file[rows], pixels[rows])
+        assert np.array_equal(file[3:7], pixels[3:7])
 
 
 def test_an_array_that_is_not_whole_is_no_result(tmp_path):

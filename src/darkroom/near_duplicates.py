@@ -27,6 +27,7 @@ from scipy.sparse.csgraph import connected_components
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
+from darkroom.arrays import ArrayFile
 from darkroom.datasets import Floats, Integers
 from darkroom.images import Pixels
 from darkroom.splits import Pairs
@@ -85,7 +86,7 @@ class Descriptions:
     """Whether there is a picture to compare."""
 
 
-def search(images: Pixels, sha256: Sequence[str], least: float | None = None) -> Pairs:
+def search(images: Pixels | ArrayFile, sha256: Sequence[str], least: float | None = None) -> Pairs:
     """Find the pairs of near-duplicates.
 
     What is found does not depend on the order of the images.
@@ -116,7 +117,7 @@ def search(images: Pixels, sha256: Sequence[str], least: float | None = None) ->
     return Pairs(first, second, values[order])
 
 
-def is_uniform(images: Pixels, described: Descriptions, rows: Integers) -> bool:
+def is_uniform(images: Pixels | ArrayFile, described: Descriptions, rows: Integers) -> bool:
     """Say whether images are of one kind: whether random pairs of them are alike in their detail.
 
     Args:
@@ -140,7 +141,7 @@ def groups(count: int, pairs: Pairs) -> Integers:
     return np.asarray(connected_components(links, directed=False)[1], dtype=np.int64)
 
 
-def describe(images: Pixels) -> Descriptions:
+def describe(images: Pixels | ArrayFile) -> Descriptions:
     """Describe images, a portion at a time."""
     portions = [slice(start, start + BLOCK) for start in range(0, len(images), BLOCK)]
     parts = _in_threads(lambda portion: _describe(_grey(images[portion])), portions, "describing", "portions")
@@ -322,13 +323,13 @@ def in_phase(described: Descriptions, pairs: npt.NDArray[np.int32], least: float
     return found[np.argsort(-heights, kind="stable")[:count]]
 
 
-def similarities(images: Pixels, candidates: npt.NDArray[np.int32]) -> Floats:
+def similarities(images: Pixels | ArrayFile, candidates: npt.NDArray[np.int32]) -> Floats:
     """Say how certainly two images show the same picture.
 
-    They are aligned, and the detail between ``FINE`` and ``DETAIL`` pixels is correlated: normalised cross-correlation, which
-    brightness and contrast do not change. Where the detail is in few places, as of a bird in the sky, a high
-    correlation comes by chance more easily; so the lower bound of its 95 % confidence interval counts (R. A. Fisher,
-    On the probable error of a coefficient of correlation deduced from a small sample, 1921).
+    They are aligned, and the detail between ``FINE`` and ``DETAIL`` pixels is correlated: normalised cross-correlation,
+    which brightness and contrast do not change. Where the detail is in few places, as of a bird in the sky, a high
+    correlation comes by chance more easily; so the lower bound of its 95 % confidence interval counts (R. A. Fisher, On
+    the probable error of a coefficient of correlation deduced from a small sample, 1921).
 
     Args:
         images: uint8 of shape (images, height, width, 1 or 3).
