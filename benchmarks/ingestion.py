@@ -37,8 +37,12 @@ STAGES = {
         *("data/ingested/manifest.parquet", "data/ingested/quarantine.csv", "data/expectations.json"),
         *("reports/validation.json", "reports/quarantine.csv", "reports/data_docs"),
     ),
-    "preprocess": (
+    "split": (
         *("data/ingested/manifest.parquet", "data/ingested/images.npy", "reports/quarantine.csv"),
+        *("data/splits.csv", "data/divided/manifest.parquet", "reports/near_duplicates.csv"),
+    ),
+    "preprocess": (
+        *("data/divided/manifest.parquet", "data/ingested/images.npy", "reports/quarantine.csv"),
         *("data/prepared", "reports/augmentation.png"),
     ),
 }

@@ -2,9 +2,7 @@
 
 from pathlib import Path
 
-import numpy as np
-
-from darkroom import manifest, script, splits
+from darkroom import arrays, manifest, script, splits
 from darkroom.params import read_params
 
 
@@ -14,7 +12,8 @@ def main(manifest_path: str, images_path: str, quarantine: str, splits_path: str
 
     everything = manifest.read(manifest_path)
     rows = manifest.without(everything, manifest.read_quarantine(quarantine))
-    searched = near_duplicates.search(np.load(images_path, mmap_mode="r"), list(everything["sha256"]))
+    with arrays.ArrayFile(images_path) as images:
+        searched = near_duplicates.search(images, list(everything["sha256"]))
     found = splits.among(searched, rows.index)
     earlier = splits.read(Path(splits_path), params.preprocess)
     assigned = splits.assign(rows, found, earlier, params.preprocess)

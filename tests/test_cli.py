@@ -191,12 +191,23 @@ def test_nothing_heavy_is_imported_for_nothing(project):
     assert imported_by("check") == "[]"
 
 
-@pytest.mark.parametrize("stage", ["ingest", "validate", "split", "preprocess", "search", "train", "evaluate", "promote"])
+ARGUMENTS = {
+    "ingest": 3,
+    "validate": 6,
+    "split": 6,
+    "preprocess": 5,
+    "search": 4,
+    "train": 7,
+    "evaluate": 6,
+    "promote": 3,
+}
+
+
+@pytest.mark.parametrize("stage", ARGUMENTS)
 def test_every_stage_checks_the_whole_of_params_first(project, stage):
     # A mistake in a section that is not the stage's own, found before anything heavy is imported or any file read.
     project.params(**{"promote.minimum_gain": 5, "train.mlp.epoch": 3})
-    arguments = {"ingest": 3, "validate": 6, "split": 6, "preprocess": 5, "search": 4, "train": 7, "evaluate": 6, "promote": 3}
-    printed = project.run(sys.executable, "-m", f"pipeline.{stage}", *["mlp"] * arguments[stage], code=2)
+    printed = project.run(sys.executable, "-m", f"pipeline.{stage}", *["mlp"] * ARGUMENTS[stage], code=2)
     lines = printed.splitlines()
     assert len(lines) == 2
     assert all(line.startswith(f"{stage}: params.yaml: ") for line in lines)

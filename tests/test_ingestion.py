@@ -18,9 +18,10 @@ from PIL import Image, ImageOps
 
 from conftest import draw, environment, find, ingested, write_folder
 from darkroom import images, ingestion, rules
-from darkroom.arrays import ArrayWriter, read_portions
+from darkroom.arrays import ArrayFile, ArrayWriter, read_portions
 from darkroom.expectations import Suites, validate
 from darkroom.params import DataParams, PreprocessParams, ValidateParams
+from darkroom.samples import File
 
 COLOUR = Image.fromarray(np.random.default_rng(0).integers(0, 256, (40, 60, 3), dtype=np.uint8))
 TURNED = Image.Exif()
@@ -202,6 +203,21 @@ def test_new_images_alone_are_decoded(tmp_path, monkeypatch):
     assert len(decoded) == 41
 
 
+def test_a_file_that_has_not_changed_is_not_even_read(tmp_path, monkeypatch):
+    folder = write_folder(tmp_path / "raw", "ab", 5)
+    first = ingested(of(folder), tmp_path / "out").manifest
+    read, content = [], File.read
+    monkeypatch.setattr(File, "read", lambda place: read.append(place.path) or content(place))
+    assert ingested(of(folder), tmp_path / "out").manifest.equals(first)
+    assert read == []
+    changed = folder / "a" / "003.png"
+    draw("c", 1).save(changed)
+    (folder / "b" / "000.png").write_bytes((folder / "b" / "001.png").read_bytes())
+    again = ingested(of(folder), tmp_path / "out").manifest
+    assert sorted(read) == [str(changed), str(folder / "b" / "000.png")]
+    assert (again["sha256"] != first["sha256"]).tolist() == [number in {3, 5} for number in range(10)]
+
+
 def test_a_renamed_image_is_decoded_no_more_and_a_copy_only_once(tmp_path, monkeypatch):
     folder = write_folder(tmp_path / "raw", "ab", 5)
     decoded = counting(monkeypatch)
@@ -283,6 +299,11 @@ def test_arrays_are_read_as_they_were_written(tmp_path_factory, count, height, w
     portions = list(read_portions(path))
     assert sum(map(len, portions)) == count
     assert np.array_equal(np.concatenate([pixels[:0], *portions]), pixels)
+    rows = np.random.default_rng(count).integers(0, max(count, 1), min(count, 5))
+    with ArrayFile(path) as file:
+        assert (len(file), file.shape) == (count, pixels.shape)
+        assert np.array_equal(file[rows], pixels[rows])
+        assert np.array_equal(file[3:7], pixels[3:7])
 
 
 def test_an_array_that_is_not_whole_is_no_result(tmp_path):

@@ -20,8 +20,10 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from conftest import Project, write_folder
+from conftest import Project, draw, write_folder
 from darkroom.networks import NETWORKS
+from darkroom.params import read_params
+from darkroom.price_charts import samples
 
 pytestmark = pytest.mark.slow
 
@@ -299,3 +301,105 @@ def test_every_network_goes_through_the_pipeline(project):
         assert len(answers) == 40
         assert sum(answers[0]["probabilities"].values()) == pytest.approx(1, abs=1e-5)
         assert (project.root / "reports" / network / "explanations.png").is_file()
+
+
+PRICES = {
+    "window": 20,
+    "stride": 5,
+    "horizon": 5,
+    "classes": {"labels": ["down", "up"], "thresholds": [0.0]},
+    "splits": {"validation": "2010-01-01", "test": "2014-01-01"},
+    "variants": 2,
+}
+
+
+def test_charts_of_real_prices_train_and_evaluate_and_no_two_splits_share_a_day(project):
+    prices = pytest.importorskip("arch.data.sp500").load()
+    (project.root / "data" / "raw").mkdir()
+    prices.to_csv(project.root / "data" / "raw" / "sp500.csv")
+    project.params(
+        **{
+            **SMALL,
+            "data.source": "price_charts",
+            "data.path": "data/raw/sp500.csv",
+            "data.price_charts": PRICES,
+            "preprocess.size": [40, 96, 3],
+            "preprocess.augmentation": {},
+            "models": ["mlp"],
+            "search.trials": 0,
+        }
+    ).git()
+    assert "are in order" in project.run("darkroom", "check", "--inputs")
+    assert "windows lie in two splits, or in too few days, and are not used" in project.run("dvc", "repro")
+    chart = read_params(project.root / "params.yaml").data.price_charts
+    days = {sample.name: sample for sample in samples(project.root / "data/raw/sp500.csv", chart, (40, 96, 3))}
+    spans = {}
+    for split in ("train", "validation", "test"):
+        names = pd.read_parquet(project.root / f"data/prepared/{split}/manifest.parquet")["name"]
+        spans[split] = min(days[name].first_day for name in names), max(days[name].last_day for name in names)
+        assert {days[name].split for name in names} == {split}
+    assert spans["train"][1] < spans["validation"][0]
+    assert spans["validation"][1] < spans["test"][0]
+    metrics = json.loads((project.root / "reports/mlp/metrics.json").read_text())
+    # Nobody foretells a share's price from a picture; near the largest class is what one must expect.
+    assert abs(metrics["accuracy"] - metrics["baseline_accuracy"]) < 0.15
+    command = ("darkroom", "predict", "--json", "--table", "data/raw/sp500.csv")
+    (answer,) = json.loads(project.run(*command, stderr=subprocess.DEVNULL))
+    assert answer["label"] in {"down", "up"}
+    assert "2018-12-31" in answer["image"]
+
+
+def test_new_and_removed_images_leave_the_splits_of_the_others_as_they_were(project):
+    folder = write_folder(project.root / "data" / "raw", "ab", 40)
+    project.params(**SMALL, **{"preprocess.seed": 3}).git()
+    project.run("dvc", "repro", "preprocess")
+
+    def splits_now():
+        tables = [pd.read_parquet(project.root / f"data/prepared/{split}/manifest.parquet")
+                  for split in ("train", "validation", "test")]  # fmt: skip
+        return {row.sha256: row.split for table in tables for row in table.itertuples()}
+
+    first = splits_now()
+    for number in range(100, 120):
+        draw("a", number).save(folder / "a" / f"{number}.png")
+    tests = [name for name, split in first.items() if split == "test"]
+    (folder / "a" / "000.png").unlink()
+    # A test image comes again, brighter and in another form.
+    row = pd.read_parquet(project.root / "data/prepared/test/manifest.parquet").iloc[0]
+    with Image.open(folder / row["name"]) as image:
+        image.point(lambda value: min(255, int(value * 1.1))).save(folder / row["label"] / "again.jpg", quality=90)
+    printed = project.run("dvc", "repro", "preprocess")
+    assert stages_run(printed) == ["ingest", "validate", "split", "preprocess"]
+    later = splits_now()
+    assert later.items() >= {sha256: split for sha256, split in first.items() if sha256 in later}.items()
+    assert len(later) == 80 + 20 - 1 + 1
+    assert set(tests) <= {sha256 for sha256, split in later.items() if split == "test"} | (set(tests) - set(later))
+    (folder / row["label"] / "again.jpg").unlink()
+    project.run("dvc", "repro", "preprocess")
+    assert splits_now().items() <= later.items()
+
+
+@pytest.mark.datasets
+@pytest.mark.skipif("DARKROOM_DATASETS" not in os.environ, reason="DARKROOM_DATASETS names no folder of data sets")
+@pytest.mark.parametrize("name", ["cifar10", "fashion_mnist"])
+def test_published_data_sets_run_by_changing_params_alone(project, tmp_path, name):
+    datasets, home = Path(os.environ["DARKROOM_DATASETS"]), tmp_path / "keras"
+    (home / "datasets").mkdir(parents=True)
+    (home / "datasets" / "fashion-mnist").symlink_to(datasets / "fashion-mnist")
+    of_data = {
+        "cifar10": {
+            "data.source": "archive",
+            "data.path": str(datasets / "cifar10-images.zip"),
+            "preprocess.size": [32, 32, 3],
+        },
+        "fashion_mnist": {"data.source": "keras", "data.path": "data/keras/fashion_mnist.md"},
+    }[name]
+    project.params(**{**SMALL, **of_data, "models": ["mlp"], "search.trials": 0, "train.mlp.epochs": 1}).git()
+    printed = project.run("dvc", "repro", KERAS_HOME=str(home))
+    assert "Traceback" not in printed
+    described = json.loads((project.root / "data/prepared/dataset.json").read_text())
+    assert described["counts"]["test"] == 10_000
+    assert sum(described["counts"].values()) == {"cifar10": 60_000, "fashion_mnist": 70_000}[name]
+    metrics = json.loads((project.root / "reports/mlp/metrics.json").read_text())
+    assert metrics["accuracy"] > {"cifar10": 0.15, "fashion_mnist": 0.6}[name]
+    assert metrics["leaked_images"] < 600

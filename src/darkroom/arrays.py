@@ -1,12 +1,16 @@
 """Arrays that are written from front to back, so that memory does not grow with the number of images."""
 
-from collections.abc import Iterator
+import os
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Self
+from typing import BinaryIO, Self
 
 import numpy as np
+import numpy.typing as npt
 
 from darkroom.images import Pixels
+
+Rows = Sequence[int] | npt.NDArray[np.integer]
 
 ROWS = 256  # images in memory at a time
 
@@ -36,12 +40,52 @@ class ArrayWriter:
             raise ValueError(f"{self._path}: {self._left} bytes are missing from the shape that was announced")
 
 
+class ArrayFile:
+    """A file in NumPy's format, uint8, of which rows are read when they are asked for.
+
+    Not mapped: the pages of a map count as memory of the process.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self._file = Path(path).open("rb")  # noqa: SIM115 - open as long as this is
+        self.shape = _read_shape(self._file)
+        """Of the whole array; the first number counts the rows."""
+        self._start = self._file.tell()
+        self._row_bytes = int(np.prod(self.shape[1:]))
+
+    def __len__(self) -> int:
+        return int(self.shape[0])
+
+    def __getitem__(self, rows: "slice | Rows") -> Pixels:
+        """Return rows that lie side by side, or any by their numbers."""
+        if isinstance(rows, slice):
+            start, stop, _ = rows.indices(len(self))
+            return self._read(start, max(stop - start, 0))
+        return np.concatenate([self._read(int(row), 1) for row in rows] or [self._read(0, 0)])
+
+    def _read(self, row: int, count: int) -> Pixels:
+        # At its place, without moving the file's own, so that threads do not meet.
+        content = os.pread(self._file.fileno(), count * self._row_bytes, self._start + row * self._row_bytes)
+        return np.frombuffer(content, dtype=np.uint8).reshape(count, *self.shape[1:])
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+
 def read_portions(path: str | Path) -> Iterator[Pixels]:
-    """Read a file in NumPy's format in portions of ``ROWS``, by plain reading: mapped pages would count as memory."""
-    with Path(path).open("rb") as file:
-        if np.lib.format.read_magic(file) != (1, 0):
-            raise ValueError(f"{path}: a NumPy file of version 1.0 was expected")
-        shape, _, _ = np.lib.format.read_array_header_1_0(file)
-        for start in range(0, shape[0], ROWS):
-            portion = (min(ROWS, shape[0] - start), *shape[1:])
-            yield np.frombuffer(file.read(int(np.prod(portion))), dtype=np.uint8).reshape(portion)
+    """Read a file in NumPy's format in portions of ``ROWS``."""
+    with ArrayFile(path) as file:
+        for start in range(0, len(file), ROWS):
+            yield file[start : start + ROWS]
+
+
+def _read_shape(file: BinaryIO) -> tuple[int, ...]:
+    if np.lib.format.read_magic(file) != (1, 0):
+        raise ValueError(f"{file.name}: a NumPy file of version 1.0 was expected")
+    shape, in_columns, kind = np.lib.format.read_array_header_1_0(file)
+    if in_columns or kind != np.uint8:
+        raise ValueError(f"{file.name}: rows of uint8 were expected, not {kind}")
+    return tuple(shape)

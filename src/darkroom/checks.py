@@ -66,7 +66,7 @@ def _check_weights(network: Network, name: str | None) -> None:
 def _fingerprint(params: Params, found: Found) -> str:
     """Condense what the check of the data depends on: names, sizes and times of the files, splits, batches."""
     state: list[object] = [
-        params.data.model_dump(),
+        params.data.model_dump(mode="json"),
         params.preprocess.seed,
         params.preprocess.split.model_dump(),
         [_of_network(params.network(name)) for name in params.models],

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from darkroom.errors import DarkroomError, InputError
-from darkroom.files import as_json
+from darkroom.files import as_json, write_text
 
 if TYPE_CHECKING:
     from darkroom.networks import Network, NetworkParams
 
+DRIFT = 3  # exit code
 CLEANABLE = ("models", "runs", "cache", "searches", "trainings", "images", "experiments")
 
 
@@ -20,7 +21,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command.
 
     Returns:
-        0 done, 1 the work failed, 2 the user's input is wrong, 130 interrupted.
+        0 done, 1 the work failed, 2 the user's input is wrong, 3 there is drift, 130 interrupted.
     """
     chosen = _parser().parse_args(arguments)
     try:
@@ -60,6 +61,21 @@ def _add_checking(commands: "argparse._SubParsersAction[argparse.ArgumentParser]
     retrain.add_argument("--summary", type=Path, default=Path(".darkroom/summary"), metavar="FOLDER")
     retrain.add_argument("--base", metavar="REVISION", help="what to compare with; default: the last results")
     retrain.set_defaults(command=_retrain)
+
+    drift = commands.add_parser("drift", help="hold new images against the training data; exit code 3 if they differ")
+    drift.add_argument("images", metavar="FOLDER|ZIP", help="new images; their labels count if folders name classes")
+    model = drift.add_mutually_exclusive_group()
+    model.add_argument("--model", metavar="URI", help="default: models:/NAME@champion with params.yaml's NAME")
+    model.add_argument("--no-model", action="store_true", help="compare labels and image statistics alone")
+    drift.add_argument(
+        "--level", type=_level, default=0.01, metavar="P", help="chance of a false alarm in all; default: 0.01"
+    )
+    drift.add_argument("--seed", type=_seed, default=0, help="of the images drawn and the permutations; default: 0")
+    drift.add_argument(
+        "--out", type=Path, default=Path("reports/drift/index.html"), metavar="FILE", help="default: %(default)s"
+    )
+    drift.add_argument("--json", action="store_true", help="print JSON")
+    drift.set_defaults(command=_drift)
 
 
 def _add_networks(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -139,6 +155,20 @@ def _probability(text: str) -> float:
     if not 0 <= value <= 1:
         raise argparse.ArgumentTypeError(f"{text} given, a number from 0 to 1 was expected")
     return value
+
+
+def _level(text: str) -> float:
+    value = float(text)
+    # Below, the permutations would take minutes.
+    if not 0.001 <= value <= 0.5:  # noqa: PLR2004
+        raise argparse.ArgumentTypeError(f"{text} given, a number from 0.001 to 0.5 was expected")
+    return value
+
+
+def _seed(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text} given, a whole number from 0 on was expected")
+    return int(text)
 
 
 def _network(text: str) -> str:
@@ -235,6 +265,31 @@ def _retrain(chosen: argparse.Namespace) -> int:
 
     retrain(chosen.summary, chosen.base)
     return 0
+
+
+def _drift(chosen: argparse.Namespace) -> int:
+    from darkroom import arrivals, datasets, services
+
+    found = arrivals.find(chosen.images)
+    prepared = Path("data/prepared")
+    datasets.require_prepared(prepared)
+    if not chosen.no_model:
+        services.check_tracking(must_exist=True)
+        from darkroom import backend  # noqa: F401 - backend keeps TensorFlow quiet
+    from darkroom import drift_report, drifting
+
+    judge = None if chosen.no_model else drifting.Judge.load(chosen.model or _champion())
+    comparison = drifting.compare(found, prepared, judge, chosen.level, chosen.seed)
+    write_text(chosen.out, drift_report.page(comparison))
+    for line in [*(f"{failure} (left out)" for failure in comparison.failures), *comparison.notes]:
+        print(f"darkroom drift: {line}", file=sys.stderr)
+    rows = [outcome.row() for outcome in comparison.outcomes]
+    if chosen.json:
+        print(as_json(rows), end="")
+    else:
+        print(_table([{**row, "drift": "yes" if row["drift"] else "no"} for row in rows]), end="")
+        print(*comparison.facts, f"page: {chosen.out}", comparison.verdict, sep="\n")
+    return DRIFT if comparison.drifted else InputError.exit_code if comparison.failures else 0
 
 
 def _params(chosen: argparse.Namespace) -> int:
@@ -403,7 +458,8 @@ def _become_ui(port: int) -> NoReturn:
     tracking.open_store()
     # Not as an argument, which everybody on this machine can read: it may hold a password.
     os.environ["MLFLOW_BACKEND_STORE_URI"] = services.tracking_uri()
-    os.execvp("mlflow", ["mlflow", "ui", "--port", str(port)])  # noqa: S606, S607
+    # By the Python that runs this: its folder need not be in PATH.
+    os.execv(sys.executable, [sys.executable, "-m", "mlflow", "ui", "--port", str(port)])  # noqa: S606
 
 
 def _table(rows: Sequence[dict[str, Any]]) -> str:

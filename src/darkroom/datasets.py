@@ -14,6 +14,8 @@ from darkroom.errors import InputError
 from darkroom.files import read_json, write_json
 from darkroom.images import Pixels
 
+LEVELS = 256  # of 8 bits
+
 Floats = npt.NDArray[np.float32]
 Integers = npt.NDArray[np.int64]
 
@@ -91,20 +93,16 @@ def require_prepared(folder: str | Path) -> None:
         raise InputError(f"{folder}/{missing[0]}: no such file; dvc repro preprocess makes it")
 
 
-class ChannelSums:
-    """Adds up what mean and standard deviation of each channel need, exactly and portion by portion."""
+class ChannelCounts:
+    """Counts how often each value occurs in each channel, portion by portion: mean and deviation follow exactly."""
 
     def __init__(self, channels: int) -> None:
-        self._count = 0
-        self._total = np.zeros(channels, dtype=np.int64)
-        self._squares = np.zeros(channels, dtype=np.int64)
+        self._counts = np.zeros((channels, LEVELS), dtype=np.int64)
 
     def add(self, images: Pixels) -> None:
         """Take images: uint8 of shape (images, height, width, channels)."""
-        values = images.reshape(-1, len(self._total))
-        self._count += len(values)
-        self._total += values.sum(axis=0, dtype=np.int64)
-        self._squares += np.square(values, dtype=np.uint16).sum(axis=0, dtype=np.int64)
+        for channel in range(len(self._counts)):
+            self._counts[channel] += np.bincount(images[..., channel].ravel(), minlength=LEVELS)
 
     def mean_and_deviation(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
         """Return mean and standard deviation of each channel.
@@ -112,8 +110,9 @@ class ChannelSums:
         Raises:
             InputError: a channel is the same everywhere, so that nothing can be divided by its deviation.
         """
-        mean = self._total / self._count
-        deviation = np.sqrt(np.maximum(self._squares / self._count - mean**2, 0))
+        values, count = np.arange(LEVELS), self._counts[0].sum()
+        mean = self._counts @ values / count
+        deviation = np.sqrt(np.maximum(self._counts @ values**2 / count - mean**2, 0))
         if (deviation < 1e-6).any():  # noqa: PLR2004
             raise InputError(
                 "a channel has the same value in all training images; check the images and preprocess.size"
@@ -122,11 +121,11 @@ class ChannelSums:
 
 
 def channel_statistics(images: Pixels) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Return mean and standard deviation of each channel of images; see ``ChannelSums``."""
-    sums = ChannelSums(images.shape[3])
+    """Return mean and standard deviation of each channel of images; see ``ChannelCounts``."""
+    counts = ChannelCounts(images.shape[3])
     for start in range(0, len(images), ROWS):
-        sums.add(images[start : start + ROWS])
-    return sums.mean_and_deviation()
+        counts.add(images[start : start + ROWS])
+    return counts.mean_and_deviation()
 
 
 def one_hot(classes: Integers, count: int) -> Floats:

@@ -21,7 +21,7 @@ from darkroom import images, manifest
 from darkroom.arrays import ArrayWriter
 from darkroom.errors import DarkroomError, ImageError
 from darkroom.params import PreprocessParams
-from darkroom.samples import Sample, content_hash, open_image
+from darkroom.samples import File, Sample, content_hash, open_image
 from darkroom.sources import Found
 
 PORTION = 32  # images
@@ -151,11 +151,14 @@ def ingest(source: Found, params: PreprocessParams, folder: Path, pixels: Path |
         DarkroomError: the disk is full, or the like.
     """
     found = source.samples
-    hashes: list[str] = [UNREADABLE] * len(found)
     unread: dict[int, str] = {}
     with Ledger(folder, params) as ledger:
+        stamps = _Stamps(folder / "files.json")
+        known = [stamps.look(sample) for sample in found]
+        hashes = [sha256 if sha256 is not None and sha256 in ledger else UNREADABLE for sha256 in known]
+        new = [number for number, sha256 in enumerate(hashes) if sha256 == UNREADABLE]
         try:
-            for portion in _described(found, ledger, params):
+            for portion in _described(found, new, ledger, params):
                 for number, sha256, content, image in portion:
                     hashes[number] = sha256
                     if content is None:
@@ -174,6 +177,7 @@ def ingest(source: Found, params: PreprocessParams, folder: Path, pixels: Path |
         if pixels is not None:
             with ArrayWriter(pixels, (len(usable), *params.size)) as target:
                 ledger.copy_pixels((hashes[index] for index in usable), target)
+        stamps.write(found, hashes)
     refused = [
         (sample.name, sample.label, content.refusal, "repair or replace the file, or remove it")
         for sample, content in zip(found, described, strict=True)
@@ -209,6 +213,40 @@ def _note(name: str, kind: str) -> str:
     return ""
 
 
+class _Stamps:
+    """What the files of a source were like when they were read: one that is still like it need not be read again.
+
+    Size, time of change and number of the file, as DVC goes by.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._known: dict[str, list[Any]] = json.loads(path.read_bytes()) if path.is_file() else {}
+        self._now: dict[str, list[Any]] = {}
+
+    def look(self, sample: Sample) -> str | None:
+        """Look at a file before it is read; return its SHA-256 where it is as it was, else None."""
+        if not isinstance(sample.place, File):
+            return None
+        path = sample.place.path
+        try:
+            status = os.stat(path)  # noqa: PTH116 - a Path for each image would take longer
+        except OSError:
+            return None
+        self._now[path] = [status.st_size, status.st_mtime_ns, status.st_ino]
+        known = self._known.get(path)
+        return known[3] if known is not None and known[:3] == self._now[path] else None
+
+    def write(self, found: Sequence[Sample], hashes: Sequence[str]) -> None:
+        """Replace what was known by what is known now."""
+        pairs = ((sample.place, sha256) for sample, sha256 in zip(found, hashes, strict=True))
+        rows = {place.path: [*self._now[place.path], sha256] for place, sha256 in pairs
+                if isinstance(place, File) and sha256 != UNREADABLE and place.path in self._now}  # fmt: skip
+        temporary = self._path.with_suffix(".tmp")
+        temporary.write_text(json.dumps(rows), encoding="utf-8")
+        temporary.replace(self._path)
+
+
 class _Read(NamedTuple):
     number: int
     sha256: str
@@ -217,12 +255,14 @@ class _Read(NamedTuple):
     pixels: images.Pixels | None
 
 
-def _described(found: Sequence[Sample], ledger: Ledger, params: PreprocessParams) -> Iterator[list[_Read]]:
+def _described(
+    found: Sequence[Sample], new: Sequence[int], ledger: Ledger, params: PreprocessParams
+) -> Iterator[list[_Read]]:
     def describe_portion(portion: list[tuple[int, bytes | images.Pixels | ImageError]]) -> list[_Read]:
         return [_describe(index, content, ledger, params) for index, content in portion]
 
-    in_order = sorted(range(len(found)), key=lambda index: found[index].order)
-    with tqdm(total=len(found), desc="reading images", unit=" images", disable=None) as progress:
+    in_order = sorted(new, key=lambda index: found[index].order)
+    with tqdm(total=len(new), desc="reading images", unit=" images", disable=None) as progress:
         for portion in in_threads(describe_portion, _portions(found, in_order)):
             progress.update(len(portion))
             yield portion

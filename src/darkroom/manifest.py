@@ -58,7 +58,7 @@ def digest(manifest: pd.DataFrame) -> str:
 
 
 def write(manifest: pd.DataFrame, path: str | Path) -> None:
-    """Write a manifest as Parquet, which keeps a label such as ``007`` or ``nan`` the text that it is, and the index."""
+    """Write a manifest with its index as Parquet, which keeps a label such as ``007`` the text that it is."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     manifest.to_parquet(path)

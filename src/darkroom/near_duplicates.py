@@ -27,6 +27,7 @@ from scipy.sparse.csgraph import connected_components
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
+from darkroom.arrays import ArrayFile
 from darkroom.datasets import Floats, Integers
 from darkroom.images import Pixels
 from darkroom.splits import Pairs
@@ -87,7 +88,7 @@ class Descriptions:
     """Whether there is a picture to compare."""
 
 
-def search(images: Pixels, sha256: Sequence[str], least: float | None = None) -> Pairs:
+def search(images: Pixels | ArrayFile, sha256: Sequence[str], least: float | None = None) -> Pairs:
     """Find the pairs of near-duplicates.
 
     What is found does not depend on the order of the images.
@@ -118,7 +119,7 @@ def search(images: Pixels, sha256: Sequence[str], least: float | None = None) ->
     return Pairs(first, second, values[order])
 
 
-def is_uniform(images: Pixels, described: Descriptions, rows: Integers) -> bool:
+def is_uniform(images: Pixels | ArrayFile, described: Descriptions, rows: Integers) -> bool:
     """Say whether images are of one kind: whether random pairs of them are alike in their detail.
 
     Args:
@@ -142,7 +143,7 @@ def groups(count: int, pairs: Pairs) -> Integers:
     return np.asarray(connected_components(links, directed=False)[1], dtype=np.int64)
 
 
-def describe(images: Pixels) -> Descriptions:
+def describe(images: Pixels | ArrayFile) -> Descriptions:
     """Describe images, a portion at a time."""
     portions = [slice(start, start + BLOCK) for start in range(0, len(images), BLOCK)]
     parts = _in_threads(lambda portion: _describe(_grey(images[portion])), portions, "describing", "portions")
@@ -330,7 +331,7 @@ def in_phase(described: Descriptions, pairs: npt.NDArray[np.int32], least: float
     return found[np.argsort(-heights, kind="stable")[:count]]
 
 
-def similarities(images: Pixels, candidates: npt.NDArray[np.int32]) -> Floats:
+def similarities(images: Pixels | ArrayFile, candidates: npt.NDArray[np.int32]) -> Floats:
     """Say how certainly two images show the same picture.
 
     They are aligned, and their detail between ``FINE`` and ``DETAIL`` pixels is correlated: normalised

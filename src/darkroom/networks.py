@@ -20,7 +20,7 @@ NETWORKS: tuple[Network, ...] = typing.get_args(Network)
 SMALL_DATA = 2000
 """Images below which ``batch_size: auto`` takes all of them in one step."""
 
-Optimizer = Literal["sgd", "adam", "rmsprop"]
+Optimizer = Literal["sgd", "adam", "rmsprop", "muon"]
 Factor = Annotated[float, Field(gt=0, le=1)]
 LearningRate = Annotated[float, Field(gt=0, le=10)]
 Decay = Annotated[float, Field(ge=0, lt=1)]
@@ -54,6 +54,7 @@ BatchSize = Annotated[int | str, PlainValidator(_batch_size)]
 OPTIMIZER_PARAMS = {
     "sgd": {"momentum", "nesterov"},
     "adam": {"beta_1", "beta_2", "epsilon"},
+    "muon": {"momentum", "nesterov"},
     "rmsprop": {"momentum", "rho", "epsilon"},
 }
 SCHEDULE_PARAMS = {
@@ -71,7 +72,8 @@ SCHEDULE_PARAMS = {
 def _refuse_foreign(section: Section, kind: str, readers: Mapping[str, set[str]]) -> None:
     """Refuse a parameter that was set although the chosen kind does not read it."""
     for name in sorted(section.model_fields_set & set().union(*readers.values()) - readers[kind]):
-        users = " and ".join(reader for reader, names in readers.items() if name in names)
+        *others, last = (reader for reader, names in readers.items() if name in names)
+        users = f"{', '.join(others)} and {last}" if others else last
         raise ValueError(f"{name} is of {users}, and {kind} was chosen; take {name} out, or choose another")
 
 
@@ -130,7 +132,7 @@ class NetworkParams(Section):
     optimizer: Optimizer = "adam"
     learning_rate: LearningRate = 1e-3
     momentum: Decay = 0.0
-    """Of ``sgd`` and ``rmsprop``; ``adam`` has its own."""
+    """Of ``sgd``, ``rmsprop`` and ``muon``, which takes 0.95 for 0; ``adam`` has its own."""
     nesterov: bool = False
     beta_1: Decay = 0.9
     beta_2: Decay = 0.999
@@ -253,22 +255,24 @@ class CifarBnCnnParams(NetworkParams):
     """Pairs of convolutions with batch norm, pools and dropout."""
 
     epochs: Count = 25
-    optimizer: Optimizer = "sgd"
-    learning_rate: LearningRate = 0.1
-    momentum: Decay = 0.9
+    optimizer: Optimizer = "muon"
+    learning_rate: LearningRate = 0.01
+    momentum: Decay = 0.95
     nesterov: bool = True
+    weight_decay: Annotated[float, Field(ge=0, lt=1)] = 0.1
     schedule: ScheduleParams = ONE_CYCLE
-    label_smoothing: Decay = 0.05
+    label_smoothing: Decay = 0.1
     filters: Widths = (32, 64, 128)
     """Of both convolutions of each pair."""
     activation: Activation = "relu"
     batch_norm: BatchNorm = "after"
-    dropout: Annotated[tuple[Dropout, ...], Field(min_length=1)] = (0.0,)
+    dropout: Annotated[tuple[Dropout, ...], Field(min_length=1)] = (0.0, 0.1, 0.3)
     """After each pair's pool; one number stands for all."""
-    l2: Annotated[float, Field(ge=0, lt=1)] = 1e-4
 
     @model_validator(mode="after")
     def _as_many(self) -> "CifarBnCnnParams":
+        if "dropout" not in self.model_fields_set and len(self.filters) != len(self.dropout):
+            self.__dict__["dropout"] = (0.1,)
         if len(self.dropout) not in {1, len(self.filters)}:
             raise ValueError(f"dropout has {len(self.dropout)} numbers; {len(self.filters)} or one were expected")
         return self

@@ -27,12 +27,12 @@ PAIR_COLUMNS = ("image", "label", "split", "other", "other_label", "other_split"
 
 
 class Pairs(NamedTuple):
-    """Near-duplicates, as row numbers of a manifest."""
+    """Near-duplicates as row numbers of a manifest, ``first`` < ``second``, sorted."""
 
     first: npt.NDArray[np.int64]
     second: npt.NDArray[np.int64]
     similarity: npt.NDArray[np.float32]
-    """0 to 1."""
+    """0 to 1; 1 for equal files."""
 
 
 NO_PAIRS = Pairs(np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.float32))

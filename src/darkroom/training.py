@@ -19,6 +19,7 @@ from darkroom.checkpoints import Checkpoint
 from darkroom.datasets import Description, Split, balanced_weights, one_hot
 from darkroom.errors import TrainingError
 from darkroom.inference import BATCH
+from darkroom.muon import Muon
 from darkroom.networks import Network, NetworkParams, check_data, images_per_step
 from darkroom.params import with_values
 from darkroom.schedules import Plateau, learning_rate
@@ -136,6 +137,14 @@ def optimizer(values: NetworkParams) -> keras.optimizers.Optimizer:
         case "adam":
             epsilon = values.epsilon or 1e-8
             made = keras.optimizers.Adam(beta_1=values.beta_1, beta_2=values.beta_2, epsilon=epsilon, **common)
+        case "muon":
+            made = Muon(
+                momentum=values.momentum or 0.95,
+                nesterov=values.nesterov,
+                adam_weight_decay=values.weight_decay or None,
+                exclude_layers=["output"],
+                **common,
+            )
     if values.weight_decay:
         made.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
     return made

@@ -58,7 +58,7 @@ class InTar:
 
 
 @dataclass(frozen=True, slots=True)
-class _Entry:
+class Entry:
     """What an archive says of one of its files."""
 
     name: str
@@ -77,16 +77,9 @@ def find(path: Path) -> tuple[list[Sample], list[str]]:
     Raises:
         InputError: it is no archive, or one that wants to write elsewhere or to fill the memory.
     """
-    entries: dict[str, _Entry] = {}
-    total = 0
-    for entry in _entries(path):
-        total += entry.size
-        _refuse_hostile(path, entry, total)
-        below = PurePosixPath(entry.name).as_posix()
-        if not is_hidden(below):
-            entries[below] = entry
-    shared = _shared_folders(entries)
-    places = {below.split("/", shared)[-1]: entry for below, entry in entries.items()}
+    inside = files(path)
+    shared = _shared_folders(inside)
+    places = {below.split("/", shared)[-1]: entry for below, entry in inside.items()}
     found = [
         Sample(below, label, places[below].place, split, order=places[below].order)
         for below, label, split in labelled(places)
@@ -94,7 +87,24 @@ def find(path: Path) -> tuple[list[Sample], list[str]]:
     return found, sorted(below for below in places if not is_image(below))
 
 
-def _entries(path: Path) -> Iterator[_Entry]:
+def files(path: Path) -> dict[str, Entry]:
+    """Return the files of an archive that are not hidden, by their names with forward slashes.
+
+    Raises:
+        InputError: it is no archive, or one that wants to write elsewhere or to fill the memory.
+    """
+    found: dict[str, Entry] = {}
+    total = 0
+    for entry in _entries(path):
+        total += entry.size
+        _refuse_hostile(path, entry, total)
+        below = PurePosixPath(entry.name).as_posix()
+        if not is_hidden(below):
+            found[below] = entry
+    return found
+
+
+def _entries(path: Path) -> Iterator[Entry]:
     """Go through an archive's files, each known by what the archive says of it alone."""
     try:
         if zipfile.is_zipfile(path):
@@ -102,20 +112,20 @@ def _entries(path: Path) -> Iterator[_Entry]:
             for info in zipped.infolist():
                 if not info.is_dir():
                     link = stat.S_ISLNK(info.external_attr >> 16)
-                    yield _Entry(info.filename, info.file_size, not link, InZip(zipped, info.filename), 0)
+                    yield Entry(info.filename, info.file_size, not link, InZip(zipped, info.filename), 0)
         else:
             tar = tarfile.open(path)  # noqa: SIM115 - it stays open as long as its images are read
             weakref.finalize(tar, tar.fileobj.close)
             for member in tar:
                 if not member.isdir():
-                    yield _Entry(member.name, member.size, member.isreg(), InTar(tar, member), member.offset)
+                    yield Entry(member.name, member.size, member.isreg(), InTar(tar, member), member.offset)
     except (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, OSError) as error:
-        reason = str(error).splitlines()[0]
+        reason = str(error).splitlines()[0].rstrip(":")
         what = "a folder" if path.is_dir() else f"not a zip or tar file that can be read ({reason})"
-        raise InputError(f"data.path: {path} is {what}; give one that holds one folder for each class") from None
+        raise InputError(f"{path} is {what}; give one that holds one folder for each class") from None
 
 
-def _refuse_hostile(path: Path, entry: _Entry, total: int) -> None:
+def _refuse_hostile(path: Path, entry: Entry, total: int) -> None:
     below = PurePosixPath(entry.name.replace("\\", "/"))
     if below.is_absolute() or ".." in below.parts or ":" in below.parts[0]:
         what = "leads out of the archive"
@@ -128,12 +138,12 @@ def _refuse_hostile(path: Path, entry: _Entry, total: int) -> None:
     else:
         return
     raise InputError(
-        f"data.path: {path}: {entry.name[:200]!r} {what}; nothing of such an archive is used: "
+        f"{path}: {entry.name[:200]!r} {what}; nothing of such an archive is used: "
         "look where it came from, and pack the images anew"
     )
 
 
-def _shared_folders(entries: dict[str, _Entry]) -> int:
+def _shared_folders(entries: dict[str, Entry]) -> int:
     """Count the folders at the top that all images lie in, above their classes."""
     above = [below.split("/")[:-2] for below in entries if is_image(below)]
     apart = (depth for depth, names in enumerate(zip(*above, strict=False)) if len(set(names)) > 1)

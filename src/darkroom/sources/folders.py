@@ -17,15 +17,15 @@ def find(root: Path) -> tuple[list[Sample], list[str]]:
     """
     if not root.is_dir():
         raise InputError(f"data.path: {root} is not a folder; give the folder that holds one folder for each class")
-    paths = list(_files(root))
+    paths = list(files(root))
     found = [Sample(path, label, File(f"{root}/{path}"), split) for path, label, split in labelled(paths)]
     return found, sorted(path for path in paths if not is_image(path))
 
 
-def _files(root: Path) -> Iterator[str]:
+def files(root: Path) -> Iterator[str]:
     """Walk through a folder, paths below it with forward slashes; links are followed, but into no folder twice."""
     seen = set()
-    for folder, inside, files in os.walk(root, followlinks=True):
+    for folder, inside, names in os.walk(root, followlinks=True):
         real = os.path.realpath(folder)
         if real in seen:
             inside.clear()
@@ -34,4 +34,4 @@ def _files(root: Path) -> Iterator[str]:
         inside[:] = sorted(name for name in inside if not is_hidden(name))
         below = Path(folder).relative_to(root).as_posix()
         prefix = "" if below == "." else f"{below}/"
-        yield from (f"{prefix}{name}" for name in files if not is_hidden(name))
+        yield from (f"{prefix}{name}" for name in names if not is_hidden(name))

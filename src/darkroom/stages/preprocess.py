@@ -6,7 +6,7 @@ import pandas as pd
 
 from darkroom import manifest
 from darkroom.arrays import ArrayWriter, read_portions
-from darkroom.datasets import ChannelSums, Description
+from darkroom.datasets import ChannelCounts, Description
 from darkroom.params import DataParams, PreprocessParams
 from darkroom.samples import SPLITS
 
@@ -33,7 +33,7 @@ def pack(
     folder = Path(folder)
     of_split = {split: rows[rows["split"] == split] for split in SPLITS}
     size = params.size
-    sums = ChannelSums(size[2])
+    counts = ChannelCounts(size[2])
     with (
         ArrayWriter(folder / "train" / "images.npy", (len(of_split["train"]), *size)) as train,
         ArrayWriter(folder / "validation" / "images.npy", (len(of_split["validation"]), *size)) as validation,
@@ -46,11 +46,11 @@ def pack(
                 chosen = portion[(here == split).to_numpy(dtype=bool)]
                 target.write(chosen.tobytes())
                 if split == "train":
-                    sums.add(chosen)
+                    counts.add(chosen)
             start += len(portion)
     for split, part in of_split.items():
         part.reset_index(drop=True).to_parquet(folder / split / "manifest.parquet", index=False)
-    mean, deviation = sums.mean_and_deviation()
+    mean, deviation = counts.mean_and_deviation()
     training = of_split["train"]["label"].value_counts()
     labels = manifest.labels_of(rows)
     description = Description(
