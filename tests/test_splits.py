@@ -131,6 +131,15 @@ def test_given_splits_stand():
     assert np.flatnonzero(assigned["leaked"]).tolist() == [2]
 
 
+def test_what_leaks_leaks_with_all_its_copies():
+    rows = manifest(COUNT, given=["train", "test", "test", "validation", "train", "test"] * 20)
+    # 2 and 5 are copies of the test image 1, for which alone the pair stands; 4 is a copy of the training image 0.
+    rows.loc[[2, 5], "sha256"] = rows["sha256"][1]
+    rows.loc[4, "sha256"] = rows["sha256"][0]
+    assigned = splits.assign(rows, pairs_of([(0, 1), (1, 2), (1, 5), (0, 4)]), {}, PARAMS)
+    assert np.flatnonzero(assigned["leaked"]).tolist() == [1, 2, 5]
+
+
 def test_training_images_are_divided_where_the_source_gives_no_validation():
     given = ["train"] * 100 + ["test"] * 20
     assigned = splits.assign(manifest(COUNT, given=given), pairs_of([(0, 1), (3, 110)]), {}, PARAMS)

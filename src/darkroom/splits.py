@@ -166,12 +166,14 @@ def _known_splits(
 
 def _leaked(rows: pd.DataFrame, pairs: Pairs, split: npt.NDArray[np.object_]) -> Flags:
     training = split == "train"
-    leaked = np.zeros(len(rows), dtype=bool)
+    # By content: of equal files, one stands for all in the pairs.
+    content = np.unique(rows["sha256"].to_numpy(dtype=object), return_inverse=True)[1]
+    trained, touched = (np.zeros(len(rows), dtype=bool) for _ in range(2))
+    trained[content[training]] = True
     for one, other in ((pairs.first, pairs.second), (pairs.second, pairs.first)):
-        leaked[one[training[other]]] = True
-    for column in ("sha256", "group"):
-        trained = set(rows[column].to_numpy()[training]) - {""}
-        leaked |= rows[column].isin(trained).to_numpy()
+        touched[content[one[trained[content[other]]]]] = True
+    groups = set(rows["group"].to_numpy()[training]) - {""}
+    leaked = trained[content] | touched[content] | rows["group"].isin(groups).to_numpy()
     return np.asarray(leaked & ~training)
 
 
