@@ -13,12 +13,8 @@ def main(manifest_path: str, unread: str, learnt_path: str, validation: str, qua
     from darkroom import expectations, rules
 
     rows, unused = manifest.read(manifest_path), manifest.read_quarantine(unread)
-    suites, learnt = expectations.Suites(Path(data_docs)), rules.read_learnt(Path(learnt_path), params.data)
-    if learnt is None:
-        learnt = rules.learn(rows, learnt_path)
-        rules.write_learnt(Path(learnt_path), params.data, learnt)
-        print(f"{learnt_path} holds what was learnt of these images; later ones are held against it")
-    found = expectations.validate(rows, unused, [*rules.of_params(params.validation), *learnt], suites)
+    expected = [*rules.of_params(params.validation), *(rules.read_learnt(Path(learnt_path), params.data) or [])]
+    found = expectations.validate(rows, unused, expected, expectations.Suites(Path(data_docs)))
     manifest.write_quarantine(found.quarantine, quarantine)
     write_json(validation, {"success": not found.failed(), "expectations": [each.as_json() for each in found.findings]})
     if failed := [finding.line() for finding in found.failed()]:

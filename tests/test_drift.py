@@ -445,7 +445,7 @@ def test_a_champion_of_other_data_is_said(champion, capsys, tmp_path):
     description = Path("data/prepared/dataset.json")
     before = description.read_text()
     try:
-        description.write_text(before.replace('"digest"\n', '"other"\n'))
+        description.write_text(before.replace('"digest": "digest"', '"digest": "other"'))
         code, printed = call(capsys, folder)
     finally:
         description.write_text(before)

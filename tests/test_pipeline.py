@@ -57,7 +57,7 @@ def small(tmp_path_factory):
 
 def test_everything_is_there_after_one_command(small):
     names = ["search@mlp", "search@lenet5", "train@mlp", "train@lenet5", "evaluate@mlp", "evaluate@lenet5", "promote"]
-    assert stages_run(small.printed) == ["ingest", "validate", "split", "preprocess", *names]
+    assert stages_run(small.printed) == ["ingest", "learn", "validate", "split", "preprocess", *names]
     for network in ("mlp", "lenet5"):
         metrics = json.loads((small.root / f"reports/{network}/metrics.json").read_text())
         predictions = pd.read_csv(small.root / f"reports/{network}/predictions.csv")
@@ -176,7 +176,7 @@ def test_a_changed_line_of_training_retrains_every_network(small):
     code.write_text(code.read_text() + "\n# changed\n")
     ran = stages_run(small.run("dvc", "repro", "--dry"))
     assert {"search@mlp", "search@lenet5", "train@mlp", "train@lenet5"} <= set(ran)
-    assert not {"ingest", "validate", "split", "preprocess"} & set(ran)
+    assert not {"ingest", "learn", "validate", "split", "preprocess"} & set(ran)
 
 
 def test_a_failed_expectation_stops_the_pipeline_and_says_which(project):
@@ -185,7 +185,7 @@ def test_a_failed_expectation_stops_the_pipeline_and_says_which(project):
         Image.new("L", (24, 24), 128 + number).save(project.root / f"data/raw/b/blank{number}.png")
     project.params(**SMALL).git()
     printed = project.run("dvc", "repro", code=255)
-    assert stages_run(printed) == ["ingest", "validate"]
+    assert stages_run(printed) == ["ingest", "learn", "validate"]
     assert "validate: expect_column_mean_to_be_between on quarantined: 0.1429 found; at most a share of 0.05" in printed
     quarantine = (project.root / "reports/quarantine.csv").read_text()
     assert quarantine.count("an image must not be blank") == 10
@@ -369,7 +369,7 @@ def test_new_and_removed_images_leave_the_splits_of_the_others_as_they_were(proj
     with Image.open(folder / row["name"]) as image:
         image.point(lambda value: min(255, int(value * 1.1))).save(folder / row["label"] / "again.jpg", quality=90)
     printed = project.run("dvc", "repro", "preprocess")
-    assert stages_run(printed) == ["ingest", "validate", "split", "preprocess"]
+    assert stages_run(printed) == ["ingest", "learn", "validate", "split", "preprocess"]
     later = splits_now()
     assert later.items() >= {sha256: split for sha256, split in first.items() if sha256 in later}.items()
     assert len(later) == 80 + 20 - 1 + 1

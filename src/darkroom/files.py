@@ -14,6 +14,13 @@ def write_text(path: str | Path, text: str) -> None:
     path.write_text(text, encoding="utf-8")
 
 
+def replace_text(path: Path, text: str) -> None:
+    """Replace a text file at once, so that one that outlives its stage is never half-written."""
+    temporary = path.with_name(f".{path.name}.tmp")
+    write_text(temporary, text)
+    temporary.replace(path)
+
+
 def as_json(value: Any) -> str:
     """Return a value as indented JSON."""
     return json.dumps(value, indent=2, ensure_ascii=False) + "\n"

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from darkroom.errors import InputError
-from darkroom.files import read_json, write_json
+from darkroom.files import as_json, read_json, replace_text
 from darkroom.manifest import labels_of
 from darkroom.params import DataParams, ValidateParams
 
@@ -167,7 +167,7 @@ def read_learnt(path: Path, data: DataParams) -> list[Rule] | None:
 
 def write_learnt(path: Path, data: DataParams, rules: list[Rule]) -> None:
     """Write rules for people to read and change."""
-    write_json(path, {"about": ABOUT, "data": _of(data), "expectations": rules})
+    replace_text(path, as_json({"about": ABOUT, "data": _of(data), "expectations": rules}))
 
 
 def _of(data: DataParams) -> dict[str, str]:

@@ -17,7 +17,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from darkroom.errors import InputError
-from darkroom.files import write_text
+from darkroom.files import replace_text
 from darkroom.params import PreprocessParams, SplitParams
 from darkroom.samples import SPLITS, SplitName
 
@@ -237,7 +237,7 @@ def write(path: Path, assigned: pd.DataFrame, earlier: Mapping[str, SplitName], 
     """Write the splits of all images that are or were there: one that comes back has the split that it had."""
     now = zip(assigned["sha256"].str[:HASH_DIGITS], assigned["split"], strict=True)
     lines = sorted(f"{sha256},{split}" for sha256, split in {**dict(now), **earlier}.items())
-    write_text(path, "\n".join([_head(params), *lines]) + "\n")
+    replace_text(path, "\n".join([_head(params), *lines]) + "\n")
 
 
 def _head(params: PreprocessParams) -> str:
