@@ -26,7 +26,7 @@ from darkroom import near_duplicates
 from darkroom.images import Pixels, decode, to_pixels
 from darkroom.ingestion import PORTION, in_threads
 from darkroom.samples import content_hash
-from darkroom.splits import Pairs
+from darkroom.splits import Pairs, connected
 
 SHOWN = 50
 CHANGED = 2000
@@ -49,7 +49,7 @@ def main(data: str, picture: Path | None, runs: int) -> None:
     pairs = near_duplicates.search(images, sha256)
     across = leaking(pairs, first_test)
     leaked = len(np.unique(pairs.second[across]))
-    sizes = np.bincount(near_duplicates.groups(len(images), pairs))
+    sizes = np.bincount(connected(len(images), pairs.first, pairs.second))
     rows = {
         "images": f"{len(images):,}",
         "equal pixels": f"{len(images) - len(set(sha256)):,} images",
@@ -116,9 +116,8 @@ def recompressed(image: Pixels, quality: int) -> Pixels:
 def found_share(before: Pixels, after: Pixels) -> float:
     """Search among images and changed ones; return how many are found to be in one group with what became of them."""
     images = np.concatenate([before, after])
-    group = near_duplicates.groups(
-        len(images), near_duplicates.search(images, [content_hash(image) for image in images])
-    )
+    pairs = near_duplicates.search(images, [content_hash(image) for image in images])
+    group = connected(len(images), pairs.first, pairs.second)
     return float((group[: len(before)] == group[len(before) :]).mean())
 
 

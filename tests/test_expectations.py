@@ -121,6 +121,12 @@ def test_what_is_learnt_holds_of_the_images_that_it_was_learnt_from(held, rows):
     assert [finding for finding in held(learnt=rules.learn(rows, "rules.json")).findings if not finding.success] == []
 
 
+def test_images_of_one_brightness_keep_the_rule_that_is_learnt_of_it(held, rows):
+    alike = rows.assign(red=127.03, green=127.97, blue=127.0)
+    validation = held(lambda _: alike, rules.learn(alike, "rules.json"))
+    assert [finding for finding in validation.findings if not finding.success] == []
+
+
 @pytest.mark.parametrize(
     ("change", "column"),
     [

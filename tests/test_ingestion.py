@@ -218,6 +218,17 @@ def test_a_file_that_has_not_changed_is_not_even_read(tmp_path, monkeypatch):
     assert (again["sha256"] != first["sha256"]).tolist() == [number in {3, 5} for number in range(10)]
 
 
+def test_statistics_are_those_of_the_image_as_it_came(tmp_path):
+    folder = write_folder(tmp_path / "raw", "ab", 3, size=(40, 10), mode="RGB")
+    COLOUR.save(folder / "a" / "colour.png")
+    padded = ingested(of(folder), tmp_path / "one", PreprocessParams(size=(9, 9, 1), aspect="pad")).manifest
+    for row in padded.itertuples():
+        with Image.open(folder / row.name) as image:
+            colours, grey = np.asarray(image, dtype=float), np.asarray(image.convert("L"), dtype=float)
+        assert (row.red, row.green, row.blue) == pytest.approx(tuple(colours.mean(axis=(0, 1))))
+        assert (row.pixel_mean, row.pixel_deviation) == pytest.approx((grey.mean(), grey.std()))
+
+
 def test_a_renamed_image_is_decoded_no_more_and_a_copy_only_once(tmp_path, monkeypatch):
     folder = write_folder(tmp_path / "raw", "ab", 5)
     decoded = counting(monkeypatch)

@@ -11,8 +11,8 @@ from sklearn.datasets import load_digits, load_sample_images
 
 from darkroom import near_duplicates
 from darkroom.images import from_array, to_pixels
-from darkroom.near_duplicates import groups, search
-from darkroom.splits import Pairs
+from darkroom.near_duplicates import search
+from darkroom.splits import connected
 
 SIDE = 64  # pixels of a photograph that make a tile
 
@@ -192,7 +192,7 @@ def test_images_on_disk_are_read_in_portions(tiles, tmp_path, monkeypatch):
 @settings(max_examples=50)
 def test_groups_are_what_pairs_connect(links):
     first, second = (np.array([link[side] for link in links], dtype=np.int64) for side in (0, 1))
-    number = groups(30, Pairs(first, second, np.ones(len(links), np.float32)))
+    number = connected(30, first, second)
     reached = [{row} for row in range(30)]
     for one, other in links:
         union = reached[one] | reached[other]

@@ -71,6 +71,8 @@ class Ledger:
 
     def __init__(self, folder: Path, params: PreprocessParams) -> None:
         self._folder = folder / _settings_digest(params)
+        self.stamps = self._folder / "files.json"
+        """Belongs to ``_Stamps``, and to who holds the ledger."""
         self._image_bytes = int(np.prod(params.size))
         self._known: dict[str, tuple[int, Content]] = {}
         folder.mkdir(parents=True, exist_ok=True)
@@ -132,7 +134,7 @@ class Ledger:
 
 
 def _settings_digest(params: PreprocessParams) -> str:
-    code = [Path(module.__file__ or "").read_bytes() for module in (images,)] + [Path(__file__).read_bytes()]
+    code = [Path(str(file)).read_bytes() for file in (images.__file__, __file__)]
     settings = [params.size, params.interpolation, params.aspect, params.background, PIL.__version__]
     return hashlib.sha256(json.dumps(settings).encode() + b"".join(code)).hexdigest()[:16]
 
@@ -151,33 +153,17 @@ def ingest(source: Found, params: PreprocessParams, folder: Path, pixels: Path |
         DarkroomError: the disk is full, or the like.
     """
     found = source.samples
-    unread: dict[int, str] = {}
-    with Ledger(folder, params) as ledger:
-        stamps = _Stamps(folder / "files.json")
-        known = [stamps.look(sample) for sample in found]
-        hashes = [sha256 if sha256 is not None and sha256 in ledger else UNREADABLE for sha256 in known]
-        new = [number for number, sha256 in enumerate(hashes) if sha256 == UNREADABLE]
-        try:
-            for portion in _described(found, new, ledger, params):
-                for number, sha256, content, image in portion:
-                    hashes[number] = sha256
-                    if content is None:
-                        continue
-                    if sha256 == UNREADABLE:
-                        unread[number] = content.refusal or ""
-                    else:
-                        ledger.add(sha256, content, image)
-                ledger.flush()
-        except OSError as error:
-            raise DarkroomError(
-                f"{folder}: {error.strerror}; the images that were decoded stay, so run it again"
-            ) from None
-        described = [ledger[sha256] if sha256 else Content(unread[index]) for index, sha256 in enumerate(hashes)]
-        usable = [index for index, description in enumerate(described) if description.refusal is None]
-        if pixels is not None:
-            with ArrayWriter(pixels, (len(usable), *params.size)) as target:
-                ledger.copy_pixels((hashes[index] for index in usable), target)
-        stamps.write(found, hashes)
+    try:
+        with Ledger(folder, params) as ledger:
+            hashes, described = _read_all(found, ledger, params)
+            usable = [index for index, content in enumerate(described) if content.refusal is None]
+            if pixels is not None:
+                with ArrayWriter(pixels, (len(usable), *params.size)) as target:
+                    ledger.copy_pixels((hashes[index] for index in usable), target)
+    except OSError as error:
+        raise DarkroomError(
+            f"{error.filename or folder}: {error.strerror}; the images that were decoded stay, so run it again"
+        ) from None
     refused = [
         (sample.name, sample.label, content.refusal, "repair or replace the file, or remove it")
         for sample, content in zip(found, described, strict=True)
@@ -188,6 +174,27 @@ def ingest(source: Found, params: PreprocessParams, folder: Path, pixels: Path |
         manifest.from_rows(_row(found[index], hashes[index], described[index]) for index in usable),
         manifest.quarantine_from_rows(refused + foreign),
     )
+
+
+def _read_all(found: Sequence[Sample], ledger: Ledger, params: PreprocessParams) -> tuple[list[str], list[Content]]:
+    """Put what is new into the ledger; return the hash of each image, and what is known of it."""
+    stamps = _Stamps(ledger.stamps)
+    known = [stamps.look(sample) for sample in found]
+    hashes = [sha256 if sha256 is not None and sha256 in ledger else UNREADABLE for sha256 in known]
+    new = [number for number, sha256 in enumerate(hashes) if sha256 == UNREADABLE]
+    unread: dict[int, Content] = {}
+    for portion in _described(found, new, ledger, params):
+        for number, sha256, content, image in portion:
+            hashes[number] = sha256
+            if content is None:
+                continue
+            if sha256 == UNREADABLE:
+                unread[number] = content
+            else:
+                ledger.add(sha256, content, image)
+        ledger.flush()
+    stamps.write(found, hashes)
+    return hashes, [unread[number] if number in unread else ledger[sha256] for number, sha256 in enumerate(hashes)]
 
 
 def _row(sample: Sample, sha256: str, description: Content) -> tuple[Any, ...]:
@@ -304,8 +311,9 @@ def _describe(
     except ImageError as error:
         return _Read(index, sha256, Content(str(error)), None)
     mean, deviation = _statistics(grey.histogram())
-    channels = (pixels.sum(axis=(0, 1), dtype=np.int64) / (pixels.shape[0] * pixels.shape[1])).tolist()
-    red, green, blue = channels if len(channels) > 1 else channels * 3
+    # Of the image as it came: what is learnt of them must hold for another size or border as well.
+    colour = images.to_channels(image, 3, params.background)
+    red, green, blue = (np.reshape(colour.histogram(), (3, -1)) @ VALUES / (image.width * image.height)).tolist()
     kind = image.format or ""
     described = Content(None, image.width, image.height, image.mode, kind, mean, deviation, red, green, blue)
     return _Read(index, sha256, described, pixels)

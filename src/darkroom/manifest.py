@@ -17,7 +17,7 @@ COLUMNS = {
     "format": "str",  # of the file; empty where there is none
     "pixel_mean": "float64",  # of the grey values, 0 to 255
     "pixel_deviation": "float64",
-    "red": "float64",  # means of the channels after resizing, 0 to 255; all the same for grey images
+    "red": "float64",  # means of the channels, 0 to 255; all the same for grey images
     "green": "float64",
     "blue": "float64",
     "given_split": "str",  # by the source; empty where it gives none

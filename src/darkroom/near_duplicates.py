@@ -12,20 +12,17 @@ Three steps, each more exact than the one before, and on fewer pairs:
 """
 
 import os
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from functools import partial
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 import scipy.fft
 import scipy.ndimage
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 from threadpoolctl import threadpool_limits
-from tqdm import tqdm
+from tqdm.contrib.concurrent import thread_map
 
 from darkroom.arrays import ArrayFile
 from darkroom.datasets import Floats, Integers
@@ -70,8 +67,8 @@ FAINT = 1.0  # standard deviation of detail below which it is noise
 WARPED = 0.25  # how far the aligning transform may be from none, as a share
 OVERLAP = 0.6  # least share of the image that both show
 
-_Item = TypeVar("_Item")
-_Result = TypeVar("_Result")
+# NumPy, SciPy and OpenCV free the interpreter.
+_in_threads = partial(thread_map, max_workers=os.cpu_count(), disable=None)
 
 
 @dataclass(frozen=True)
@@ -134,19 +131,12 @@ def is_uniform(images: Pixels | ArrayFile, described: Descriptions, rows: Intege
     return bool((similarities(images, in_phase(described, pairs, -1.0, len(pairs))) > 0).mean() > UNIFORM)
 
 
-def groups(count: int, pairs: Pairs) -> Integers:
-    """Number the groups that pairs make: images with a chain of pairs between them have equal numbers.
-
-    Each link of a chain is a pair that was verified by itself; its ends may be less alike.
-    """
-    links = coo_array((np.ones(len(pairs.first), dtype=np.int8), (pairs.first, pairs.second)), shape=(count, count))
-    return np.asarray(connected_components(links, directed=False)[1], dtype=np.int64)
-
-
 def describe(images: Pixels | ArrayFile) -> Descriptions:
     """Describe images, a portion at a time."""
     portions = [slice(start, start + BLOCK) for start in range(0, len(images), BLOCK)]
-    parts = _in_threads(lambda portion: _describe(_grey(images[portion])), portions, "describing", "portions")
+    parts = _in_threads(
+        lambda portion: _describe(_grey(images[portion])), portions, desc="describing", unit=" portions"
+    )
     vectors, spectra, textured = (np.concatenate(part) for part in zip(*parts, strict=True))
     return Descriptions(vectors, int(_FREQUENCY_IS_EVEN.sum()), spectra, textured)
 
@@ -258,7 +248,7 @@ def alike(described: Descriptions, rows: Integers) -> npt.NDArray[np.int32]:
 
     # One thread for each product: they are small, and what is done with them takes as long.
     with threadpool_limits(1):
-        parts = _in_threads(compared, range(0, len(rows), BLOCK), "comparing", "blocks")
+        parts = _in_threads(compared, range(0, len(rows), BLOCK), desc="comparing", unit=" blocks")
     places: npt.NDArray[np.int32] = rows.astype(np.int32)[np.concatenate([np.empty((0, 2), np.int32), *parts])]
     return places
 
@@ -325,7 +315,7 @@ def in_phase(described: Descriptions, pairs: npt.NDArray[np.int32], least: float
         height = np.maximum(*peaks)
         return found[height > least], height[height > least]
 
-    parts = _in_threads(compared, range(0, len(pairs), 4 * BLOCK), "correlating", "portions")
+    parts = _in_threads(compared, range(0, len(pairs), 4 * BLOCK), desc="correlating", unit=" portions")
     found = np.concatenate([np.empty((0, 5), np.int32), *(part for part, _ in parts)])
     heights = np.concatenate([np.empty(0, np.float32), *(height for _, height in parts)])
     return found[np.argsort(-heights, kind="stable")[:count]]
@@ -355,7 +345,12 @@ def similarities(images: Pixels | ArrayFile, candidates: npt.NDArray[np.int32]) 
         return _similarities(first, second, pairs[:, 3:] * np.float32(side / COARSE))
 
     portions = [candidates[start : start + TOGETHER] for start in range(0, len(candidates), TOGETHER)]
-    return np.concatenate([np.empty(0, np.float32), *_in_threads(verified, portions, "verifying", "portions")])
+    return np.concatenate(
+        [
+            np.empty(0, np.float32),
+            *_in_threads(verified, portions, desc="verifying", unit=" portions"),
+        ]
+    )
 
 
 def _similarities(first: Floats, second: Floats, shift: Floats) -> Floats:
@@ -458,9 +453,3 @@ def _lower_bound(first: Floats, second: Floats, inside: Floats) -> Floats:
     independent = np.maximum(spread / AREA, 3.001)  # Fisher's transformation wants more than three
     bound = np.tanh(np.arctanh(np.clip(correlation, -0.999999, 0.999999)) - 1.96 / np.sqrt(independent - 3))
     return np.where(noise, 0, np.maximum(bound, 0)).astype(np.float32)
-
-
-def _in_threads(function: Callable[[_Item], _Result], items: Sequence[_Item], what: str, unit: str) -> list[_Result]:
-    """Apply a function on all cores (NumPy, SciPy and OpenCV free the interpreter), in order."""
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        return list(tqdm(pool.map(function, items), total=len(items), desc=what, unit=f" {unit}", disable=None))

@@ -4,6 +4,7 @@ Each rule is an expectation of Great Expectations, as its JSON writes it, with a
 about single images sends those that break it to quarantine; one about the data as a whole stops the pipeline.
 """
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -133,8 +134,8 @@ def learn(manifest: pd.DataFrame, where: str) -> list[Rule]:
                 channel,
                 f"the images together have become darker, brighter or of another colour than the first; look at them, "
                 f"or widen the range in {where}",
-                min_value=round(middle - room, 1),
-                max_value=round(middle + room, 1),
+                min_value=math.floor(10 * (middle - room)) / 10,
+                max_value=math.ceil(10 * (middle + room)) / 10,
             )
         )
     sizes = manifest["label"].value_counts()

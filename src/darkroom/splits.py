@@ -131,7 +131,12 @@ def _units(rows: pd.DataFrame, pairs: Pairs, new: Flags) -> npt.NDArray[np.int64
         links.append(np.stack([named, named[start[number]]]))
     first, second = np.concatenate(links, axis=1)
     both = new[first] & new[second]
-    graph = coo_array((np.ones(both.sum()), (first[both], second[both])), shape=(len(rows), len(rows)))
+    return connected(len(rows), first[both], second[both])
+
+
+def connected(count: int, first: npt.NDArray[np.int64], second: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Number what links connect, directly or through others: rows of one number belong together."""
+    graph = coo_array((np.ones(len(first), dtype=np.int8), (first, second)), shape=(count, count))
     return np.asarray(connected_components(graph, directed=False)[1], dtype=np.int64)
 
 
