@@ -23,8 +23,8 @@ import numpy as np
 from benchmarks import published
 from benchmarks.recipes import machine
 from darkroom import near_duplicates
+from darkroom.decoding import PORTION, in_threads
 from darkroom.images import Pixels, decode, to_pixels
-from darkroom.ingestion import PORTION, in_threads
 from darkroom.samples import content_hash
 from darkroom.splits import Pairs, connected
 

@@ -2,8 +2,7 @@
 
 from pathlib import Path
 
-from darkroom import manifest, script, services, sources
-from darkroom.ingestion import ingest
+from darkroom import script
 from darkroom.params import read_params
 
 SHOWN = 10
@@ -11,6 +10,10 @@ SHOWN = 10
 
 def main(manifest_path: str, images_path: str, quarantine_path: str) -> None:
     params = read_params()
+    # Here, because the processes that decode import this module too.
+    from darkroom import manifest, services, sources
+    from darkroom.ingestion import ingest
+
     found = sources.find(params.data, params.preprocess.size)
     ingested = ingest(found, params.preprocess, services.state_folder() / "ingested", Path(images_path))
     manifest.write(ingested.manifest, manifest_path)

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
-from PIL import Image
+from PIL import Image, ImageOps
+from sklearn.datasets import load_sample_image
 
 from darkroom import images
 from darkroom.errors import ImageError
@@ -127,6 +128,60 @@ def test_the_rules_for_proportions():
         assert images.to_pixels(wide, (10, 10, 1), "nearest", aspect).min() == 255
     halves = Image.fromarray(np.repeat(np.array([[0, 100, 100, 255]], dtype=np.uint8), 10, axis=1).repeat(20, axis=0))
     assert set(images.to_pixels(halves, (10, 10, 1), "nearest", "crop").ravel()) == {100}
+
+
+def of_pillow(image, size, aspect, resampling=Image.Resampling.BICUBIC):
+    """What Pillow's own functions make of an image."""
+    height, width, channels = size
+    image, shape = image.convert("L" if channels == 1 else "RGB"), (width, height)
+    match aspect:
+        case "stretch":
+            resized = image.resize(shape, resampling)
+        case "pad":
+            resized = ImageOps.pad(image, shape, resampling)
+        case "crop":
+            resized = ImageOps.fit(image, shape, resampling)
+    return np.asarray(resized).reshape(size)
+
+
+SIDES = st.integers(1, 60)
+
+
+@given(st.tuples(SIDES, SIDES), st.tuples(SIDES, SIDES, st.sampled_from([1, 3])), st.sampled_from(["pad", "crop"]))
+def test_padding_and_cropping_are_those_of_pillow(shape, size, aspect):
+    image = Image.fromarray(np.random.default_rng(0).integers(0, 256, (*shape, 3), dtype=np.uint8))
+    assert np.array_equal(images.to_pixels(image, size, "bicubic", aspect), of_pillow(image, size, aspect))
+
+
+PHOTOGRAPH = Image.fromarray(load_sample_image("china.jpg"))
+
+
+@pytest.mark.parametrize("turned", range(1, 9))
+@pytest.mark.parametrize("aspect", ["stretch", "pad", "crop"])
+@pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
+def test_a_photograph_is_decoded_no_larger_than_needed_and_looks_the_same(turned, aspect, mode):
+    exif, size = Image.Exif(), (40, 50, 3)
+    exif[0x0112] = turned
+    content = encoded(PHOTOGRAPH.convert(mode), "JPEG", exif=exif, quality=90)
+    decoded = images.decode_for(content, images.least_side(size, "bicubic"))
+    whole = images.decode(content)
+    assert (decoded.width, decoded.height) == whole.size
+    assert sorted(decoded.image.size) == [107, 160]
+    pixels = images.to_pixels(decoded.image, size, "bicubic", aspect, box=decoded.box).astype(int)
+    difference = np.abs(pixels - of_pillow(whole, size, aspect))
+    assert difference.mean() < 2
+    # Without the box the picture is moved by the squares that the decoder fills up.
+    moved = images.to_pixels(decoded.image, size, "bicubic", aspect).astype(int)
+    assert difference.mean() < np.abs(moved - of_pillow(whole, size, aspect)).mean()
+
+
+def test_where_each_pixel_counts_a_photograph_is_decoded_in_full():
+    content = encoded(PHOTOGRAPH, "JPEG")
+    assert images.decode_for(content, images.least_side((8, 8, 3), "nearest")).image.size == PHOTOGRAPH.size
+    small = images.decode_for(content, images.least_side((8, 8, 3), "box"))
+    assert (small.image.size, small.width, small.height) == ((80, 54), *PHOTOGRAPH.size)
+    with pytest.raises(ImageError, match="damaged"):
+        images.decode_for(content[:-2000], 12)
 
 
 @given(arrays.arrays(np.uint8, st.tuples(st.integers(1, 12), st.integers(1, 12), st.sampled_from([1, 3, 4]))))

@@ -1,5 +1,6 @@
 """Every file of a hostile folder is used right or left out with its reason; nothing is decoded twice or lost."""
 
+import contextlib
 import io
 import json
 import os
@@ -7,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 import zlib
 from pathlib import Path, PurePosixPath
 
@@ -17,11 +19,12 @@ from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
 from conftest import draw, environment, find, ingested, write_folder
-from darkroom import images, ingestion, rules
+from darkroom import decoding, images, rules
 from darkroom.arrays import ArrayFile, ArrayWriter, read_portions
+from darkroom.errors import DarkroomError
 from darkroom.expectations import Suites, validate
 from darkroom.params import DataParams, PreprocessParams, ValidateParams
-from darkroom.samples import File
+from darkroom.samples import File, Sample
 
 COLOUR = Image.fromarray(np.random.default_rng(0).integers(0, 256, (40, 60, 3), dtype=np.uint8))
 TURNED = Image.Exif()
@@ -171,14 +174,14 @@ def test_every_file_of_a_hostile_folder_is_used_or_left_out_with_its_reason(
 def counting(monkeypatch):
     """Count what is decoded."""
     decoded, lock = [], threading.Lock()
-    decode = ingestion.open_image
+    decode = decoding.open_image
 
-    def counted(content):
+    def counted(content, least):
         with lock:
             decoded.append(len(content))
-        return decode(content)
+        return decode(content, least)
 
-    monkeypatch.setattr(ingestion, "open_image", counted)
+    monkeypatch.setattr(decoding, "open_image", counted)
     return decoded
 
 
@@ -203,6 +206,70 @@ def test_new_images_alone_are_decoded(tmp_path, monkeypatch):
     assert len(decoded) == 41
 
 
+def test_processes_make_of_images_what_threads_do(hostile, tmp_path, monkeypatch):
+    by_threads = ingested(of(hostile), tmp_path / "threads")
+    monkeypatch.setattr(decoding, "PROCESSES_FROM", 0)
+    by_processes = ingested(of(hostile), tmp_path / "processes")
+    assert by_processes.manifest.equals(by_threads.manifest)
+    assert by_processes.quarantine.equals(by_threads.quarantine)
+    one, other = ((tmp_path / way / "images.npy").read_bytes() for way in ("threads", "processes"))
+    assert one == other
+    # What is known by its content is read again, where its file is another, but not decoded.
+    moved = hostile.rename(tmp_path / "moved")
+    known = set(by_threads.manifest["sha256"])
+    portions = decoding.read_all(find(of(moved)).samples, range(3), known, PreprocessParams())
+    assert [read.content for portion in portions for read in portion] == [None] * 3
+
+
+class Deadly(File):
+    """A file with which the process that reads it comes to an end."""
+
+    def read(self):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_a_killed_process_is_told(monkeypatch):
+    monkeypatch.setattr(decoding, "PROCESSES_FROM", 0)
+    with pytest.raises(DarkroomError, match=r"killed, perhaps for want of memory; .* run it again"):
+        list(decoding.read_all([Sample("a", "a", Deadly("a"))], [0], set(), PreprocessParams()))
+
+
+def marked(marker):
+    """The processes that have a marker in their environment."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if marker.encode() in (folder / "environ").read_bytes():
+                found.append(folder.name)
+    return found
+
+
+@pytest.mark.skipif(not Path("/proc/self/environ").is_file(), reason="there is no /proc")
+def test_no_process_outlives_the_one_that_gathers(tmp_path):
+    folder = write_folder(tmp_path / "raw", "ab", 40)
+    code = (
+        "import sys, time; sys.path.insert(0, 'tests')\n"
+        "from conftest import find; from darkroom import decoding\n"
+        "from darkroom.params import DataParams, PreprocessParams\n"
+        "decoding.PROCESSES_FROM = 0\n"
+        f"found = find(DataParams(source='folder', path={str(folder)!r})).samples\n"
+        "portions = decoding.read_all(found, range(80), set(), PreprocessParams())\n"
+        "next(portions); print('begun', flush=True); time.sleep(60)\n"
+    )
+    marker = f"MARKED={tmp_path}"
+    root = Path(__file__).resolve().parents[1]
+    with subprocess.Popen(
+        [sys.executable, "-c", code], cwd=root, env=environment(MARKED=str(tmp_path)), stdout=subprocess.PIPE
+    ) as gathering:
+        assert gathering.stdout.readline() == b"begun\n"
+        assert len(marked(marker)) > 2
+        gathering.send_signal(signal.SIGKILL)
+    deadline = time.monotonic() + 30
+    while marked(marker):
+        assert time.monotonic() < deadline, "processes that decode outlive the one that gathers"
+        time.sleep(0.05)
+
+
 def test_a_file_that_has_not_changed_is_not_even_read(tmp_path, monkeypatch):
     folder = write_folder(tmp_path / "raw", "ab", 5)
     first = ingested(of(folder), tmp_path / "out").manifest
@@ -224,9 +291,10 @@ def test_statistics_are_those_of_the_image_as_it_came(tmp_path):
     padded = ingested(of(folder), tmp_path / "one", PreprocessParams(size=(9, 9, 1), aspect="pad")).manifest
     for row in padded.itertuples():
         with Image.open(folder / row.name) as image:
-            colours, grey = np.asarray(image, dtype=float), np.asarray(image.convert("L"), dtype=float)
+            colours = np.asarray(image, dtype=float)
+        grey = np.rint(colours @ (0.299, 0.587, 0.114))
         assert (row.red, row.green, row.blue) == pytest.approx(tuple(colours.mean(axis=(0, 1))))
-        assert (row.pixel_mean, row.pixel_deviation) == pytest.approx((grey.mean(), grey.std()))
+        assert (row.pixel_mean, row.pixel_deviation) == pytest.approx((grey.mean(), grey.std()), abs=1e-3)
 
 
 def test_a_renamed_image_is_decoded_no_more_and_a_copy_only_once(tmp_path, monkeypatch):
@@ -259,11 +327,11 @@ def test_a_killed_ingestion_goes_on_where_it_was(tmp_path, monkeypatch):
     folder = write_folder(tmp_path / "raw", "ab", 300)
     code = (
         "import sys, time; sys.path.insert(0, 'tests')\n"
-        "from pathlib import Path; from conftest import ingested; from darkroom import ingestion\n"
+        "from pathlib import Path; from conftest import ingested; from darkroom import decoding\n"
         "from darkroom.params import DataParams\n"
-        "decode = ingestion.open_image\n"
-        "def slow(content): time.sleep(0.01); return decode(content)\n"
-        "ingestion.open_image = slow\n"
+        "decode = decoding.open_image\n"
+        "def slow(content, least): time.sleep(0.01); return decode(content, least)\n"
+        "decoding.open_image = slow\n"
         f"ingested(DataParams(source='folder', path={str(folder)!r}), Path({str(tmp_path / 'out')!r}))"
     )
     root = Path(__file__).resolve().parents[1]
@@ -294,7 +362,7 @@ def test_reading_keeps_few_images_in_memory():
             nonlocal alive
             alive -= 1
 
-    for _ in ingestion.in_threads(id, (Heavy() for _ in range(500))):
+    for _ in decoding.in_threads(id, (Heavy() for _ in range(500))):
         pass
     assert most <= 4 * (os.cpu_count() or 1) + 2
 

@@ -8,9 +8,9 @@ from tqdm import tqdm
 
 from darkroom import images
 from darkroom.datasets import Description
+from darkroom.decoding import PORTION, in_threads
 from darkroom.errors import ImageError, InputError
 from darkroom.images import Pixels
-from darkroom.ingestion import PORTION, in_threads
 from darkroom.samples import File, Place, Sample, content_hash, open_image
 from darkroom.sources import archives, folders
 
@@ -92,8 +92,9 @@ def read(found: Sequence[Sample], description: Description) -> tuple[list[Arriva
 
 def _read(sample: Sample, description: Description) -> Arrival:
     content = sample.content()
-    image = open_image(content)
+    size, interpolation = description.size, description.interpolation
+    decoded = open_image(content, images.least_side(size, interpolation))
     pixels = images.to_pixels(
-        image, description.size, description.interpolation, description.aspect, description.background
+        decoded.image, size, interpolation, description.aspect, description.background, decoded.box
     )
-    return Arrival(sample.name, sample.label, content_hash(content), pixels, image.width, image.height)
+    return Arrival(sample.name, sample.label, content_hash(content), pixels, decoded.width, decoded.height)

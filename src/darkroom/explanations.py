@@ -43,10 +43,10 @@ class PackagedNetwork:
         Raises:
             ImageError: the image cannot be used.
         """
-        interpolation, aspect = self.description["interpolation"], self.description["aspect"]
+        served = self.serving.Classifier(self.network, self.description)
         try:
-            image = self.serving.images.decode(content)
-            pixels: Pixels = self.serving.images.to_pixels(image, self.description["size"], interpolation, aspect)
+            (image,) = served.decoded(content)
+            pixels: Pixels = served.pixels(image)
         except self.serving.ImageError as error:
             raise ImageError(str(error)) from None
         return pixels

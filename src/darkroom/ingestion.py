@@ -2,14 +2,11 @@
 
 import hashlib
 import json
-import math
 import os
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple, Self, TypeVar
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
@@ -17,38 +14,17 @@ import PIL
 from filelock import FileLock
 from tqdm import tqdm
 
-from darkroom import images, manifest
+from darkroom import decoding, images, manifest
 from darkroom.arrays import ArrayWriter
-from darkroom.errors import DarkroomError, ImageError
+from darkroom.decoding import UNREADABLE, Content
+from darkroom.errors import DarkroomError
 from darkroom.params import PreprocessParams
-from darkroom.samples import File, Sample, content_hash, open_image
+from darkroom.samples import File, Sample
 from darkroom.sources import Found
 
-PORTION = 32  # images
-PORTION_BYTES = 2**23
-"""With large images a portion has fewer, so that memory does not grow with their size."""
-UNREADABLE = ""  # stands for the hash of what could not even be read
-
-VALUES = np.arange(256)
+COPIED_BYTES = 2**22
+"""At a time, from the ledger to the images of a run."""
 FORMAT_OF_ENDING = {".jpg": "JPEG", ".jpeg": "JPEG", ".tif": "TIFF"}
-
-_Item = TypeVar("_Item")
-_Result = TypeVar("_Result")
-
-
-class Content(NamedTuple):
-    """What is known of an image's content, or why it cannot be used."""
-
-    refusal: str | None
-    width: int = 0
-    height: int = 0
-    mode: str = ""
-    format: str = ""
-    pixel_mean: float = 0.0
-    pixel_deviation: float = 0.0
-    red: float = 0.0
-    green: float = 0.0
-    blue: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -104,20 +80,26 @@ class Ledger:
         self._pixels.close()
         self._lock.release()
 
-    def __contains__(self, sha256: str) -> bool:
+    def __contains__(self, sha256: object) -> bool:
         return sha256 in self._known
+
+    def __len__(self) -> int:
+        return len(self._known)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._known)
 
     def __getitem__(self, sha256: str) -> Content:
         return self._known[sha256][1]
 
-    def add(self, sha256: str, description: Content, pixels: images.Pixels | None) -> None:
+    def add(self, sha256: str, description: Content, pixels: bytes | None) -> None:
         """Keep what became of an image; one that cannot be used has no pixels."""
         if sha256 in self._known:
             return
         place = -1
         if pixels is not None:
             place, self._stored = self._stored, self._stored + 1
-            self._pixels.write(pixels.tobytes())
+            self._pixels.write(pixels)
         self._known[sha256] = (place, description)
         self._rows.write(json.dumps([sha256, place, *description]).encode() + b"\n")
 
@@ -128,13 +110,17 @@ class Ledger:
 
     def copy_pixels(self, order: Iterable[str], target: ArrayWriter) -> None:
         """Write the pixels of images in the order asked for."""
-        for sha256 in order:
-            self._pixels.seek(self._known[sha256][0] * self._image_bytes)
-            target.write(self._pixels.read(self._image_bytes))
+        places = np.array([self._known[sha256][0] for sha256 in order], dtype=np.int64)
+        # What lies side by side, as most does, is read at once, up to a portion.
+        portion = max(COPIED_BYTES // self._image_bytes, 1)
+        for run in np.split(places, np.flatnonzero(np.diff(places) != 1) + 1):
+            for start in range(0, len(run), portion):
+                self._pixels.seek(int(run[start]) * self._image_bytes)
+                target.write(self._pixels.read(len(run[start : start + portion]) * self._image_bytes))
 
 
 def _settings_digest(params: PreprocessParams) -> str:
-    code = [Path(str(file)).read_bytes() for file in (images.__file__, __file__)]
+    code = [Path(str(file)).read_bytes() for file in (images.__file__, decoding.__file__)]
     settings = [params.size, params.interpolation, params.aspect, params.background, PIL.__version__]
     return hashlib.sha256(json.dumps(settings).encode() + b"".join(code)).hexdigest()[:16]
 
@@ -183,16 +169,18 @@ def _read_all(found: Sequence[Sample], ledger: Ledger, params: PreprocessParams)
     hashes = [sha256 if sha256 is not None and sha256 in ledger else UNREADABLE for sha256 in known]
     new = [number for number, sha256 in enumerate(hashes) if sha256 == UNREADABLE]
     unread: dict[int, Content] = {}
-    for portion in _described(found, new, ledger, params):
-        for number, sha256, content, image in portion:
-            hashes[number] = sha256
-            if content is None:
-                continue
-            if sha256 == UNREADABLE:
-                unread[number] = content
-            else:
-                ledger.add(sha256, content, image)
-        ledger.flush()
+    with tqdm(total=len(new), desc="reading images", unit=" images", disable=None) as progress:
+        for portion in decoding.read_all(found, new, ledger, params):
+            for number, sha256, content, image in portion:
+                hashes[number] = sha256
+                if content is None:
+                    continue
+                if sha256 == UNREADABLE:
+                    unread[number] = content
+                else:
+                    ledger.add(sha256, content, image)
+            ledger.flush()
+            progress.update(len(portion))
     stamps.write(found, hashes)
     return hashes, [unread[number] if number in unread else ledger[sha256] for number, sha256 in enumerate(hashes)]
 
@@ -252,89 +240,3 @@ class _Stamps:
         temporary = self._path.with_suffix(".tmp")
         temporary.write_text(json.dumps(rows), encoding="utf-8")
         temporary.replace(self._path)
-
-
-class _Read(NamedTuple):
-    number: int
-    sha256: str
-    description: Content | None
-    """None where the ledger has it."""
-    pixels: images.Pixels | None
-
-
-def _described(
-    found: Sequence[Sample], new: Sequence[int], ledger: Ledger, params: PreprocessParams
-) -> Iterator[list[_Read]]:
-    def describe_portion(portion: list[tuple[int, bytes | images.Pixels | ImageError]]) -> list[_Read]:
-        return [_describe(index, content, ledger, params) for index, content in portion]
-
-    in_order = sorted(new, key=lambda index: found[index].order)
-    with tqdm(total=len(new), desc="reading images", unit=" images", disable=None) as progress:
-        for portion in in_threads(describe_portion, _portions(found, in_order)):
-            progress.update(len(portion))
-            yield portion
-
-
-def _portions(
-    found: Sequence[Sample], order: Iterable[int]
-) -> Iterator[list[tuple[int, bytes | images.Pixels | ImageError]]]:
-    """Read images in portions, one after the other, as a packed file wants it."""
-    portion: list[tuple[int, bytes | images.Pixels | ImageError]] = []
-    size = 0
-    for index in order:
-        content: bytes | images.Pixels | ImageError
-        try:
-            content = found[index].place.read()
-            size += len(content) if isinstance(content, bytes) else content.nbytes
-        except ImageError as error:
-            content = error
-        portion.append((index, content))
-        if len(portion) == PORTION or size > PORTION_BYTES:
-            yield portion
-            portion, size = [], 0
-    if portion:
-        yield portion
-
-
-def _describe(
-    index: int, content: bytes | images.Pixels | ImageError, ledger: Ledger, params: PreprocessParams
-) -> _Read:
-    if isinstance(content, ImageError):
-        return _Read(index, UNREADABLE, Content(str(content)), None)
-    sha256 = content_hash(content)
-    if sha256 in ledger:
-        return _Read(index, sha256, None, None)
-    try:
-        image = open_image(content)
-        pixels = images.to_pixels(image, params.size, params.interpolation, params.aspect, params.background)
-        grey = images.to_channels(image, 1, params.background)
-    except ImageError as error:
-        return _Read(index, sha256, Content(str(error)), None)
-    mean, deviation = _statistics(grey.histogram())
-    # Of the image as it came: what is learnt of them must hold for another size or border as well.
-    colour = images.to_channels(image, 3, params.background)
-    red, green, blue = (np.reshape(colour.histogram(), (3, -1)) @ VALUES / (image.width * image.height)).tolist()
-    kind = image.format or ""
-    described = Content(None, image.width, image.height, image.mode, kind, mean, deviation, red, green, blue)
-    return _Read(index, sha256, described, pixels)
-
-
-def _statistics(histogram: Sequence[int]) -> tuple[float, float]:
-    """Return mean and standard deviation of grey values, exactly, from how often each occurs."""
-    counts = np.array(histogram)
-    count, total, squares = int(counts.sum()), int(counts @ VALUES), int(counts @ VALUES**2)
-    mean = total / count
-    return mean, math.sqrt(max(squares * count - total**2, 0)) / count
-
-
-def in_threads(function: Callable[[_Item], _Result], items: Iterable[_Item]) -> Iterator[_Result]:
-    """Apply a function on all cores (Pillow frees the interpreter while it decodes), in order and a few items ahead."""
-    cores = os.cpu_count() or 1
-    with ThreadPoolExecutor(cores) as pool:
-        ahead: deque[Future[_Result]] = deque()
-        for item in items:
-            ahead.append(pool.submit(function, item))
-            if len(ahead) > 2 * cores:
-                yield ahead.popleft().result()
-        while ahead:
-            yield ahead.popleft().result()

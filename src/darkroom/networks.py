@@ -212,14 +212,17 @@ class MnistCnnParams(NetworkParams):
     """Convolutions with pools, one hidden layer."""
 
     epochs: Count = 12
-    learning_rate: LearningRate = 3e-3
-    weight_decay: Annotated[float, Field(ge=0, lt=1)] = 0.05
+    optimizer: Optimizer = "muon"
+    learning_rate: LearningRate = 5e-3
+    momentum: Decay = 0.95
+    nesterov: bool = True
+    weight_decay: Annotated[float, Field(ge=0, lt=1)] = 0.1
     schedule: ScheduleParams = ONE_CYCLE
     label_smoothing: Decay = 0.1
     filters: Widths = (32, 64)
     hidden_units: Units = 64
     activation: Activation = "relu"
-    dropout: Dropout = 0.3
+    dropout: Dropout = 0.0
     batch_norm: BatchNorm = "none"
 
     @property
@@ -256,7 +259,7 @@ class CifarBnCnnParams(NetworkParams):
 
     epochs: Count = 25
     optimizer: Optimizer = "muon"
-    learning_rate: LearningRate = 0.01
+    learning_rate: LearningRate = 5e-3
     momentum: Decay = 0.95
     nesterov: bool = True
     weight_decay: Annotated[float, Field(ge=0, lt=1)] = 0.1

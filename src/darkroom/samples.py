@@ -2,11 +2,9 @@
 
 import hashlib
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal, Protocol
 
 import numpy as np
-from PIL import Image
 
 from darkroom import images
 from darkroom.errors import ImageError
@@ -35,7 +33,8 @@ class File:
     def read(self) -> bytes:
         """Return the file's bytes."""
         try:
-            return Path(self.path).read_bytes()
+            with open(self.path, "rb") as file:  # noqa: PTH123 - a Path for each image would take longer
+                return file.read()
         except OSError as error:
             raise ImageError(f"cannot be read ({error.strerror})") from None
 
@@ -89,10 +88,17 @@ def content_hash(content: bytes | images.Pixels) -> str:
     return hashlib.sha256(repr(content.shape).encode() + np.ascontiguousarray(content).tobytes()).hexdigest()
 
 
-def open_image(content: bytes | images.Pixels) -> Image.Image:
+def open_image(content: bytes | images.Pixels, least: int | None) -> images.Decoded:
     """Decode what a sample holds.
+
+    Args:
+        content: see ``Sample.content``.
+        least: see ``images.decode_for``.
 
     Raises:
         ImageError: it cannot be decoded.
     """
-    return images.decode(content) if isinstance(content, bytes) else images.from_array(content)
+    if isinstance(content, bytes):
+        return images.decode_for(content, least)
+    image = images.from_array(content)
+    return images.Decoded(image, *image.size)

@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
 
 from . import images
 from .errors import ImageError
@@ -57,19 +56,24 @@ class Classifier:
         Raises:
             ImageError: an image cannot be used; the text says which, counted from 0.
         """
-        return [self._prediction(row) for row in self.probabilities(as_images(model_input))]
+        return [self._prediction(row) for row in self.probabilities(self.decoded(model_input))]
 
-    def probabilities(self, found: Sequence[Image.Image]) -> npt.NDArray[np.float32]:
+    def decoded(self, model_input: Any) -> list[images.Decoded]:
+        """Turn what a caller sent into images; see ``predict``."""
+        return as_images(model_input, images.least_side(self._size, self._interpolation))
+
+    def pixels(self, decoded: images.Decoded) -> images.Pixels:
+        """Bring an image to what the network takes: uint8 of shape (height, width, channels)."""
+        return images.to_pixels(
+            decoded.image, self._size, self._interpolation, self._aspect, self._background, decoded.box
+        )
+
+    def probabilities(self, found: Sequence[images.Decoded]) -> npt.NDArray[np.float32]:
         """Return float32 of shape (images, classes)."""
         result = np.empty((len(found), len(self.labels)), dtype=np.float32)
         for start in range(0, len(found), BATCH):
             portion = found[start : start + BATCH]
-            pixels = np.stack(
-                [
-                    images.to_pixels(image, self._size, self._interpolation, self._aspect, self._background)
-                    for image in portion
-                ]
-            )
+            pixels = np.stack([self.pixels(image) for image in portion])
             # Filled up, so that the network is compiled for a single image and for a full batch and nothing else.
             missing = 0 if len(portion) == 1 else BATCH - len(portion)
             batch = np.concatenate([pixels, np.zeros((missing, *self._size), dtype=np.uint8)])
@@ -83,8 +87,8 @@ class Classifier:
         }
 
 
-def as_images(model_input: Any) -> list[Image.Image]:
-    """Turn what a caller sent into images; see ``Classifier.predict``."""
+def as_images(model_input: Any, least: int | None) -> list[images.Decoded]:
+    """Turn what a caller sent into images; see ``Classifier.predict`` and ``images.decode_for``."""
     if hasattr(model_input, "columns"):
         model_input = {str(column): model_input[column].tolist() for column in model_input.columns}
     if isinstance(model_input, dict):
@@ -96,7 +100,7 @@ def as_images(model_input: Any) -> list[Image.Image]:
     entries = _entries(model_input)
     if not entries:
         raise ImageError("no image given; at least one was expected")
-    return [_image(entry, number) for number, entry in enumerate(entries)]
+    return [_image(entry, number, least) for number, entry in enumerate(entries)]
 
 
 def _entries(model_input: Any) -> list[Any]:
@@ -126,23 +130,24 @@ def _pixels(nested: Any) -> npt.NDArray[Any] | None:
         return None  # images of several sizes: a list with one entry for each
 
 
-def _image(entry: Any, number: int) -> Image.Image:
+def _image(entry: Any, number: int, least: int | None) -> images.Decoded:
     """Turn one entry into an image."""
     try:
-        return _decoded(entry)
+        return _decoded(entry, least)
     except ImageError as error:
         raise ImageError(f"image {number}: {error}") from None
 
 
-def _decoded(entry: Any) -> Image.Image:
+def _decoded(entry: Any, least: int | None) -> images.Decoded:
     if isinstance(entry, str):
         entry = _from_base64(entry)
     if isinstance(entry, bytes | bytearray | memoryview):
-        return images.decode(bytes(entry))
+        return images.decode_for(bytes(entry), least)
     if isinstance(entry, list | tuple):
         entry = _pixels(entry)
     if isinstance(entry, np.ndarray):
-        return images.from_array(_as_uint8(entry))
+        image = images.from_array(_as_uint8(entry))
+        return images.Decoded(image, *image.size)
     raise ImageError("bytes of an image file, base64 text of them, or uint8 pixels were expected")
 
 
