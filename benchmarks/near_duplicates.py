@@ -12,7 +12,6 @@ import argparse
 import os
 import statistics
 import time
-import zipfile
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -22,9 +21,9 @@ import numpy as np
 
 from benchmarks import published
 from benchmarks.recipes import machine
-from darkroom import near_duplicates
-from darkroom.decoding import PORTION, in_threads
-from darkroom.images import Pixels, decode, to_pixels
+from darkroom import decoding, near_duplicates, sources
+from darkroom.images import Pixels
+from darkroom.params import DataParams, PreprocessParams
 from darkroom.samples import content_hash
 from darkroom.splits import Pairs, connected
 
@@ -41,11 +40,11 @@ def main(data: str, picture: Path | None, runs: int) -> None:
     first_test = len(images) - len(test.images)
     sha256 = [content_hash(image) for image in images]
     # By turns, so that whatever else the machine does slows both.
-    decoding, searching = [], []
+    decode, search = [], []
     for _ in range(runs):
         if data == "cifar10":
-            decoding.append(seconds(decode_all(published.folder() / "cifar10-images.zip")))
-        searching.append(seconds(lambda: near_duplicates.search(images, sha256)))
+            decode.append(seconds(lambda: decode_all(published.folder() / "cifar10-images.zip")))
+        search.append(seconds(lambda: near_duplicates.search(images, sha256)))
     pairs = near_duplicates.search(images, sha256)
     across = leaking(pairs, first_test)
     leaked = len(np.unique(pairs.second[across]))
@@ -56,16 +55,12 @@ def main(data: str, picture: Path | None, runs: int) -> None:
         "pairs": f"{len(pairs.first):,}",
         "groups": f"{(sizes > 1).sum():,} of two or more, the largest of {sizes.max():,}",
         "test images with a near-duplicate in training": f"{leaked:,} of {len(test.images):,}",
-        "seconds of the search": spread([wall for wall, _ in searching]),
-        "of them at work, all cores together": spread([work for _, work in searching]),
+        "seconds of the search": spread(search),
     }
-    if decoding:
-        both = list(zip(searching, decoding, strict=True))
+    if decode:
         rows |= {
-            "seconds of decoding": spread([wall for wall, _ in decoding]),
-            "of them at work, all cores": spread([work for _, work in decoding]),
-            "search / decoding": spread([search[0] / decode[0] for search, decode in both]),
-            "search / decoding, at work": spread([search[1] / decode[1] for search, decode in both]),
+            "seconds of decoding, as ingestion does": spread(decode),
+            "search / decoding": spread([one / other for one, other in zip(search, decode, strict=True)]),
         }
     print(f"| {data} | {machine()['processor']}, {os.cpu_count()} cores |\n| --- | --- |")
     for name, value in rows.items():
@@ -126,28 +121,19 @@ def leaking(pairs: Pairs, first_test: int) -> np.ndarray:
     return (pairs.first < first_test) & (pairs.second >= first_test)
 
 
-def decode_all(archive: Path) -> Callable[[], None]:
-    """Return what decodes all images of an archive, which are in memory by then, as ingesting does."""
-    with zipfile.ZipFile(archive) as file:
-        contents = [file.read(name) for name in file.namelist() if name.endswith(".jpg")]
-
-    portions = [contents[start : start + PORTION] for start in range(0, len(contents), PORTION)]
-
-    def decoded(portion: list[bytes]) -> list[Pixels]:
-        return [to_pixels(decode(content), (32, 32, 3), "bicubic", "stretch") for content in portion]
-
-    def run() -> None:
-        for _ in in_threads(decoded, portions):
-            pass
-
-    return run
+def decode_all(archive: Path) -> None:
+    """Decode all images of an archive as ingestion does, by its processes on all cores."""
+    params = PreprocessParams(size=(32, 32, 3))
+    found = sources.find(DataParams(source="archive", path=str(archive)), params.size).samples
+    for _ in decoding.read_all(found, range(len(found)), frozenset(), params):
+        pass
 
 
-def seconds(function: Callable[[], object]) -> tuple[float, float]:
-    """Time one call: until it returns, and what the processor worked for it, which other processes change less."""
-    begun, worked = time.perf_counter(), time.process_time()
+def seconds(function: Callable[[], object]) -> float:
+    """Time one call."""
+    begun = time.perf_counter()
     function()
-    return time.perf_counter() - begun, time.process_time() - worked
+    return time.perf_counter() - begun
 
 
 def spread(values: list[float]) -> str:

@@ -3,6 +3,7 @@
 A process that does so imports this module and little else, as it is started for it.
 """
 
+import math
 import multiprocessing
 import os
 import signal
@@ -25,9 +26,10 @@ from darkroom.images import Pixels
 from darkroom.params import PreprocessParams
 from darkroom.samples import File, Place, Sample, content_hash, open_image
 
-PORTION = 32  # images
+PORTION = 128  # images
 PORTION_BYTES = 2**23
-"""With large images a portion has fewer, so that memory does not grow with their size."""
+"""Of a portion before it is decoded and after: with large images it has fewer, so that memory does not grow with their
+size."""
 PROCESSES_FROM = 2000
 """New images, from which on processes decode them: their start takes half a second, and threads share an interpreter,
 in which Pillow reads the heads of files."""
@@ -123,7 +125,7 @@ def read_all(
     """
     in_order = sorted(new, key=lambda index: found[index].order)
     with _pool(len(in_order), known, params) as (pool, read_portion):
-        yield from in_turn(pool, read_portion, _portions(found, in_order))
+        yield from in_turn(pool, read_portion, _portions(found, in_order, PORTION_BYTES // math.prod(params.size)))
 
 
 _Portion = list[tuple[int, File | bytes | Pixels | ImageError]]
@@ -150,8 +152,9 @@ def _pool(count: int, known: Collection[str], params: PreprocessParams) -> Itera
         ) from None
 
 
-def _portions(found: Sequence[Sample], order: Iterable[int]) -> Iterator[_Portion]:
+def _portions(found: Sequence[Sample], order: Iterable[int], most: int) -> Iterator[_Portion]:
     """Divide images into portions; those in a packed file are read here, one after the other, as it wants it."""
+    most = max(min(most, PORTION), 1)
     portion: _Portion = []
     size = 0
     for index in order:
@@ -162,7 +165,7 @@ def _portions(found: Sequence[Sample], order: Iterable[int]) -> Iterator[_Portio
             content = _content(place)
             portion.append((index, content))
             size += _size(content)
-        if len(portion) == PORTION or size > PORTION_BYTES:
+        if len(portion) == most or size > PORTION_BYTES:
             yield portion
             portion, size = [], 0
     if portion:

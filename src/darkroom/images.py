@@ -83,7 +83,7 @@ def decode_for(content: bytes, least: int | None) -> Decoded:
         width, height = image.size
         if width * height > MAXIMUM_PIXELS:
             raise ImageError(f"{width}×{height} pixels; at most {MAXIMUM_PIXELS:,} are accepted")
-        drafted = image.draft(None, (least, least)) if least is not None else None
+        drafted = image.draft(None, (least, least)) if least is not None and min(width, height) >= 2 * least else None
         image.load()
         turned = image.getexif().get(ExifTags.Base.Orientation, 1)
     except UnidentifiedImageError:
@@ -93,7 +93,7 @@ def decode_for(content: bytes, least: int | None) -> Decoded:
     except (OSError, ValueError, SyntaxError, EOFError, IndexError, OverflowError) as error:
         # What Pillow's decoders raise on damaged files.
         raise ImageError(f"damaged ({error})") from None
-    box: Box | None = drafted[1] if drafted is not None and image.size != (width, height) else None
+    box: Box | None = drafted[1] if drafted is not None else None
     if turned not in TURNED:
         return Decoded(image, width, height, box)
     upright = ImageOps.exif_transpose(image)
@@ -182,7 +182,9 @@ def to_pixels(
         bottom = top + across / (width / height)
     if 0 in inner:  # an extreme image, of which nothing is left
         return np.zeros(size, dtype=np.uint8)
-    resized = image.resize(inner, Image.Resampling[interpolation.upper()], (left, top, right, bottom))
+    resized = image
+    if image.size != inner or (left, top, right, bottom) != (0, 0, *inner):
+        resized = image.resize(inner, Image.Resampling[interpolation.upper()], (left, top, right, bottom))
     if inner == (width, height):
         return np.asarray(resized, dtype=np.uint8).reshape(size)
     padded = Image.new(resized.mode, (width, height))
