@@ -191,7 +191,7 @@ def test_two_versions_in_one_process_each_run_their_own_code(project, model):
         uri = run.log_model(root / "network.keras", root / "prepared" / "dataset.json")
     (code,) = (root / "mlartifacts").rglob(f"{uri.removeprefix('models:/')}/artifacts/artifacts/code/images.py")
     # As if a later version of Darkroom saw every image upside down.
-    code.write_text(code.read_text().replace("return np.asarray(image, ", "return np.asarray(ImageOps.flip(image), "))
+    code.write_text(code.read_text().replace("np.asarray(resized, ", "np.asarray(ImageOps.flip(resized), "))
     other = tracking.load_model(uri)
     image = np.linspace(0, 255, 28 * 28).reshape(28, 28).astype(np.uint8)
     turned = np.flipud(image)

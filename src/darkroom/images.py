@@ -174,10 +174,10 @@ def to_pixels(
         inner = (width, round(down / across * width))
     elif aspect == "pad":
         inner = (round(across / down * height), height)
-    elif aspect == "crop" and across / down >= width / height:
+    elif aspect == "crop" and across / down > width / height:
         left += (across - width / height * down) * 0.5
         right = left + width / height * down
-    elif aspect == "crop":
+    elif aspect == "crop" and across / down < width / height:
         top += (down - across / (width / height)) * 0.5
         bottom = top + across / (width / height)
     if 0 in inner:  # an extreme image, of which nothing is left

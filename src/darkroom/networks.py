@@ -269,7 +269,7 @@ class CifarBnCnnParams(NetworkParams):
     """Of both convolutions of each pair."""
     activation: Activation = "relu"
     batch_norm: BatchNorm = "after"
-    dropout: Annotated[tuple[Dropout, ...], Field(min_length=1)] = (0.0, 0.1, 0.3)
+    dropout: Annotated[tuple[Dropout, ...], Field(min_length=1)] = (0.0, 0.1, 0.2)
     """After each pair's pool; one number stands for all."""
 
     @model_validator(mode="after")
@@ -339,17 +339,18 @@ class InceptionParams(NetworkParams):
 class Resnet20Params(NetworkParams):
     """The residual network for small images."""
 
-    optimizer: Optimizer = "sgd"
-    learning_rate: LearningRate = 0.1
-    momentum: Decay = 0.9
+    optimizer: Optimizer = "muon"
+    learning_rate: LearningRate = 5e-3
+    momentum: Decay = 0.95
     nesterov: bool = True
+    weight_decay: Annotated[float, Field(ge=0, lt=1)] = 0.1
     schedule: ScheduleParams = ONE_CYCLE
+    label_smoothing: Decay = 0.1
     blocks: Count = 3
     """In each of the three stages; the depth is 6 × blocks + 2."""
     width: Units = 16
     """Filters of the first stage; each later one has twice as many."""
     activation: Activation = "relu"
-    l2: Annotated[float, Field(ge=0, lt=1)] = 1e-4
 
 
 class Resnet50Params(NetworkParams):

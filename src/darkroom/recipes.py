@@ -49,6 +49,7 @@ RECIPES: Mapping[Network, Mapping[str, Mapping[str, Any]]] = {
             "schedule": {},
             "dropout": [0.2, 0.3, 0.4],
             "l2": 1e-4,
+            "weight_decay": 0.0,
             "label_smoothing": 0.0,
             "augmentation": {"rotation": 15, "shift": 0.1, "horizontal_flip": True},
             "early_stopping": {"patience": 125},
@@ -97,6 +98,8 @@ RECIPES: Mapping[Network, Mapping[str, Mapping[str, Any]]] = {
             "epochs": 200,
             "schedule": {"kind": "piecewise", "boundaries": [81, 121, 161, 181], "factors": [0.1, 0.01, 0.001, 0.0005]},
             "l2": 1e-4,
+            "weight_decay": 0.0,
+            "label_smoothing": 0.0,
             "augmentation": {"shift": 0.1, "horizontal_flip": True},
             "early_stopping": {"monitor": "val_accuracy", "patience": 200},
         }

@@ -205,27 +205,11 @@ def train(  # noqa: PLR0913 - all that a training depends on
     check_data(network, values, len(training.classes), classes)
     make_reproducible(seed)
     built = build_model(network, values, description, initial)
-    start = built.input if values.augment else _worth_keeping(built, len(training.classes) + len(validation.classes))
-    if start is not built.input:
-        # float32 takes the place of pixels, which batches do not mind.
-        keeper = features or initial_weights.Features()
-        found: tuple[Any, ...] = keeper.before(built, start, [split.images for split in data])
-        training, validation = (replace(split, images=of) for split, of in zip(data, found, strict=True))
-    model = _Classifier(start, built.outputs, name=network)
-    model.auxiliary_weight = getattr(values, "auxiliary_weight", 0.0)
-    model.objective = loss_function(values)
-    model.compile(optimizer=optimizer(values), loss=model.objective, metrics=["accuracy"])
-    recorder = _Recorder(on_epoch)
-    rate = _LearningRate(values)
-    stopping = keras.callbacks.EarlyStopping(
-        monitor=values.early_stopping.monitor,
-        patience=values.early_stopping.patience,
-        min_delta=values.early_stopping.min_delta,
-        restore_best_weights=True,
-    )
+    start, training, validation = _before_training(built, values, data, features)
+    model = _compiled(network, values, start, built)
+    recorder, rate, stopping = _Recorder(on_epoch), _LearningRate(values), _early_stopping(values)
     kept = [Checkpoint(checkpoint, stopping, {"history": recorder, "rate": rate}, values.epochs)] if checkpoint else []
     first_epoch = kept[0].first_epoch if kept else 0
-    validation_share = len(validation.classes) / len(training.classes)
     if first_epoch and say:
         say(f"goes on after epoch {first_epoch} of {values.epochs}, where it was interrupted")
     batches = TrainingBatches(
@@ -237,6 +221,7 @@ def train(  # noqa: PLR0913 - all that a training depends on
         balanced_weights(training.classes, classes) if values.class_weights == "balanced" else None,
         first_epoch,
     )
+    validation_share = len(validation.classes) / len(training.classes)
     model.fit(
         batches,
         epochs=values.epochs,
@@ -255,11 +240,59 @@ def train(  # noqa: PLR0913 - all that a training depends on
             *kept,
         ],
     )
-    if values.precision != "float32":
-        weights = built.get_weights()
-        built = build_model(network, with_values(values, {"precision": "float32"}), description, initial)
-        built.set_weights(weights)
-    return Trained(served(built), recorder.history, stopping.best_epoch)
+    exact = _in_float32(built, network, values, description, initial)
+    return Trained(served(exact), recorder.history, stopping.best_epoch)
+
+
+def _before_training(
+    built: keras.Model, values: NetworkParams, data: tuple[Split, Split], features: initial_weights.Features | None
+) -> tuple[Any, Split, Split]:
+    """Compute once what frozen layers make of the images, where nothing varies them.
+
+    Returns:
+        Where the training begins in the network, and what it takes there.
+    """
+    training, validation = data
+    start = built.input if values.augment else _worth_keeping(built, len(training.classes) + len(validation.classes))
+    if start is built.input:
+        return start, training, validation
+    # float32 takes the place of pixels, which batches do not mind.
+    keeper = features or initial_weights.Features()
+    found: tuple[Any, ...] = keeper.before(built, start, [split.images for split in data])
+    training, validation = (replace(split, images=of) for split, of in zip(data, found, strict=True))
+    return start, training, validation
+
+
+def _compiled(network: Network, values: NetworkParams, start: Any, built: keras.Model) -> "_Classifier":
+    model = _Classifier(start, built.outputs, name=network)
+    model.auxiliary_weight = getattr(values, "auxiliary_weight", 0.0)
+    model.objective = loss_function(values)
+    model.compile(optimizer=optimizer(values), loss=model.objective, metrics=["accuracy"])
+    return model
+
+
+def _early_stopping(values: NetworkParams) -> keras.callbacks.EarlyStopping:
+    return keras.callbacks.EarlyStopping(
+        monitor=values.early_stopping.monitor,
+        patience=values.early_stopping.patience,
+        min_delta=values.early_stopping.min_delta,
+        restore_best_weights=True,
+    )
+
+
+def _in_float32(
+    built: keras.Model,
+    network: Network,
+    values: NetworkParams,
+    description: Description,
+    initial: keras.Model | None,
+) -> keras.Model:
+    """Return a network that computes in float32 with the same weights."""
+    if values.precision == "float32":
+        return built
+    exact = build_model(network, with_values(values, {"precision": "float32"}), description, initial)
+    exact.set_weights(built.get_weights())
+    return exact
 
 
 def progress_line(title: str, epochs: int) -> OnEpoch:
