@@ -8,14 +8,14 @@ from darkroom.params import read_params
 
 
 def main(network: Network, prepared: str, model: str, identity: str, summary: str, report: str) -> None:
-    read_params()
+    params = read_params()
     from darkroom import tracking
     from darkroom.stages.evaluate import evaluate_network
 
     tracking.open_store()
     record = tracking.RunRecord.read(identity)
     with tracking.continue_run(record, network) as run:
-        evaluate_network(network, Path(prepared), Path(model), Path(summary), Path(report), run)
+        evaluate_network(network, params.evaluate, Path(prepared), Path(model), Path(summary), Path(report), run)
 
 
 if __name__ == "__main__":

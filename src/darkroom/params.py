@@ -146,6 +146,18 @@ class SearchParams(Section):
     resnet50: SearchSpace | None = None
 
 
+class EvaluateParams(Section):
+    """What evaluation is told, and how sure its numbers are."""
+
+    human_accuracy: Fraction | None = None
+    """What people reach on such images; shown beside the network's, and what a diagnosis calls the best possible."""
+    top: Annotated[int, Field(ge=1)] = 5
+    """Of the top-k accuracy: in how many answers the label is looked for."""
+    draws: Annotated[int, Field(ge=100, le=100_000)] = 2000
+    """Of the bootstrap that gives the intervals."""
+    seed: Seed = 0
+
+
 class PromoteParams(Section):
     """When a new model takes the champion's place."""
 
@@ -165,6 +177,7 @@ class Params(Section):
     models: Annotated[tuple[Network, ...], Field(min_length=1)]
     search: SearchParams
     train: TrainParams
+    evaluate: EvaluateParams = EvaluateParams()
     promote: PromoteParams
 
     def network(self, name: Network) -> NetworkParams:

@@ -1,5 +1,6 @@
 """What MLflow is told of a network, by the stages as they run and by ``darkroom restore`` from their outputs."""
 
+import csv
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,12 @@ from darkroom.datasets import Description
 from darkroom.networks import NetworkParams
 from darkroom.params import Params
 from darkroom.tracking import Run, RunRecord
+
+EVALUATION = (
+    *("metrics.json", "predictions.csv", "scores.csv", "slices.csv"),
+    *("confusion_matrix.png", "calibration.png", "mistakes.png", "explanations.png"),
+)
+"""Files of evaluation, in a network's report."""
 
 
 def log_inputs(run: Run, params: Params, values: NetworkParams, description: Description, preview: str | Path) -> None:
@@ -53,17 +60,12 @@ def log_evaluation(run: Run, metrics: Mapping[str, Any], report: Path) -> None:
     Args:
         run: the network's.
         metrics: as in metrics.json.
-        report: folder of metrics.json, predictions.csv, confusion_matrix.png and, unless an earlier version of Darkroom
-            wrote it, explanations.png.
+        report: folder of what evaluation writes; an earlier version of Darkroom wrote less.
     """
     run.log_metrics(
         {
-            "test_accuracy": metrics["accuracy"],
-            "test_macro_f1": metrics["macro_f1"],
-            "test_baseline_accuracy": metrics["baseline_accuracy"],
-            "test_images": metrics["images"],
-            # An earlier version of Darkroom did not look for leaks.
-            **{f"test_{key}": metrics[key] for key in ("leak_free_accuracy", "leaked_images") if key in metrics},
+            **{f"test_{name}": value for name, value in metrics.items() if name != "classes"},
+            **{f"test_{name}": value for name, value in _bounds(report / "scores.csv").items()},
             **{f"test_recall/{label}": of_class["recall"] for label, of_class in metrics["classes"].items()},
         }
     )
@@ -72,7 +74,15 @@ def log_evaluation(run: Run, metrics: Mapping[str, Any], report: Path) -> None:
 
 def log_evaluation_files(run: Run, report: Path) -> None:
     """Store what the test split said as files, see ``log_evaluation``."""
-    for name in ("metrics.json", "predictions.csv", "confusion_matrix.png"):
-        run.log_file(report / name, "evaluation")
-    if (report / "explanations.png").is_file():
-        run.log_file(report / "explanations.png", "evaluation")
+    for name in EVALUATION:
+        if (report / name).is_file():
+            run.log_file(report / name, "evaluation")
+
+
+def _bounds(path: Path) -> dict[str, float]:
+    """Return where the accuracy lies with 95 % confidence, as evaluation wrote it."""
+    if not path.is_file():
+        return {}
+    with path.open(encoding="utf-8") as file:
+        row = next(row for row in csv.DictReader(file) if row["score"] == "accuracy")
+    return {f"accuracy_{bound}": float(row[bound]) for bound in ("low", "high")}
