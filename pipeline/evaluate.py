@@ -15,7 +15,8 @@ def main(network: Network, prepared: str, model: str, identity: str, summary: st
     tracking.open_store()
     record = tracking.RunRecord.read(identity)
     with tracking.continue_run(record, network) as run:
-        evaluate_network(network, params.evaluate, Path(prepared), Path(model), Path(summary), Path(report), run)
+        paths = Path(summary), Path(report)
+        evaluate_network(network, params.evaluate, Path(prepared), Path(model), record, *paths, run)
 
 
 if __name__ == "__main__":

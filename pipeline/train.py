@@ -24,7 +24,8 @@ def main(
         with train.train_network(network, params, values, description, Path(prepared), run) as trained:
             train.write_report(run, trained, network, Path(report))
             trained.save(model)
-            record = train.package(run, trained, model, Path(prepared) / "dataset.json")
+            reached = train.training_accuracy(trained, description, Path(prepared))
+            record = train.package(run, trained, model, Path(prepared) / "dataset.json", reached)
             record.write(identity)
     print(f"{network}: {record}")
 

@@ -161,7 +161,18 @@ def test_parts_without_images_in_a_draw_do_not_disturb():
     members = np.array([[True], *[[False]] * 30])
     right = np.zeros(31, dtype=bool)
     ((low, high),) = accuracy_in(right, members, np.arange(31), 200, 0)
-    assert (low, high) == (0, 0)
+    # Of one image that is mistaken, little follows.
+    assert (low, high) == (0, 0.975)
+
+
+def test_of_ten_right_answers_it_does_not_follow_that_all_are():
+    answers = Answers(np.arange(10) % 2, np.eye(2, dtype=np.float32)[np.arange(10) % 2])
+    found = score(answers, np.arange(10), 200, 0).intervals
+    exact = stats.binomtest(10, 10).proportion_ci(0.95, method="exact")
+    assert found["accuracy"] == pytest.approx((exact.low, exact.high))
+    assert found["recall/0"] == pytest.approx((stats.binomtest(5, 5).proportion_ci(0.95).low, 1))
+    # Copies are no further findings.
+    assert score(answers, np.arange(10) // 5, 200, 0).intervals["accuracy"].low < found["accuracy"].low
 
 
 def test_planted_label_errors_are_named():

@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from darkroom.datasets import Description
+from darkroom.files import read_json
 from darkroom.networks import NetworkParams
 from darkroom.params import Params
 from darkroom.tracking import Run, RunRecord
 
 EVALUATION = (
-    *("metrics.json", "predictions.csv", "scores.csv", "slices.csv"),
+    *("metrics.json", "diagnosis.json", "predictions.csv", "scores.csv", "slices.csv"),
     *("confusion_matrix.png", "calibration.png", "mistakes.png", "explanations.png"),
 )
 """Files of evaluation, in a network's report."""
@@ -40,6 +41,7 @@ def log_best_epoch(run: Run, record: RunRecord) -> None:
     run.describe(str(record).capitalize())
     run.log_metrics(
         {
+            **({} if record.training_accuracy is None else {"training_accuracy": record.training_accuracy}),
             "validation_accuracy": record.validation_accuracy,
             "validation_loss": record.validation_loss,
             "best_epoch": record.best_epoch,
@@ -69,6 +71,8 @@ def log_evaluation(run: Run, metrics: Mapping[str, Any], report: Path) -> None:
             **{f"test_recall/{label}": of_class["recall"] for label, of_class in metrics["classes"].items()},
         }
     )
+    if (report / "diagnosis.json").is_file():
+        run.tag("diagnosis", read_json(report / "diagnosis.json")["verdict"])
     log_evaluation_files(run, report)
 
 

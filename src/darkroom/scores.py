@@ -210,10 +210,34 @@ def score(answers: Answers, clusters: Integers, draws: int, seed: int) -> Scored
     scorer, known = Scorer(answers), names(answers.classes)
     values = scorer(np.ones(len(answers.truth)))
     drawn_values = np.stack([scorer(weights) for weights in drawn(clusters, draws, seed)])
-    return Scored(
-        dict(zip(known, values.tolist(), strict=True)),
-        {name: interval(column) for name, column in zip(known, drawn_values.T, strict=True)},
-    )
+    intervals = {name: interval(column) for name, column in zip(known, drawn_values.T, strict=True)}
+    for name, of in _shares_of(answers, clusters).items():
+        intervals[name] = exact_where_all_or_none(intervals[name], of)
+    return Scored(dict(zip(known, values.tolist(), strict=True)), intervals)
+
+
+def _shares_of(answers: Answers, clusters: Integers) -> dict[str, int]:
+    """Say of how many independent findings each score that is a share is one."""
+    found = dict.fromkeys(("accuracy", "top_k_accuracy"), len(np.unique(clusters)))
+    for number in range(answers.classes):
+        found[f"precision/{number}"] = len(np.unique(clusters[answers.predicted == number]))
+        found[f"recall/{number}"] = len(np.unique(clusters[answers.truth == number]))
+    return found
+
+
+def exact_where_all_or_none(found: Interval, count: int) -> Interval:
+    """Widen the interval of a share of all or none, of which every draw is all or none again.
+
+    Args:
+        found: by the bootstrap.
+        count: of independent findings. The interval is the exact one of the binomial distribution (C. Clopper,
+            E. Pearson, The use of confidence or fiducial limits, 1934).
+    """
+    if count and found == (1.0, 1.0):
+        return Interval(((1 - CONFIDENCE) / 2) ** (1 / count), 1.0)
+    if count and found == (0.0, 0.0):
+        return Interval(0.0, 1 - ((1 - CONFIDENCE) / 2) ** (1 / count))
+    return found
 
 
 def accuracy_in(
@@ -233,7 +257,8 @@ def accuracy_in(
     for weights in drawn(clusters, draws, seed):
         there, hits = (weights @ part for part in both)
         values.append(np.divide(hits, there, out=np.full(len(hits), np.nan), where=there > 0))
-    return [interval(column) for column in np.array(values).T]
+    found = zip(np.array(values).T, members.T, strict=True)
+    return [exact_where_all_or_none(interval(column), len(np.unique(clusters[inside]))) for column, inside in found]
 
 
 class Reliability(NamedTuple):

@@ -69,6 +69,8 @@ class RunRecord:
     """Where the run comes from: commit, data, experiment. With it a lost store can be restored."""
     started: int = 0
     """Milliseconds since 1970."""
+    training_accuracy: float | None = None
+    """Of the kept network on training images as they are; None where an earlier version of Darkroom trained it."""
 
     def write(self, path: str | Path) -> None:
         """Write as JSON."""
@@ -233,6 +235,10 @@ class Run:
     def log_epoch(self, epoch: int, values: Mapping[str, float]) -> None:
         """Log the values of one epoch; epochs are counted from 1 here, as in the terminal."""
         self.log_metrics(values, step=epoch + 1)
+
+    def tag(self, name: str, value: str) -> None:
+        """Set a tag."""
+        self._client.set_tag(self.run_id, name, value)
 
     def describe(self, text: str) -> None:
         """Set the description that MLflow's pages show."""

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from darkroom import evaluation, explaining, figures, inference, records, scores, tracking
+from darkroom import diagnosis, evaluation, explaining, figures, inference, records, scores, tracking
 from darkroom.backend import choose_deterministic_kernels, keras
 from darkroom.datasets import Description, Floats, Integers, Split, read_split
 from darkroom.files import write_json, write_text
@@ -21,6 +21,7 @@ def evaluate_network(
     params: EvaluateParams,
     prepared: Path,
     model: Path,
+    record: tracking.RunRecord,
     summary: Path,
     report: Path,
     run: tracking.Run,
@@ -32,8 +33,9 @@ def evaluate_network(
         params: the human level, and how intervals are computed.
         prepared: folder of the packed images; of the splits ``test`` alone is read.
         model: the saved network.
+        record: what its training left.
         summary: JSON file that gets what promotion needs.
-        report: folder that gets the rest.
+        report: folder that gets the rest, and has the training's history.csv.
         run: the network's own.
     """
     description = Description.read(prepared / "dataset.json")
@@ -51,12 +53,15 @@ def evaluate_network(
     predictions = predictions_table(test, probabilities, description.labels)
     _write_table(report / "predictions.csv", predictions)
     _write_table(report / "scores.csv", evaluation.table_of_scores(scored, description.labels))
-    found = evaluation.parts(test.manifest)
-    _write_table(report / "slices.csv", evaluation.table_of_parts(answers, found, clusters, params.draws, params.seed))
+    parts = evaluation.parts(test.manifest)
+    slices = evaluation.table_of_parts(answers, parts, clusters, params.draws, params.seed)
+    _write_table(report / "slices.csv", slices)
     title = f"{network}: {metrics.accuracy:.4f} of {metrics.images} test images right"
     _draw(answers, test, metrics, description.labels, title, report)
     explain(loaded, test, probabilities, description.labels, report / "explanations.png")
 
+    found = diagnose(record, report / "history.csv", metrics)
+    write_json(report / "diagnosis.json", found.as_json())
     records.log_evaluation(run, metrics.as_json(), report)
     low, high = scored.intervals["accuracy"]
     human = "" if metrics.human_accuracy is None else f", people reach {metrics.human_accuracy:.4f}"
@@ -64,11 +69,24 @@ def evaluate_network(
         f"{title} (95 % interval {low:.4f} to {high:.4f}), macro F {metrics.macro_f1:.4f}; the largest class alone "
         f"gives {metrics.baseline_accuracy:.4f}{human}"
     )
+    print(f"{network}: {found}")
     if metrics.leaked_images:
         print(
             f"{network}: {metrics.leak_free_accuracy:.4f} without the {metrics.leaked_images} test images that have a "
             "near-duplicate in training"
         )
+
+
+def diagnose(record: tracking.RunRecord, history: Path, metrics: evaluation.Metrics) -> diagnosis.Diagnosis:
+    """Read the course of the training that made the network."""
+    epochs = pd.read_csv(history).to_dict("records")
+    return diagnosis.diagnose(
+        [{str(name): float(value) for name, value in epoch.items()} for epoch in epochs],
+        classes=len(metrics.classes),
+        baseline=metrics.baseline_accuracy,
+        training_accuracy=record.training_accuracy,
+        best_possible=metrics.human_accuracy,
+    )
 
 
 def _metrics(
@@ -113,7 +131,7 @@ def _draw(
         + (" (label error?)" if doubtful[image] else "")
         for image in chosen
     ]
-    heading = f"The most certain of {len(wrong)} mistakes; {int(doubtful.sum())} labels may be wrong"
+    heading = f"The most certain of {len(wrong)} mistakes; labels that may be wrong: {int(doubtful.sum())}"
     figures.pictures(np.asarray(test.images[chosen]), titles, heading, report / "mistakes.png")
 
 
