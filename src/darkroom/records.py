@@ -1,15 +1,19 @@
 """What MLflow is told of a network, by the stages as they run and by ``darkroom restore`` from their outputs."""
 
 import csv
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+import pandas as pd
 
 from darkroom.datasets import Description
 from darkroom.files import read_json
 from darkroom.networks import NetworkParams
 from darkroom.params import Params
-from darkroom.tracking import Run, RunRecord
+from darkroom.splits import HASH_DIGITS
+from darkroom.tracking import TRAINING_IMAGES, Run, RunRecord
 
 EVALUATION = (
     *("metrics.json", "diagnosis.json", "predictions.csv", "scores.csv", "slices.csv"),
@@ -34,6 +38,14 @@ def log_inputs(run: Run, params: Params, values: NetworkParams, description: Des
     run.log_dataset(description)
     if values.augment and values.augmentation is None and Path(preview).is_file():
         run.log_file(preview)
+
+
+def log_training_images(run: Run, manifest: pd.DataFrame) -> None:
+    """Store which images a network is trained on, by the beginning of their SHA-256: they are no test of it, ever."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / TRAINING_IMAGES
+        path.write_text("\n".join(sorted(set(manifest["sha256"].str[:HASH_DIGITS]))) + "\n", encoding="utf-8")
+        run.log_file(path)
 
 
 def log_best_epoch(run: Run, record: RunRecord) -> None:

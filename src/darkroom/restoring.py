@@ -162,6 +162,9 @@ def _restore_inputs(run: Run, folder: Path, network: Network) -> Iterator[str]:
         return
     description = Description.read(folder / "data" / "prepared" / "dataset.json")
     records.log_inputs(run, params, values, description, folder / "reports" / "augmentation.png")
+    manifest = folder / "data" / "prepared" / "train" / "manifest.parquet"
+    if manifest.is_file():
+        records.log_training_images(run, pd.read_parquet(manifest))
 
 
 def _restore_search(trials: Path, network: Network, record: RunRecord) -> None:

@@ -54,6 +54,10 @@ for _name in ("mlflow", "alembic"):
     logging.getLogger(_name).setLevel(logging.WARNING)
 
 
+TRAINING_IMAGES = "training_images.txt"
+"""A run's file of what it was trained on."""
+
+
 @dataclass(frozen=True)
 class RunRecord:
     """What a training leaves for the stages after it: its identity and what the validation images said."""

@@ -1,12 +1,13 @@
 """The evaluation of one network as it runs in the pipeline: what is measured, written and recorded."""
 
+import time
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from darkroom import diagnosis, evaluation, explaining, figures, inference, records, scores, tracking
-from darkroom.backend import choose_deterministic_kernels, keras
+from darkroom.backend import choose_deterministic_kernels, keras, memory
 from darkroom.datasets import Description, Floats, Integers, Split, read_split
 from darkroom.files import write_json, write_text
 from darkroom.networks import Network
@@ -14,6 +15,8 @@ from darkroom.params import EvaluateParams
 
 EXPLAINED = 8  # test images
 MISTAKES = 24  # that are drawn
+TIMED = 50  # calls with one image
+IN_SHORT = ("accuracy", "macro_f1", "calibration_error", "images")
 
 
 def evaluate_network(
@@ -34,7 +37,7 @@ def evaluate_network(
         prepared: folder of the packed images; of the splits ``test`` alone is read.
         model: the saved network.
         record: what its training left.
-        summary: JSON file that gets what promotion needs.
+        summary: folder that gets what promotion needs: ``test.json`` and ``cost.json``.
         report: folder that gets the rest, and has the training's history.csv.
         run: the network's own.
     """
@@ -49,7 +52,8 @@ def evaluate_network(
     scored = scores.score(answers, clusters, params.draws, params.seed)
 
     write_json(report / "metrics.json", metrics.as_json())
-    write_json(summary, {"accuracy": metrics.accuracy, "macro_f1": metrics.macro_f1, "images": metrics.images})
+    write_json(summary / "test.json", {name: getattr(metrics, name) for name in IN_SHORT})
+    write_json(summary / "cost.json", cost(loaded, model, test))
     predictions = predictions_table(test, probabilities, description.labels)
     _write_table(report / "predictions.csv", predictions)
     _write_table(report / "scores.csv", evaluation.table_of_scores(scored, description.labels))
@@ -75,6 +79,26 @@ def evaluate_network(
             f"{network}: {metrics.leak_free_accuracy:.4f} without the {metrics.leaked_images} test images that have a "
             "near-duplicate in training"
         )
+
+
+def cost(network: keras.Model, file: Path, test: Split) -> dict[str, float]:
+    """Measure what a network costs whoever serves it: other numbers each time, so they are in a file of their own.
+
+    Returns:
+        Milliseconds for one image (95th percentile), megabytes (10^6 bytes) of its file, and of this process's memory.
+    """
+    one = np.asarray(test.images[:1])
+    network.predict_on_batch(one)
+    seconds = []
+    for _ in range(TIMED):
+        started = time.perf_counter()
+        network.predict_on_batch(one)
+        seconds.append(time.perf_counter() - started)
+    return {
+        "latency_ms": round(1000 * float(np.quantile(seconds, 0.95)), 2),
+        "size_mb": round(file.stat().st_size / 1e6, 3),
+        "memory_mb": round(memory() / 1e6, 1),
+    }
 
 
 def diagnose(record: tracking.RunRecord, history: Path, metrics: evaluation.Metrics) -> diagnosis.Diagnosis:
