@@ -12,6 +12,7 @@ from darkroom.files import as_json, write_text
 
 if TYPE_CHECKING:
     from darkroom.networks import Network, NetworkParams
+    from darkroom.params import PromoteParams
 
 DRIFT = 3  # exit code
 CLEANABLE = ("models", "runs", "cache", "searches", "trainings", "images", "experiments")
@@ -136,6 +137,26 @@ def _add_store(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     runs.add_argument("--json", action="store_true", help="print JSON")
     runs.set_defaults(command=_runs)
 
+    champion = commands.add_parser("champion", help="show who is the champion, since when, why and on what data")
+    champion.add_argument("--json", action="store_true", help="print JSON")
+    champion.set_defaults(command=_show_champion)
+
+    promote = commands.add_parser("promote", help="make a version the champion by hand")
+    promote.add_argument("version", metavar="VERSION", help="its number, as darkroom runs lists it")
+    promote.add_argument("--reason", required=True, help="kept in the registry")
+    promote.set_defaults(command=_promote)
+
+    rollback = commands.add_parser("rollback", help="bring back the champion before the current one")
+    rollback.add_argument("--reason", required=True, help="kept in the registry")
+    rollback.set_defaults(command=_rollback)
+
+    compare = commands.add_parser("compare", help="hold two models against one another on the images of both")
+    for name in ("first", "second"):
+        compare.add_argument(name, metavar="MODEL", help="an alias, a version, or the beginning of a run's id")
+    compare.add_argument("--images", type=int, default=20, help="disagreeing images to list; default: 20")
+    compare.add_argument("--json", action="store_true", help="print JSON, with all disagreeing images")
+    compare.set_defaults(command=_compare)
+
     restore = commands.add_parser("restore", help="rebuild a lost or empty tracking store from git and DVC")
     restore.add_argument("--all", action="store_true", help="every run in git's history, not the workspace's alone")
     restore.set_defaults(command=_restore)
@@ -226,6 +247,59 @@ def _runs(chosen: argparse.Namespace) -> int:
     rows = listing.rows(_registered_model(), chosen.rev)
     shown = as_json(rows) if chosen.json else _table([listing.shortened(row) for row in rows]) if rows else "no runs\n"
     print(shown, end="")
+    return 0
+
+
+def _show_champion(chosen: argparse.Namespace) -> int:
+    from darkroom import champions, tracking
+
+    tracking.open_store()
+    found = champions.described(_registered_model())
+    if chosen.json:
+        print(as_json(found), end="")
+    else:
+        width = max(map(len, found))
+        print(*(f"{name.ljust(width)}  {_text(value)}" for name, value in found.items()), sep="\n")
+    return 0
+
+
+def _promote(chosen: argparse.Namespace) -> int:
+    from darkroom import champions, tracking
+
+    tracking.open_store()
+    version = champions.promote(_registered_model(), chosen.version, chosen.reason)
+    print(f"models:/{version.name}@champion is version {version.version}")
+    return 0
+
+
+def _rollback(chosen: argparse.Namespace) -> int:
+    from darkroom import champions, tracking
+
+    tracking.open_store()
+    version = champions.rollback(_registered_model(), chosen.reason)
+    print(f"models:/{version.name}@champion is version {version.version} again")
+    return 0
+
+
+def _compare(chosen: argparse.Namespace) -> int:
+    from darkroom import comparing, tracking
+
+    tracking.open_store()
+    rules = _promotion()
+    one, other = (comparing.find(rules.registered_model, named) for named in (chosen.first, chosen.second))
+    found = comparing.compare(one, other, rules)
+    apart = [{str(name): value for name, value in row.items()} for row in found.disagreeing.to_dict("records")]
+    if chosen.json:
+        of_all = {"images": found.images, "gained": found.gained, "p": found.p, "test": found.test}
+        print(as_json({**of_all, "scores": found.rows, "disagreeing": apart}), end="")
+        return 0
+    print(_table(found.rows), end="")
+    print(
+        f"{found.images} images that both have answered: {other.name} has {found.gained:+d} right answers "
+        f"(p {found.p:.4f} that it is no better, {found.test}); they disagree on {len(apart)}"
+    )
+    if apart and chosen.images > 0:
+        print(_table(apart[: chosen.images]), end="")
     return 0
 
 
@@ -436,9 +510,13 @@ def _champion() -> str:
 
 
 def _registered_model() -> str:
+    return _promotion().registered_model
+
+
+def _promotion() -> "PromoteParams":
     from darkroom.params import PromoteParams, read_params
 
-    return read_params().promote.registered_model if Path("params.yaml").is_file() else PromoteParams().registered_model
+    return read_params().promote if Path("params.yaml").is_file() else PromoteParams()
 
 
 def _ui(chosen: argparse.Namespace) -> int:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 
-from darkroom import lineage, records, registry, repository, services, tracking
+from darkroom import champions, lineage, records, registry, repository, services, tracking
 from darkroom.datasets import Description
 from darkroom.errors import InputError
 from darkroom.files import read_json
@@ -203,7 +203,7 @@ def _restore_champion(decision: dict[str, Any], recorded: dict[str, str]) -> Ite
                 f"version {version.version}, run {run_id}, in the MLflow UI"
             )
         elif registry.champion(name) is None:
-            registry.point(name, "champion", version)
+            champions.crown(name, version, "restore", decision["reason"])
             yield f"models:/{name}@champion is version {version.version}, run {run_id}"
 
 

@@ -11,7 +11,7 @@ import pandas as pd
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
-from darkroom import lineage, promotion, registry, scores, services, tracking
+from darkroom import champions, lineage, promotion, registry, scores, services, tracking
 from darkroom.datasets import Description, read_split
 from darkroom.errors import InputError
 from darkroom.files import read_json
@@ -201,10 +201,7 @@ def carry_out(decision: Decision, params: Params, prepared: Path, runs: Path) ->
     if decision.outcome == "keep":
         registry.point(name, "challenger", version)
         return
-    beaten = registry.champion(name)
-    if beaten is not None:
-        registry.point(name, "challenger", beaten)
-    registry.point(name, "champion", version)
+    champions.crown(name, version, "decision", decision.reason)
 
 
 def name_lock(params: Params, runs: Path) -> None:
