@@ -151,9 +151,8 @@ def test_two_models_side_by_side(versions, capsys):
     assert found["p"] < 0.025
     assert found["scores"][0]["score"] == "accuracy"
     assert found["scores"][0]["difference"] == pytest.approx(right[1].mean() - right[0].mean())
-    assert [row["image"] for row in found["disagreeing"]] == one["image"][
-        one["predicted"] != other["predicted"]
-    ].tolist()
+    apart = one["image"][one["predicted"] != other["predicted"]].tolist()
+    assert [row["image"] for row in found["disagreeing"]] == apart
     assert main(["compare", versions[0][:12], "models:/darkroom@champion", "--images", "2"]) == 0
     printed = capsys.readouterr().out
     assert f"they disagree on {len(apart)}" in printed
