@@ -4,6 +4,7 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -117,6 +118,19 @@ def _add_networks(commands: "argparse._SubParsersAction[argparse.ArgumentParser]
     sweep.add_argument("--json", action="store_true", help="print JSON, with the losses of all epochs")
     sweep.set_defaults(command=_sweep)
 
+    curve = commands.add_parser("learning-curve", help="train on ever more images: more data, or more tuning?")
+    curve.add_argument("network", choices=NETWORKS)
+    curve.add_argument(
+        "--shares",
+        nargs="+",
+        type=_share,
+        default=(0.125, 0.25, 0.5, 1.0),
+        metavar="SHARE",
+        help="default: .125 .25 .5 1",
+    )
+    curve.add_argument("--json", action="store_true", help="print JSON")
+    curve.set_defaults(command=_learning_curve)
+
     explain = commands.add_parser(
         "explain",
         help="draw where a promoted model looks in images, and what it sees there",
@@ -175,6 +189,13 @@ def _probability(text: str) -> float:
     value = float(text)
     if not 0 <= value <= 1:
         raise argparse.ArgumentTypeError(f"{text} given, a number from 0 to 1 was expected")
+    return value
+
+
+def _share(text: str) -> float:
+    value = float(text)
+    if not 0 < value <= 1:
+        raise argparse.ArgumentTypeError(f"{text} is no share; give a number above 0, up to 1")
     return value
 
 
@@ -440,6 +461,29 @@ def _sweep(chosen: argparse.Namespace) -> int:
     summary = outcome.summary(chosen.network)
     if not chosen.json:
         print(summary)
+    return 0
+
+
+def _learning_curve(chosen: argparse.Namespace) -> int:
+    shares = sorted(set(chosen.shares))
+    if len(shares) < 2:  # noqa: PLR2004 - a curve
+        raise InputError("--shares: one share is no curve; give at least two")
+    from darkroom.datasets import require_prepared
+    from darkroom.params import read_params
+
+    params = read_params()
+    prepared = Path("data/prepared")
+    require_prepared(prepared)
+    from darkroom import learning_curve
+
+    points, answer = learning_curve.learning_curve(chosen.network, params, shares, prepared, show=not chosen.json)
+    rows = [asdict(point) for point in points]
+    if chosen.json:
+        print(as_json({"points": rows, "verdict": answer.verdict, "reason": answer.reason}), end="")
+    else:
+        print(_table(rows), end="")
+        print(f"{chosen.network}: {answer.verdict}: {answer.reason}")
+        print(f"picture: {learning_curve.folder(chosen.network)}/learning_curve.png")
     return 0
 
 

@@ -224,6 +224,32 @@ def learning_rates(rows: Sequence[dict[str, Any]], guessing: float, title: str, 
     _save(figure, path)
 
 
+def learning_curve(rows: Sequence[dict[str, Any]], title: str, path: str | Path) -> None:
+    """Draw the errors on training and validation images against the number of training images.
+
+    Args:
+        rows: of ``learning_curve.Point``, as mappings.
+        title: above the picture.
+        path: where it goes.
+    """
+    figure = Figure(figsize=(7, 4.6), layout="constrained")
+    axes = figure.subplots()
+    images = [row["images"] for row in rows]
+    for name, colour in (("validation", "tab:orange"), ("training", "tab:blue")):
+        axes.plot(
+            images, [100 * row[f"{name}_error"] for row in rows], marker="o", label=f"{name} images", color=colour
+        )
+    axes.set_xscale("log", base=2)
+    axes.set_xticks(images, [f"{count:,}" for count in images])
+    axes.set_ylim(bottom=0)
+    axes.set_xlabel("training images")
+    axes.set_ylabel("error, %")
+    axes.grid(alpha=0.3)
+    axes.legend()
+    axes.set_title(title)
+    _save(figure, path)
+
+
 def verdict(predicted: str, probability: float, true: str | None = None) -> str:
     """Say what a network answered, and what is right where that is known."""
     answer = f"predicted {_short(predicted)} ({probability:.2f})"
