@@ -1,8 +1,8 @@
 """``darkroom learning-curve``: one network trained on growing shares of the images. More data, or more tuning?
 
 After *Deep Learning for Vision Systems* (M. Elgendy, 2020), section 4.5.1: a network that does poorly on the images
-that it has needs tuning; one that does well on them and worse on others needs more of them. How the error falls from one
-share to the next says how much they would help.
+that it has needs tuning; one that does well on them and worse on others needs more of them. How the error falls from
+one share to the next says how much they would help.
 """
 
 import math
