@@ -19,6 +19,7 @@ from PIL import Image
 from benchmarks import published
 from benchmarks.recipes import RESULTS, machine
 from darkroom import models, training
+from darkroom.backend import memory
 from darkroom.datasets import Description, Split
 from darkroom.networks import PARAMS, Network, ScheduleParams
 from darkroom.sections import AugmentationParams
@@ -62,7 +63,7 @@ def full_step(network: Network) -> dict[str, Any]:
         "classes": classes,
         "batch_size": BATCH,
         "step_seconds": round(trained.history[-1]["seconds"], 2),
-        "memory_gib": round(training.memory() / 2**30, 2),
+        "memory_gib": round(memory() / 2**30, 2),
     }
 
 

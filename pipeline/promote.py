@@ -21,7 +21,7 @@ def main(prepared: str, runs: str, promotion_path: str) -> None:
     with turn:
         decision = promote.decide(params, Path(prepared), Path(runs))
         if withheld is None:
-            promote.carry_out(decision, params, Path(runs))
+            promote.carry_out(decision, params, Path(prepared), Path(runs))
     write_json(promotion_path, decision.as_json(withheld))
     print(f"{decision.outcome}: {decision.reason}{f' (not carried out: {withheld})' if withheld else ''}")
 

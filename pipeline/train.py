@@ -12,6 +12,8 @@ def main(
 ) -> None:
     params = read_params()
     values = with_values(params.network(network), read_best_params(best_params))
+    import pandas as pd
+
     from darkroom import records, tracking
     from darkroom.datasets import Description
     from darkroom.stages import train
@@ -20,11 +22,13 @@ def main(
     tracking.open_store()
     with tracking.start_run(network, "train", train.run_tags(network, description)) as run:
         records.log_inputs(run, params, values, description, preview)
+        records.log_training_images(run, pd.read_parquet(Path(prepared) / "train" / "manifest.parquet"))
         train.log_own_preview(params, values, description, Path(prepared), run)
         with train.train_network(network, params, values, description, Path(prepared), run) as trained:
             train.write_report(run, trained, network, Path(report))
             trained.save(model)
-            record = train.package(run, trained, model, Path(prepared) / "dataset.json")
+            reached = train.training_accuracy(trained, description, Path(prepared))
+            record = train.package(run, trained, model, Path(prepared) / "dataset.json", reached)
             record.write(identity)
     print(f"{network}: {record}")
 

@@ -198,7 +198,7 @@ ARGUMENTS = {
     "preprocess": 5,
     "search": 4,
     "train": 7,
-    "evaluate": 6,
+    "evaluate": 5,
     "promote": 3,
 }
 

@@ -79,7 +79,7 @@ def always_better(project):
     """Let the candidate be promoted whatever it gains."""
     path = project.root / "src/darkroom/promotion.py"
     text = path.read_text()
-    path.write_text(text.replace('"promote" if gained >= needed else "keep"', '"promote"'))
+    path.write_text(text.replace('"keep" if failed else "promote"', '"promote"'))
     assert path.read_text() != text
     return project.commit("the new one is always better")
 

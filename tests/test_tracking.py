@@ -30,6 +30,7 @@ from darkroom import (
     listing,
     predictions,
     processes,
+    records,
     registry,
     services,
     tracking,
@@ -269,19 +270,23 @@ class Registry:
             update={
                 "data": made[3],
                 "models": ("mnist_cnn",),
-                "promote": shipped.promote.model_copy(update={"registered_model": name}),
+                # Of ten test images, a difference is hardly ever more than chance.
+                "promote": shipped.promote.model_copy(
+                    update={"registered_model": name, "rule": "better", "significance": 1.0}
+                ),
             }
         )
         self.test = pd.read_parquet(made[0] / "prepared" / "test" / "manifest.parquet")
 
-    def train(self, right):
-        """A run of which so many test predictions are right."""
+    def train(self, right, seen=0):
+        """A run of which so many test predictions are right, and which was trained on so many of the test images."""
         with tracking.start_run("mnist_cnn", "train", {"network": "mnist_cnn"}) as run:
             uri = run.log_model(self.made[0] / "network.keras", self.made[0] / "prepared" / "dataset.json")
             table = self.test[["sha256", "label"]].assign(predicted=self.test["label"])
             table.loc[right:, "predicted"] = "neither"
             table.to_csv(self.folder / "predictions.csv", index=False)
             run.log_file(self.folder / "predictions.csv", "evaluation")
+            records.log_training_images(run, self.test[:seen])
         return RunRecord(run.run_id, uri, 0.9, 0.1, 1, 1, 0, *run.origin()), right / len(self.test)
 
     def write(self, record, accuracy):
@@ -296,7 +301,7 @@ class Registry:
     def promote(self, record, accuracy):
         self.write(record, accuracy)
         decision = self.decide()
-        promote.carry_out(decision, self.params, self.folder)
+        promote.carry_out(decision, self.params, self.made[0] / "prepared", self.folder)
         return decision
 
     def alias(self, alias):
@@ -341,6 +346,59 @@ def test_a_champion_without_saved_predictions_predicts_anew(models):
     assert decision.champion.test_accuracy == pytest.approx(np.mean(models.test["label"].to_numpy() == answers))
 
 
+def test_test_images_that_the_champion_was_trained_on_are_left_out(models):
+    images = len(models.test)
+    models.promote(*models.train(5, seen=3))
+    decision = models.promote(*models.train(6))
+    assert (decision.candidate.test_images, decision.champion.test_images) == (images - 3, images - 3)
+    assert decision.candidate.test_accuracy == pytest.approx(3 / (images - 3))
+    assert "3 test images are left out, which the champion was trained on" in decision.reason
+
+
+def test_a_champion_that_was_trained_on_all_test_images_is_kept(models):
+    first = models.train(1, seen=len(models.test))
+    models.promote(*first)
+    decision = models.promote(*models.train(8))
+    assert decision.outcome == "keep"
+    assert "it was trained on all of the current test images" in decision.reason
+    assert models.alias("champion") == first[0].run_id
+
+
+def test_a_champion_that_cannot_be_loaded_is_kept_and_said_to_be(models, monkeypatch):
+    models.promote(models.made[2], 0.0)
+
+    def fail(uri):
+        raise OSError(f"No such artifact:\n {uri}")
+
+    monkeypatch.setattr(tracking, "load_model", fail)
+    decision = models.promote(*models.train(len(models.test)))
+    assert decision.outcome == "keep"
+    assert "its model cannot be loaded (No such artifact: models:/" in decision.reason
+    assert "darkroom promote replaces it" in decision.reason
+
+
+def test_a_candidate_without_predictions_is_told_how_to_get_them(models):
+    models.promote(*models.train(5))
+    with tracking.start_run("mnist_cnn", "train", {"network": "mnist_cnn"}) as run:
+        record = RunRecord(run.run_id, "", 0.9, 0.1, 1, 1, 0, *run.origin())
+    with pytest.raises(InputError, match="evaluate@mnist_cnn makes them"):
+        models.promote(record, 0.9)
+
+
+def test_a_class_that_the_champion_does_not_know_is_named(models):
+    models.promote(*models.train(5))
+    name = models.params.promote.registered_model
+    MlflowClient().set_model_version_tag(name, "1", "labels", '["a"]')
+    assert "the champion does not know b" in models.promote(*models.train(8)).reason
+
+
+def test_test_images_that_have_decided_often_are_said_to_be_worn(models, monkeypatch):
+    monkeypatch.setattr(promote, "WORN", 2)
+    assert "have decided" not in models.promote(*models.train(3)).reason
+    assert "have decided" not in models.promote(*models.train(4)).reason
+    assert "these test images have decided 2 times" in models.promote(*models.train(5)).reason
+
+
 def test_of_two_promotions_at_once_the_better_model_wins(models, tmp_path):
     models.promote(*models.train(3))
     rivals = []
@@ -357,7 +415,7 @@ def test_of_two_promotions_at_once_the_better_model_wins(models, tmp_path):
         with registry.one_promotion_at_a_time(models.name):
             decision = rival.decide()
             time.sleep(0.5)
-            promote.carry_out(decision, rival.params, rival.folder)
+            promote.carry_out(decision, rival.params, rival.made[0] / "prepared", rival.folder)
 
     threads = [threading.Thread(target=promote_in_turn, args=rival) for rival in rivals]
     for thread in threads:

@@ -35,7 +35,7 @@ with _without_greetings():
     import keras
     import tensorflow as tf
 
-__all__ = ["choose_deterministic_kernels", "keras", "make_reproducible", "tf"]
+__all__ = ["choose_deterministic_kernels", "keras", "make_reproducible", "memory", "tf"]
 
 
 def make_reproducible(seed: int) -> None:
@@ -48,3 +48,15 @@ def make_reproducible(seed: int) -> None:
 def choose_deterministic_kernels() -> None:
     """Let the same computation give the same bits each time, on a GPU too."""
     tf.config.experimental.enable_op_determinism()
+
+
+def memory() -> int:
+    """Return the most memory that this process has had, in bytes: the accelerator's where there is one."""
+    if accelerators := tf.config.list_physical_devices("GPU"):
+        return sum(
+            int(tf.config.experimental.get_memory_info(f"GPU:{number}")["peak"]) for number in range(len(accelerators))
+        )
+    import resource
+
+    # Linux counts in KiB, macOS in bytes.
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)

@@ -109,7 +109,7 @@ def check_registry(report: str | Path = "reports/promotion.json") -> str:
             f"{report}: decided but not carried out ({withheld}); to carry it out, decide anew: {DECIDE_ANEW}"
         )
     services.check_tracking()
-    from darkroom import registry, tracking
+    from darkroom import champions, registry, tracking
 
     tracking.open_store()
     version = registry.champion(name)
@@ -120,6 +120,13 @@ def check_registry(report: str | Path = "reports/promotion.json") -> str:
             f"in a new store darkroom restore brings it back, in any other {DECIDE_ANEW} decides anew"
         )
     if (run_id := registry.run_of(version)) != expected:
+        reigns = champions.reigns(version)
+        if reigns and reigns[-1].how in {"promote", "rollback"}:
+            by_hand = reigns[-1]
+            return (
+                f"models:/{name}@champion is version {version.version}: {by_hand.how} by {by_hand.who}, "
+                f"{by_hand.since}: {by_hand.why}"
+            )
         raise InputError(
             f"models:/{name}@champion is version {version.version} of run {run_id}, but {report} left run {expected}: "
             f"it was moved elsewhere; get that commit's results, or decide anew: {DECIDE_ANEW}"

@@ -4,6 +4,7 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -12,6 +13,7 @@ from darkroom.files import as_json, write_text
 
 if TYPE_CHECKING:
     from darkroom.networks import Network, NetworkParams
+    from darkroom.params import PromoteParams
 
 DRIFT = 3  # exit code
 CLEANABLE = ("models", "runs", "cache", "searches", "trainings", "images", "experiments")
@@ -116,6 +118,19 @@ def _add_networks(commands: "argparse._SubParsersAction[argparse.ArgumentParser]
     sweep.add_argument("--json", action="store_true", help="print JSON, with the losses of all epochs")
     sweep.set_defaults(command=_sweep)
 
+    curve = commands.add_parser("learning-curve", help="train on ever more images: more data, or more tuning?")
+    curve.add_argument("network", choices=NETWORKS)
+    curve.add_argument(
+        "--shares",
+        nargs="+",
+        type=_share,
+        default=(0.125, 0.25, 0.5, 1.0),
+        metavar="SHARE",
+        help="default: .125 .25 .5 1",
+    )
+    curve.add_argument("--json", action="store_true", help="print JSON")
+    curve.set_defaults(command=_learning_curve)
+
     explain = commands.add_parser(
         "explain",
         help="draw where a promoted model looks in images, and what it sees there",
@@ -136,6 +151,26 @@ def _add_store(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     runs.add_argument("--json", action="store_true", help="print JSON")
     runs.set_defaults(command=_runs)
 
+    champion = commands.add_parser("champion", help="show who is the champion, since when, why and on what data")
+    champion.add_argument("--json", action="store_true", help="print JSON")
+    champion.set_defaults(command=_show_champion)
+
+    promote = commands.add_parser("promote", help="make a version the champion by hand")
+    promote.add_argument("version", metavar="VERSION", help="its number, as darkroom runs lists it")
+    promote.add_argument("--reason", required=True, help="kept in the registry")
+    promote.set_defaults(command=_promote)
+
+    rollback = commands.add_parser("rollback", help="bring back the champion before the current one")
+    rollback.add_argument("--reason", required=True, help="kept in the registry")
+    rollback.set_defaults(command=_rollback)
+
+    compare = commands.add_parser("compare", help="hold two models against one another on the images of both")
+    for name in ("first", "second"):
+        compare.add_argument(name, metavar="MODEL", help="an alias, a version, or the beginning of a run's id")
+    compare.add_argument("--images", type=int, default=20, help="disagreeing images to list; default: 20")
+    compare.add_argument("--json", action="store_true", help="print JSON, with all disagreeing images")
+    compare.set_defaults(command=_compare)
+
     restore = commands.add_parser("restore", help="rebuild a lost or empty tracking store from git and DVC")
     restore.add_argument("--all", action="store_true", help="every run in git's history, not the workspace's alone")
     restore.set_defaults(command=_restore)
@@ -154,6 +189,13 @@ def _probability(text: str) -> float:
     value = float(text)
     if not 0 <= value <= 1:
         raise argparse.ArgumentTypeError(f"{text} given, a number from 0 to 1 was expected")
+    return value
+
+
+def _share(text: str) -> float:
+    value = float(text)
+    if not 0 < value <= 1:
+        raise argparse.ArgumentTypeError(f"{text} is no share; give a number above 0, up to 1")
     return value
 
 
@@ -226,6 +268,59 @@ def _runs(chosen: argparse.Namespace) -> int:
     rows = listing.rows(_registered_model(), chosen.rev)
     shown = as_json(rows) if chosen.json else _table([listing.shortened(row) for row in rows]) if rows else "no runs\n"
     print(shown, end="")
+    return 0
+
+
+def _show_champion(chosen: argparse.Namespace) -> int:
+    from darkroom import champions, tracking
+
+    tracking.open_store()
+    found = champions.described(_registered_model())
+    if chosen.json:
+        print(as_json(found), end="")
+    else:
+        width = max(map(len, found))
+        print(*(f"{name.ljust(width)}  {_text(value)}" for name, value in found.items()), sep="\n")
+    return 0
+
+
+def _promote(chosen: argparse.Namespace) -> int:
+    from darkroom import champions, tracking
+
+    tracking.open_store()
+    version = champions.promote(_registered_model(), chosen.version, chosen.reason)
+    print(f"models:/{version.name}@champion is version {version.version}")
+    return 0
+
+
+def _rollback(chosen: argparse.Namespace) -> int:
+    from darkroom import champions, tracking
+
+    tracking.open_store()
+    version = champions.rollback(_registered_model(), chosen.reason)
+    print(f"models:/{version.name}@champion is version {version.version} again")
+    return 0
+
+
+def _compare(chosen: argparse.Namespace) -> int:
+    from darkroom import comparing, tracking
+
+    tracking.open_store()
+    rules = _promotion()
+    one, other = (comparing.find(rules.registered_model, named) for named in (chosen.first, chosen.second))
+    found = comparing.compare(one, other, rules)
+    apart = [{str(name): value for name, value in row.items()} for row in found.disagreeing.to_dict("records")]
+    if chosen.json:
+        of_all = {"images": found.images, "gained": found.gained, "p": found.p, "test": found.test}
+        print(as_json({**of_all, "scores": found.rows, "disagreeing": apart}), end="")
+        return 0
+    print(_table(found.rows), end="")
+    print(
+        f"{found.images} images that both have answered: {other.name} has {found.gained:+d} right answers "
+        f"(p {found.p:.4f} that it is no better, {found.test}); they disagree on {len(apart)}"
+    )
+    if apart and chosen.images > 0:
+        print(_table(apart[: chosen.images]), end="")
     return 0
 
 
@@ -369,6 +464,29 @@ def _sweep(chosen: argparse.Namespace) -> int:
     return 0
 
 
+def _learning_curve(chosen: argparse.Namespace) -> int:
+    shares = sorted(set(chosen.shares))
+    if len(shares) < 2:  # noqa: PLR2004 - a curve
+        raise InputError("--shares: one share is no curve; give at least two")
+    from darkroom.datasets import require_prepared
+    from darkroom.params import read_params
+
+    params = read_params()
+    prepared = Path("data/prepared")
+    require_prepared(prepared)
+    from darkroom import learning_curve
+
+    points, answer = learning_curve.learning_curve(chosen.network, params, shares, prepared, show=not chosen.json)
+    rows = [asdict(point) for point in points]
+    if chosen.json:
+        print(as_json({"points": rows, "verdict": answer.verdict, "reason": answer.reason}), end="")
+    else:
+        print(_table(rows), end="")
+        print(f"{chosen.network}: {answer.verdict}: {answer.reason}")
+        print(f"picture: {learning_curve.folder(chosen.network)}/learning_curve.png")
+    return 0
+
+
 def _predict(chosen: argparse.Namespace) -> int:
     from darkroom import predictions, services
 
@@ -436,9 +554,13 @@ def _champion() -> str:
 
 
 def _registered_model() -> str:
+    return _promotion().registered_model
+
+
+def _promotion() -> "PromoteParams":
     from darkroom.params import PromoteParams, read_params
 
-    return read_params().promote.registered_model if Path("params.yaml").is_file() else PromoteParams().registered_model
+    return read_params().promote if Path("params.yaml").is_file() else PromoteParams()
 
 
 def _ui(chosen: argparse.Namespace) -> int:

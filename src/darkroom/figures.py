@@ -15,6 +15,7 @@ from matplotlib.ticker import LogFormatter, MaxNLocator
 
 from darkroom.datasets import Floats, Integers
 from darkroom.images import Pixels
+from darkroom.scores import Ranked, Reliability
 
 mpl.use("agg")
 
@@ -66,6 +67,80 @@ def confusion_matrix(matrix: Integers, labels: Sequence[str], title: str, path: 
                 colour = "white" if shares[row, column] > 0.5 else "black"  # noqa: PLR2004 - where the blue turns dark
                 axes.text(column, row, str(count), ha="center", va="center", color=colour, fontsize=8)
     axes.set_title(title)
+    _save(figure, path)
+
+
+def calibration(
+    rows: Sequence[Reliability],
+    error: float,
+    ranked: Ranked | None,
+    labels: Sequence[str],
+    path: str | Path,
+) -> None:
+    """Draw how often answers of about one certainty are right; of two classes also ROC and precision over recall.
+
+    Args:
+        rows: of ``scores.reliability``.
+        error: the calibration error.
+        ranked: of ``scores.of_two``; None for more classes.
+        labels: class names by number.
+        path: where the picture goes.
+    """
+    count = 1 if ranked is None else 3
+    figure = Figure(figsize=(5 * count, 4.6), layout="constrained")
+    first, *others = np.atleast_1d(figure.subplots(1, count))
+    images = np.array([row.images for row in rows])
+    first.plot([0, 1], [0, 1], color="grey", linestyle=":", label="as certain as right")
+    first.plot([row.certainty for row in rows], [row.accuracy for row in rows], color="tab:blue", alpha=0.5)
+    first.scatter(
+        [row.certainty for row in rows],
+        [row.accuracy for row in rows],
+        s=20 + 280 * images / images.max(),
+        color="tab:blue",
+        label="answers of one certainty; area: how many",
+    )
+    first.set_xlabel("certainty of the answer")
+    first.set_ylabel("share that is right")
+    first.set_title(f"calibration error {error:.4f}")
+    first.legend(loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=2, markerscale=0.5, frameon=False)
+    if ranked is not None:
+        receiver, precision = others
+        receiver.plot([0, *ranked.false_alarms], [0, *ranked.recall], color="tab:blue")
+        receiver.plot([0, 1], [0, 1], color="grey", linestyle=":")
+        receiver.set_xlabel(f"share of {_short(labels[0])} taken for {_short(labels[1])}", parse_math=False)
+        receiver.set_ylabel(f"share of {_short(labels[1])} found", parse_math=False)
+        receiver.set_title("ROC curve")
+        precision.step(ranked.recall, ranked.precision, where="post", color="tab:blue")
+        precision.set_xlabel(f"share of {_short(labels[1])} found (recall)", parse_math=False)
+        precision.set_ylabel(f"share of answers {_short(labels[1])} that is right (precision)", parse_math=False)
+        precision.set_title("precision and recall")
+    for axes in (first, *others):
+        axes.set_xlim(-0.03, 1.03)
+        axes.set_ylim(-0.03, 1.03)
+        axes.grid(alpha=0.3)
+    _save(figure, path)
+
+
+def pictures(images: Pixels, titles: Sequence[str], heading: str, path: str | Path) -> None:
+    """Draw images with a line below each.
+
+    Args:
+        images: uint8 of shape (images, height, width, channels).
+        titles: a line for each image.
+        heading: a line for all of them.
+        path: where the picture goes.
+    """
+    columns = min(6, len(images))
+    rows = -(-len(images) // columns)
+    height = 2.1 * min(2.0, images.shape[1] / images.shape[2])
+    figure = Figure(figsize=(2.2 * columns, rows * (height + 0.55) + 0.5), layout="constrained")
+    figure.suptitle(heading, fontsize=11, parse_math=False)
+    grid = np.atleast_1d(figure.subplots(rows, columns)).ravel()
+    for axes in grid:
+        axes.set_axis_off()
+    for axes, image, title in zip(grid, images, titles, strict=False):
+        axes.imshow(image.squeeze(), cmap="gray", vmin=0, vmax=255)
+        axes.set_title(textwrap.fill(title, 28), fontsize=8, parse_math=False)
     _save(figure, path)
 
 
@@ -145,6 +220,32 @@ def learning_rates(rows: Sequence[dict[str, Any]], guessing: float, title: str, 
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.grid(alpha=0.3, which="both")
     axes.legend(title="learning rate", loc="center left", bbox_to_anchor=(1, 0.5))
+    axes.set_title(title)
+    _save(figure, path)
+
+
+def learning_curve(rows: Sequence[dict[str, Any]], title: str, path: str | Path) -> None:
+    """Draw the errors on training and validation images against the number of training images.
+
+    Args:
+        rows: of ``learning_curve.Point``, as mappings.
+        title: above the picture.
+        path: where it goes.
+    """
+    figure = Figure(figsize=(7, 4.6), layout="constrained")
+    axes = figure.subplots()
+    images = [row["images"] for row in rows]
+    for name, colour in (("validation", "tab:orange"), ("training", "tab:blue")):
+        axes.plot(
+            images, [100 * row[f"{name}_error"] for row in rows], marker="o", label=f"{name} images", color=colour
+        )
+    axes.set_xscale("log", base=2)
+    axes.set_xticks(images, [f"{count:,}" for count in images])
+    axes.set_ylim(bottom=0)
+    axes.set_xlabel("training images")
+    axes.set_ylabel("error, %")
+    axes.grid(alpha=0.3)
+    axes.legend()
     axes.set_title(title)
     _save(figure, path)
 

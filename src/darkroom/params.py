@@ -146,14 +146,45 @@ class SearchParams(Section):
     resnet50: SearchSpace | None = None
 
 
+class EvaluateParams(Section):
+    """What evaluation is told, and how sure its numbers are."""
+
+    human_accuracy: Fraction | None = None
+    """What people reach on such images; shown beside the network's, and what a diagnosis calls the best possible."""
+    top: Annotated[int, Field(ge=1)] = 5
+    """Of the top-k accuracy: in how many answers the label is looked for."""
+    draws: Annotated[int, Field(ge=100, le=100_000)] = 2000
+    """Of the bootstrap that gives the intervals."""
+    seed: Seed = 0
+
+
 class PromoteParams(Section):
     """When a new model takes the champion's place."""
 
     registered_model: Annotated[str, Field(min_length=1, pattern=r"^[\w .-]+$")] = "darkroom"
     candidate: Literal["validation_accuracy", "validation_loss"] = "validation_accuracy"
     """The metric that picks the candidate among the networks of this run."""
+    rule: Literal["auto", "better", "not_worse"] = "auto"
+    """What the candidate must be against the champion; ``auto`` takes ``not_worse`` where the training images are
+    others than the champion's, else ``better``."""
     minimum_gain: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    """Test accuracy that the candidate must have more than the champion; with 0 it must be better at all."""
+    """For ``better``: test accuracy that the candidate must have more; with 0 it must be better at all."""
+    significance: Annotated[float, Field(gt=0, le=1)] = 0.025
+    """For ``better``, and for lost recall: how probable such a difference may be between equal models."""
+    margin: Annotated[float, Field(ge=0, lt=1)] = 0.02
+    """For ``not_worse``: test accuracy that may be lost, with 95 % confidence."""
+    maximum_recall_loss: Annotated[float, Field(ge=0, lt=1)] | None = 0.1
+    """Of any class; null allows all."""
+    maximum_calibration_error: Fraction | None = None
+    maximum_latency_ms: Annotated[float, Field(gt=0)] | None = None
+    """Of the network for one image, 95th percentile."""
+    maximum_size_mb: Annotated[float, Field(gt=0)] | None = None
+    """Of the network's file."""
+    maximum_memory_mb: Annotated[float, Field(gt=0)] | None = None
+    """Of the process that evaluates it, at its peak."""
+    draws: Annotated[int, Field(ge=100, le=100_000)] = 2000
+    """Of the bootstrap."""
+    seed: Seed = 0
 
 
 class Params(Section):
@@ -165,6 +196,7 @@ class Params(Section):
     models: Annotated[tuple[Network, ...], Field(min_length=1)]
     search: SearchParams
     train: TrainParams
+    evaluate: EvaluateParams = EvaluateParams()
     promote: PromoteParams
 
     def network(self, name: Network) -> NetworkParams:

@@ -1,13 +1,25 @@
 """What MLflow is told of a network, by the stages as they run and by ``darkroom restore`` from their outputs."""
 
+import csv
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from darkroom.datasets import Description
+from darkroom.files import read_json
 from darkroom.networks import NetworkParams
 from darkroom.params import Params
-from darkroom.tracking import Run, RunRecord
+from darkroom.splits import HASH_DIGITS
+from darkroom.tracking import TRAINING_IMAGES, Run, RunRecord
+
+EVALUATION = (
+    *("metrics.json", "diagnosis.json", "predictions.csv", "scores.csv", "slices.csv"),
+    *("confusion_matrix.png", "calibration.png", "mistakes.png", "explanations.png"),
+)
+"""Files of evaluation, in a network's report."""
 
 
 def log_inputs(run: Run, params: Params, values: NetworkParams, description: Description, preview: str | Path) -> None:
@@ -28,11 +40,20 @@ def log_inputs(run: Run, params: Params, values: NetworkParams, description: Des
         run.log_file(preview)
 
 
+def log_training_images(run: Run, manifest: pd.DataFrame) -> None:
+    """Store which images a network is trained on, by the beginning of their SHA-256: they are no test of it, ever."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / TRAINING_IMAGES
+        path.write_text("\n".join(sorted(set(manifest["sha256"].str[:HASH_DIGITS]))) + "\n", encoding="utf-8")
+        run.log_file(path)
+
+
 def log_best_epoch(run: Run, record: RunRecord) -> None:
     """Record the numbers of the epoch whose weights are kept."""
     run.describe(str(record).capitalize())
     run.log_metrics(
         {
+            **({} if record.training_accuracy is None else {"training_accuracy": record.training_accuracy}),
             "validation_accuracy": record.validation_accuracy,
             "validation_loss": record.validation_loss,
             "best_epoch": record.best_epoch,
@@ -53,26 +74,31 @@ def log_evaluation(run: Run, metrics: Mapping[str, Any], report: Path) -> None:
     Args:
         run: the network's.
         metrics: as in metrics.json.
-        report: folder of metrics.json, predictions.csv, confusion_matrix.png and, unless an earlier version of Darkroom
-            wrote it, explanations.png.
+        report: folder of what evaluation writes; an earlier version of Darkroom wrote less.
     """
     run.log_metrics(
         {
-            "test_accuracy": metrics["accuracy"],
-            "test_macro_f1": metrics["macro_f1"],
-            "test_baseline_accuracy": metrics["baseline_accuracy"],
-            "test_images": metrics["images"],
-            # An earlier version of Darkroom did not look for leaks.
-            **{f"test_{key}": metrics[key] for key in ("leak_free_accuracy", "leaked_images") if key in metrics},
+            **{f"test_{name}": value for name, value in metrics.items() if name != "classes"},
+            **{f"test_{name}": value for name, value in _bounds(report / "scores.csv").items()},
             **{f"test_recall/{label}": of_class["recall"] for label, of_class in metrics["classes"].items()},
         }
     )
+    if (report / "diagnosis.json").is_file():
+        run.tag("diagnosis", read_json(report / "diagnosis.json")["verdict"])
     log_evaluation_files(run, report)
 
 
 def log_evaluation_files(run: Run, report: Path) -> None:
     """Store what the test split said as files, see ``log_evaluation``."""
-    for name in ("metrics.json", "predictions.csv", "confusion_matrix.png"):
-        run.log_file(report / name, "evaluation")
-    if (report / "explanations.png").is_file():
-        run.log_file(report / "explanations.png", "evaluation")
+    for name in EVALUATION:
+        if (report / name).is_file():
+            run.log_file(report / name, "evaluation")
+
+
+def _bounds(path: Path) -> dict[str, float]:
+    """Return where the accuracy lies with 95 % confidence, as evaluation wrote it."""
+    if not path.is_file():
+        return {}
+    with path.open(encoding="utf-8") as file:
+        row = next(row for row in csv.DictReader(file) if row["score"] == "accuracy")
+    return {f"accuracy_{bound}": float(row[bound]) for bound in ("low", "high")}

@@ -1,9 +1,11 @@
 """The model registry: versions, the aliases ``champion`` and ``challenger``, and one promotion at a time."""
 
+import io
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import mlflow
@@ -16,6 +18,8 @@ from darkroom import processes, services, tracking
 from darkroom.errors import InputError
 
 LOCKED_FOR = 600.0  # seconds that another promotion may take
+TEST_IMAGES = "test_images"
+"""The tag of a version that names the test images which decided about it, by a digest."""
 ABSENT = {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}
 
 
@@ -50,6 +54,16 @@ def aliases(name: str) -> dict[str, list[str]]:
             return {}
         raise
     return {str(number): sorted(alias for alias, of in found.items() if of == number) for number in set(found.values())}
+
+
+def decided_by(name: str, test_images: str) -> int:
+    """Count the versions about which a set of test images has decided.
+
+    Args:
+        name: of the registered model.
+        test_images: digest of the set, as ``TEST_IMAGES`` of a version has it.
+    """
+    return sum(version.tags.get(TEST_IMAGES) == test_images for version in versions(name))
 
 
 def register(name: str, run_id: str, tags: Mapping[str, Any]) -> ModelVersion:
@@ -89,18 +103,27 @@ def point(name: str, alias: str, version: ModelVersion) -> None:
 
 
 def saved_predictions(run_id: str) -> pd.DataFrame | None:
-    """Return a run's predictions of its test images; None if it has none."""
+    """Return a run's predictions of its test images, all cells as text; None if it has none."""
+    content = _saved(run_id, "evaluation/predictions.csv")
+    return None if content is None else pd.read_csv(io.StringIO(content), dtype=str, keep_default_na=False)
+
+
+def training_images(run_id: str) -> frozenset[str]:
+    """Return what a run was trained on, see ``records.log_training_images``; nothing where it was not recorded."""
+    return frozenset((_saved(run_id, tracking.TRAINING_IMAGES) or "").splitlines())
+
+
+def _saved(run_id: str, path: str) -> str | None:
+    """Return the text of a run's file; None if it has none."""
     run = tracking.find_run(run_id)
     if run is None:
         return None
     with tempfile.TemporaryDirectory() as folder:
         try:
-            path = mlflow.artifacts.download_artifacts(
-                run_id=run.info.run_id, artifact_path="evaluation/predictions.csv", dst_path=folder
-            )
+            found = mlflow.artifacts.download_artifacts(run_id=run.info.run_id, artifact_path=path, dst_path=folder)
         except (MlflowException, OSError):
             return None
-        return pd.read_csv(path, dtype=str, keep_default_na=False)
+        return Path(found).read_text(encoding="utf-8")
 
 
 @contextmanager

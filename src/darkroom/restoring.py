@@ -11,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 
-from darkroom import lineage, records, registry, repository, services, tracking
+from darkroom import champions, lineage, records, registry, repository, services, tracking
 from darkroom.datasets import Description
 from darkroom.errors import InputError
 from darkroom.files import read_json
@@ -162,6 +162,9 @@ def _restore_inputs(run: Run, folder: Path, network: Network) -> Iterator[str]:
         return
     description = Description.read(folder / "data" / "prepared" / "dataset.json")
     records.log_inputs(run, params, values, description, folder / "reports" / "augmentation.png")
+    manifest = folder / "data" / "prepared" / "train" / "manifest.parquet"
+    if manifest.is_file():
+        records.log_training_images(run, pd.read_parquet(manifest))
 
 
 def _restore_search(trials: Path, network: Network, record: RunRecord) -> None:
@@ -200,7 +203,7 @@ def _restore_champion(decision: dict[str, Any], recorded: dict[str, str]) -> Ite
                 f"version {version.version}, run {run_id}, in the MLflow UI"
             )
         elif registry.champion(name) is None:
-            registry.point(name, "champion", version)
+            champions.crown(name, version, "restore", decision["reason"])
             yield f"models:/{name}@champion is version {version.version}, run {run_id}"
 
 

@@ -92,8 +92,9 @@ def assign(
         params: shares and seed.
 
     Returns:
-        The manifest with two more columns: ``split``, and ``leaked``: an image that is not for training, and has a
-        near-duplicate, or one of its group, that is.
+        The manifest with three more columns: ``split``; ``leaked``: an image that is not for training, and has a
+        near-duplicate, or one of its group, that is; and ``cluster``: a number that images have in common which belong
+        together.
     """
     given = rows["given_split"].to_numpy()
     missing = [name for name in SPLITS if name not in set(given)]
@@ -115,7 +116,11 @@ def assign(
         else:
             splits.append(next(iter(there)) if len(there) == 1 and there <= set(choices[row]) else "train")
     split = np.array(splits, dtype=object)
-    return rows.assign(split=pd.Series(split, index=rows.index, dtype="str"), leaked=_leaked(rows, pairs, split))
+    return rows.assign(
+        split=pd.Series(split, index=rows.index, dtype="str"),
+        leaked=_leaked(rows, pairs, split),
+        cluster=_units(rows, pairs, np.ones(len(rows), dtype=bool)),
+    )
 
 
 def _units(rows: pd.DataFrame, pairs: Pairs, new: Flags) -> npt.NDArray[np.int64]:

@@ -54,6 +54,10 @@ for _name in ("mlflow", "alembic"):
     logging.getLogger(_name).setLevel(logging.WARNING)
 
 
+TRAINING_IMAGES = "training_images.txt"
+"""A run's file of what it was trained on."""
+
+
 @dataclass(frozen=True)
 class RunRecord:
     """What a training leaves for the stages after it: its identity and what the validation images said."""
@@ -69,6 +73,8 @@ class RunRecord:
     """Where the run comes from: commit, data, experiment. With it a lost store can be restored."""
     started: int = 0
     """Milliseconds since 1970."""
+    training_accuracy: float | None = None
+    """Of the kept network on training images as they are; None where an earlier version of Darkroom trained it."""
 
     def write(self, path: str | Path) -> None:
         """Write as JSON."""
@@ -233,6 +239,10 @@ class Run:
     def log_epoch(self, epoch: int, values: Mapping[str, float]) -> None:
         """Log the values of one epoch; epochs are counted from 1 here, as in the terminal."""
         self.log_metrics(values, step=epoch + 1)
+
+    def tag(self, name: str, value: str) -> None:
+        """Set a tag."""
+        self._client.set_tag(self.run_id, name, value)
 
     def describe(self, text: str) -> None:
         """Set the description that MLflow's pages show."""

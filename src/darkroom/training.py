@@ -1,7 +1,6 @@
 """Build, compile and fit one network. Nothing here knows of MLflow, Optuna or DVC."""
 
 import math
-import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -13,7 +12,7 @@ import numpy as np
 
 from darkroom import initial_weights, models
 from darkroom.augment import Augmenter
-from darkroom.backend import keras, make_reproducible, tf
+from darkroom.backend import keras, make_reproducible, memory
 from darkroom.batches import TrainingBatches
 from darkroom.checkpoints import Checkpoint
 from darkroom.datasets import Description, Split, balanced_weights, one_hot
@@ -434,18 +433,6 @@ def duration(seconds: float) -> str:
         return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"  # noqa: PLR2004
     minutes = seconds / 60
     return f"{minutes:.0f} min" if minutes < 90 else f"{minutes / 60:.1f} h"  # noqa: PLR2004
-
-
-def memory() -> int:
-    """Return the most memory that this process has had, in bytes: the accelerator's where there is one."""
-    if accelerators := tf.config.list_physical_devices("GPU"):
-        return sum(
-            int(tf.config.experimental.get_memory_info(f"GPU:{number}")["peak"]) for number in range(len(accelerators))
-        )
-    import resource
-
-    # Linux counts in KiB, macOS in bytes.
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
 class _Recorder(keras.callbacks.Callback):  # type: ignore[misc]

@@ -1,34 +1,79 @@
 """Promotion as it runs in the pipeline: gather the contenders, decide, and make the registry obey."""
 
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from mlflow.entities.model_registry import ModelVersion
+from mlflow.exceptions import MlflowException
 
-from darkroom import lineage, promotion, registry, services, tracking
+from darkroom import champions, lineage, promotion, registry, scores, services, tracking
 from darkroom.datasets import Description, read_split
 from darkroom.errors import InputError
 from darkroom.files import read_json
 from darkroom.params import DataParams, Params
-from darkroom.promotion import Contender, Decision
+from darkroom.promotion import Comparison, Contender, Decision
 from darkroom.samples import Sample
 from darkroom.sources import find
+from darkroom.splits import HASH_DIGITS
 from darkroom.tracking import RunRecord
 
 PORTION = 256  # images in memory at a time
+WORN = 20  # decisions, from which on a set of test images has been asked too often
 
 
 def decide(params: Params, prepared: Path, runs: Path) -> Decision:
     """Pick the candidate on validation data, and decide whether it beats the champion on the current test images."""
     rules = params.promote
     candidate = promotion.best_candidate([_contender(network, runs / network) for network in params.models], rules)
-    champion = _champion(rules.registered_model, candidate, prepared, params.data)
-    return promotion.decide(candidate, champion, rules)
+    version = registry.champion(rules.registered_model)
+    if version is None:
+        return promotion.decide(candidate, None, None, rules)
+    champion = Contender(version.tags.get("network", "unnamed"), registry.run_of(version), 0.0, candidate.test_images)
+    if champion.run_id == candidate.run_id:
+        return promotion.decide(candidate, replace(champion, test_accuracy=candidate.test_accuracy), None, rules)
+    description = Description.read(prepared / "dataset.json")
+    test = read_split(prepared / "test", description.labels).manifest
+    seen = test["sha256"].str[:HASH_DIGITS].isin(registry.training_images(champion.run_id))
+    if seen.all():
+        return _no_comparison(candidate, champion, "it was trained on all of the current test images")
+    answers = _answers(version, champion.run_id, test, params.data, description)
+    if isinstance(answers, str):
+        return _no_comparison(candidate, champion, answers)
+    own = _saved_answers(candidate.run_id, test)
+    if own is None:
+        raise InputError(
+            f"run {candidate.run_id} has no predictions of the current test images; "
+            f"dvc repro --force --single-item evaluate@{candidate.network} makes them"
+        )
+    digest = record_of(runs, candidate).tags.get("data_digest")
+    compared = _compared(test[~seen], own[~seen], answers[~seen], description)
+    notes = tuple(_notes(rules.registered_model, test, int(seen.sum()), version, description))
+    compared = replace(
+        compared, left_out=int(seen.sum()), data_changed=digest != version.tags.get("data_digest"), notes=notes
+    )
+    count = len(compared.candidate)
+    return promotion.decide(
+        replace(candidate, test_accuracy=float(compared.candidate.mean()), test_images=count),
+        replace(champion, test_accuracy=float(compared.champion.mean()), test_images=count),
+        compared,
+        rules,
+    )
+
+
+def record_of(runs: Path, contender: Contender) -> RunRecord:
+    """Return what the training of a contender left."""
+    return RunRecord.read(runs / contender.network / "run.json")
 
 
 def _contender(network: str, folder: Path) -> Contender:
     record = RunRecord.read(folder / "run.json")
     metrics = read_json(folder / "test.json")
+    cost = read_json(folder / "cost.json") if (folder / "cost.json").is_file() else {}
     return Contender(
         network=network,
         run_id=record.run_id,
@@ -36,40 +81,81 @@ def _contender(network: str, folder: Path) -> Contender:
         test_images=metrics["images"],
         validation_accuracy=record.validation_accuracy,
         validation_loss=record.validation_loss,
+        calibration_error=metrics.get("calibration_error"),
+        **cost,
     )
 
 
-def _champion(name: str, candidate: Contender, prepared: Path, data: DataParams) -> Contender | None:
-    """Give the champion's accuracy on the current test images."""
-    version = registry.champion(name)
-    if version is None:
-        return None
-    run_id = registry.run_of(version)
-    if run_id == candidate.run_id:
-        accuracy = candidate.test_accuracy
-    else:
-        accuracy = _accuracy(run_id, f"models:/{name}/{version.version}", prepared, data)
-    return Contender(version.tags.get("network", "unnamed"), run_id, accuracy, candidate.test_images)
+def _no_comparison(candidate: Contender, champion: Contender, why: str) -> Decision:
+    """Keep a champion that cannot be compared: nobody knows whether the candidate is better."""
+    reason = f"{candidate.network} cannot be held against the champion, run {champion.run_id}: {why}"
+    return Decision("keep", reason, candidate, champion)
 
 
-def _accuracy(run_id: str, model_uri: str, prepared: Path, data: DataParams) -> float:
-    """Take the champion's saved predictions where they are of the same images and labels; else let it predict.
+def _compared(test: pd.DataFrame, own: pd.Series, others: pd.Series, description: Description) -> Comparison:
+    """Say which images each of two models answers right."""
+    number = {label: index for index, label in enumerate(description.labels)}
+    return Comparison(
+        classes=np.array([number[label] for label in test["label"]], dtype=np.int64),
+        labels=description.labels,
+        candidate=(own == test["label"]).to_numpy(dtype=bool),
+        champion=(others == test["label"]).to_numpy(dtype=bool),
+        clusters=scores.clusters_of(test["cluster"]),
+    )
+
+
+def _notes(name: str, test: pd.DataFrame, seen: int, version: ModelVersion, description: Description) -> Iterator[str]:
+    """Say what else there is to know of a comparison."""
+    if seen:
+        yield f"{seen} test images are left out, which the champion was trained on"
+    known = version.tags.get("labels")
+    if known is not None and (unknown := sorted(set(description.labels) - set(json.loads(known)))):
+        yield f"the champion does not know {', '.join(unknown)}"
+    if (decided := registry.decided_by(name, digest_of(test))) >= WORN:
+        yield f"these test images have decided {decided} times, and fit the models that they chose; bring new ones"
+
+
+def digest_of(test: pd.DataFrame) -> str:
+    """Name a set of test images with its labels, whatever their order."""
+    lines = sorted(f"{sha256} {label}" for sha256, label in zip(test["sha256"], test["label"], strict=True))
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
+
+
+def _answers(
+    version: ModelVersion, run_id: str, test: pd.DataFrame, data: DataParams, description: Description
+) -> "pd.Series | str":
+    """Take the champion's saved predictions where they are of the same images; else let it predict.
 
     The champion decodes and resizes the original images by its own code, not by the candidate's.
+
+    Returns:
+        A label for each test image; or why there is none.
     """
-    description = Description.read(prepared / "dataset.json")
-    test = read_split(prepared / "test", description.labels).manifest
-    saved = registry.saved_predictions(run_id)
-    if saved is not None and _same(saved, test):
-        return float((saved["predicted"] == saved["label"]).mean())
+    saved = _saved_answers(run_id, test)
+    if saved is not None:
+        return saved
     names = list(test["name"])
     content = _originals(names, data, description.size)
-    model = tracking.load_model(model_uri)
+    try:
+        model = tracking.load_model(f"models:/{version.name}/{version.version}")
+    except (MlflowException, OSError, ValueError) as error:
+        reason = " ".join(str(error).split())
+        return f"its model cannot be loaded ({reason}); darkroom restore brings it back, darkroom promote replaces it"
     predicted: list[str] = []
     for start in range(0, len(names), PORTION):
         answers = model.predict([content[name].content() for name in names[start : start + PORTION]])
         predicted.extend(answer["label"] for answer in answers)
-    return float(np.mean(test["label"].to_numpy() == np.array(predicted)))
+    return pd.Series(predicted, index=test.index)
+
+
+def _saved_answers(run_id: str, test: pd.DataFrame) -> "pd.Series | None":
+    """Return a run's saved answers to test images; None where it has not answered them all."""
+    saved = registry.saved_predictions(run_id)
+    if saved is None:
+        return None
+    # Equal files get equal answers.
+    answers = test["sha256"].map(saved.drop_duplicates("sha256").set_index("sha256")["predicted"])
+    return None if answers.isna().any() else answers
 
 
 def _originals(names: list[str], data: DataParams, size: tuple[int, int, int]) -> dict[str, Sample]:
@@ -92,13 +178,7 @@ def wish_for_images() -> Path:
     return services.state_folder() / "images-wanted"
 
 
-def _same(saved: pd.DataFrame, test: pd.DataFrame) -> bool:
-    """Say whether saved predictions are of these images, with these labels."""
-    pairs = [sorted(zip(table["sha256"], table["label"], strict=True)) for table in (saved, test)]
-    return pairs[0] == pairs[1]
-
-
-def carry_out(decision: Decision, params: Params, runs: Path) -> None:
+def carry_out(decision: Decision, params: Params, prepared: Path, runs: Path) -> None:
     """Register the candidate and set the aliases; does nothing that is done already.
 
     What an interruption leaves undone is done by the next call: the alias ``champion`` moves last.
@@ -108,18 +188,20 @@ def carry_out(decision: Decision, params: Params, runs: Path) -> None:
         return
     name = params.promote.registered_model
     verdict = {"promotion": decision.outcome, "promotion_reason": decision.reason}
-    of_run = RunRecord.read(runs / candidate.network / "run.json").tags
+    of_run = record_of(runs, candidate).tags
+    description = Description.read(prepared / "dataset.json")
+    of_data = {
+        "labels": json.dumps(description.labels, ensure_ascii=False),
+        registry.TEST_IMAGES: digest_of(read_split(prepared / "test", description.labels).manifest),
+    }
     origin = {key: value for key, value in of_run.items() if key not in {"stage", "data_docs"}}
-    tags = {**origin, **verdict, "network": candidate.network, "dvc_lock": lineage.current_lock_digest()}
+    tags = {**origin, **verdict, **of_data, "network": candidate.network, "dvc_lock": lineage.current_lock_digest()}
     version = registry.register(name, candidate.run_id, tags)
     tracking.annotate_run(candidate.run_id, verdict)
     if decision.outcome == "keep":
         registry.point(name, "challenger", version)
         return
-    beaten = registry.champion(name)
-    if beaten is not None:
-        registry.point(name, "challenger", beaten)
-    registry.point(name, "champion", version)
+    champions.crown(name, version, "decision", decision.reason)
 
 
 def name_lock(params: Params, runs: Path) -> None:

@@ -5,15 +5,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
-from darkroom import figures, previews, records, tracking, training
+from darkroom import figures, inference, previews, records, tracking, training
 from darkroom.datasets import Description, read_split
 from darkroom.files import write_text
 from darkroom.networks import Network, NetworkParams
 from darkroom.params import Params
 from darkroom.stages import interrupted
 from darkroom.stages.initial import initial_network
+
+COUNTED = 2000  # training images, of which the accuracy at the end is told
 
 
 def run_tags(network: Network, description: Description) -> dict[str, str]:
@@ -84,7 +87,17 @@ def write_report(run: tracking.Run, trained: training.Trained, network: Network,
     records.log_curves(run, report)
 
 
-def package(run: tracking.Run, trained: training.Trained, model: str | Path, description: Path) -> tracking.RunRecord:
+def training_accuracy(trained: training.Trained, description: Description, prepared: Path) -> float:
+    """Return the share of training images, as they are, that the kept network gets right, of at most ``COUNTED``."""
+    split = read_split(prepared / "train", description.labels)
+    rows = np.unique(np.linspace(0, len(split.classes) - 1, COUNTED).astype(np.int64))
+    predicted = inference.probabilities(trained.model, split.images[rows]).argmax(axis=1)
+    return float(np.mean(predicted == split.classes[rows]))
+
+
+def package(
+    run: tracking.Run, trained: training.Trained, model: str | Path, description: Path, training_accuracy: float
+) -> tracking.RunRecord:
     """Log the packaged model and the numbers of the best epoch; return the run's identity."""
     tags, started = run.origin()
     record = tracking.RunRecord(
@@ -97,6 +110,7 @@ def package(run: tracking.Run, trained: training.Trained, model: str | Path, des
         parameters=trained.model.count_params(),
         tags=tags,
         started=started,
+        training_accuracy=training_accuracy,
     )
     records.log_best_epoch(run, record)
     return record

@@ -1,0 +1,179 @@
+"""What moves the champion by hand, and the trace that it leaves; two models side by side."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from mlflow import MlflowClient
+
+from darkroom import champions, comparing, registry, tracking
+from darkroom.cli import main
+from darkroom.errors import InputError
+from darkroom.params import PromoteParams
+
+LABELS = ("a", "b")
+
+
+def predictions(right, seed, images=60, labels=LABELS, start=0):
+    """Saved predictions of which about so many are right."""
+    generator = np.random.default_rng(seed)
+    truth = np.arange(images) % len(labels)
+    answer = np.where(generator.random(images) < right, truth, (truth + 1) % len(labels))
+    probabilities = np.full((images, len(labels)), 0.2 / (len(labels) - 1))
+    probabilities[np.arange(images), answer] = 0.8
+    names = np.array(labels)
+    table = pd.DataFrame(
+        {
+            "image": [f"{number}.png" for number in range(start, start + images)],
+            "sha256": [f"{number:064x}" for number in range(start, start + images)],
+            "cluster": range(images),
+            "label": names[truth],
+            "predicted": names[answer],
+        }
+    )
+    return table.assign(**{f"p({label})": probabilities[:, number] for number, label in enumerate(labels)})
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    """A store with three versions of a model, none of them champion."""
+    root = tmp_path_factory.mktemp("champions")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(root)
+        (root / "dvc.yaml").touch()
+        tracking.open_store()
+        runs = []
+        for number, right in enumerate((0.6, 0.9, 0.9)):
+            with tracking.start_run("mlp", "train", {"network": "mlp", "data_digest": "d" * 16}) as run:
+                predictions(right, number).to_csv(root / "predictions.csv", index=False)
+                run.log_file(root / "predictions.csv", "evaluation")
+                run.log_metrics({"test_accuracy": right})
+            runs.append(run.run_id)
+        client = MlflowClient()
+        client.create_registered_model("darkroom")
+        for run_id in runs:
+            client.create_model_version("darkroom", str(root), run_id, await_creation_for=0)
+        yield root, runs
+
+
+@pytest.fixture
+def versions(store, monkeypatch):
+    """The same, in its folder, without aliases and traces."""
+    monkeypatch.chdir(store[0])
+    client = MlflowClient()
+    for number in ("1", "2", "3"):
+        if champions.REIGNS in client.get_model_version("darkroom", number).tags:
+            client.delete_model_version_tag("darkroom", number, champions.REIGNS)
+    for alias in ("champion", "challenger"):
+        client.delete_registered_model_alias("darkroom", alias)
+    return store[1]
+
+
+def aliases():
+    return {alias: number for number, of in registry.aliases("darkroom").items() for alias in of}
+
+
+def reigns(number):
+    return champions.reigns(MlflowClient().get_model_version("darkroom", number))
+
+
+def test_a_champion_by_hand_and_back_again(versions, capsys):
+    assert main(["promote", "1", "--reason", "the first that works"]) == 0
+    assert main(["promote", "2", "--reason", "better in the field"]) == 0
+    assert "models:/darkroom@champion is version 2" in capsys.readouterr().out
+    assert aliases() == {"champion": "2", "challenger": "1"}
+    (reign,) = reigns("2")
+    assert (reign.how, reign.why, reign.after) == ("promote", "better in the field", "1")
+    assert " on " in reign.who
+    assert reign.since.endswith("+00:00")
+
+    assert main(["rollback", "--reason", "it fails at night"]) == 0
+    assert "version 1 again" in capsys.readouterr().out
+    assert aliases() == {"champion": "1", "challenger": "2"}
+    assert [reign.how for reign in reigns("1")] == ["promote", "rollback"]
+    # Back again is where one came from.
+    assert main(["rollback", "--reason", "it did not"]) == 0
+    assert aliases() == {"champion": "2", "challenger": "1"}
+
+
+def test_who_is_the_champion(versions, capsys):
+    champions.promote("darkroom", "3", "because")
+    capsys.readouterr()
+    assert main(["champion", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["model"] == "models:/darkroom/3"
+    assert (found["run"], found["how"], found["why"]) == (versions[2], "promote", "because")
+    assert found["test accuracy"] == 0.9
+    assert main(["champion"]) == 0
+    assert "why               because" in capsys.readouterr().out
+    # Set from outside, there is no trace, and that is said.
+    MlflowClient().set_registered_model_alias("darkroom", "champion", "1")
+    assert champions.described("darkroom")["since"] == "unknown: the alias was set from outside"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["champion"], "no champion; dvc repro promotes one"),
+        (["promote", "9", "--reason", "x"], "no version 9; there are 1, 2, 3"),
+        (["promote", "1", "--reason", " "], "--reason is empty"),
+        (["rollback", "--reason", "x"], "no champion; dvc repro promotes one"),
+        (["compare", "1", "nothing"], "nothing: no alias, version or run is called so"),
+    ],
+)
+def test_what_is_refused(versions, capsys, arguments, words):
+    assert main(arguments) == 2
+    printed = capsys.readouterr()
+    assert words in printed.err
+    assert len(printed.err.splitlines()) == 1
+    assert aliases() == {}
+
+
+def test_the_first_champion_has_none_before_it(versions):
+    champions.promote("darkroom", "1", "first")
+    with pytest.raises(InputError, match="no champion before it"):
+        champions.rollback("darkroom", "why not")
+    with pytest.raises(InputError, match="is the champion already"):
+        champions.promote("darkroom", "1", "again")
+    assert len(reigns("1")) == 1
+
+
+def test_two_models_side_by_side(versions, capsys):
+    champions.promote("darkroom", "2", "because")
+    capsys.readouterr()
+    assert main(["compare", "1", "champion", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    one, other = predictions(0.6, 0), predictions(0.9, 1)
+    right = [(table["label"] == table["predicted"]).to_numpy() for table in (one, other)]
+    assert found["gained"] == right[1].sum() - right[0].sum() > 0
+    assert found["images"] == 60
+    assert found["p"] < 0.025
+    assert found["scores"][0]["score"] == "accuracy"
+    assert found["scores"][0]["difference"] == pytest.approx(right[1].mean() - right[0].mean())
+    apart = one["image"][one["predicted"] != other["predicted"]].tolist()
+    assert [row["image"] for row in found["disagreeing"]] == apart
+    assert main(["compare", versions[0][:12], "models:/darkroom@champion", "--images", "2"]) == 0
+    printed = capsys.readouterr().out
+    assert f"they disagree on {len(apart)}" in printed
+    assert [line.split()[0] for line in printed.splitlines()[-2:]] == apart[:2]
+
+
+def side(table, name="one"):
+    return comparing.Side(name, "run", table.astype(str))
+
+
+def test_what_cannot_be_compared():
+    with pytest.raises(InputError, match=r"know other classes \(c\)"):
+        comparing.compare(
+            side(predictions(0.5, 0)), side(predictions(0.5, 0, labels=("a", "b", "c")), "two"), PromoteParams()
+        )
+    with pytest.raises(InputError, match="no test image in common"):
+        comparing.compare(side(predictions(0.5, 0)), side(predictions(0.5, 0, start=100), "two"), PromoteParams())
+
+
+def test_images_whose_label_has_changed_are_no_comparison():
+    other = predictions(0.9, 1)
+    other.loc[:9, "label"] = "a"
+    found = comparing.compare(side(predictions(0.9, 0)), side(other, "two"), PromoteParams(draws=100))
+    assert found.images == 55
