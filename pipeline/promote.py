@@ -11,7 +11,7 @@ from darkroom.params import read_params
 def main(prepared: str, runs: str, promotion_path: str) -> None:
     params = read_params()
     from darkroom import registry, tracking
-    from darkroom.stages import promote
+    from darkroom.stages import card, promote
 
     tracking.open_store()
     promote.name_lock(params, Path(runs))
@@ -23,6 +23,7 @@ def main(prepared: str, runs: str, promotion_path: str) -> None:
         if withheld is None:
             promote.carry_out(decision, params, Path(prepared), Path(runs))
     write_json(promotion_path, decision.as_json(withheld))
+    card.write(decision, params, Path(prepared), Path(runs), Path(promotion_path).parent, log=withheld is None)
     print(f"{decision.outcome}: {decision.reason}{f' (not carried out: {withheld})' if withheld else ''}")
 
 

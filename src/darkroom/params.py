@@ -187,6 +187,15 @@ class PromoteParams(Section):
     seed: Seed = 0
 
 
+class CardParams(Section):
+    """What people say of the model, on its page."""
+
+    intended_use: str | None = None
+    limitations: str | None = None
+    owner: str | None = None
+    licence: str | None = None
+
+
 class Params(Section):
     """The whole of params.yaml."""
 
@@ -198,6 +207,7 @@ class Params(Section):
     train: TrainParams
     evaluate: EvaluateParams = EvaluateParams()
     promote: PromoteParams
+    card: CardParams = CardParams()
 
     def network(self, name: Network) -> NetworkParams:
         """Return the values of ``train.<name>``."""

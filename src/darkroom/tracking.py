@@ -394,6 +394,12 @@ def clone() -> str:
     return f"{socket.gethostname()} {services.project_root()}"
 
 
+def log_file(run_id: str, path: Path) -> None:
+    """Store a file with a run that has ended; nothing where the store lacks the run."""
+    if run := find_run(run_id):
+        MlflowClient().log_artifact(run.info.run_id, str(path))
+
+
 def annotate_run(run_id: str, tags: Mapping[str, Any], *, keep: bool = False) -> None:
     """Set tags of a run that has ended.
 

@@ -1,0 +1,88 @@
+"""The page of the candidate: gathered from what the stages have left, written beside the decision, logged in MLflow."""
+
+from pathlib import Path
+from typing import Any
+
+from mlflow.entities import Run
+
+from darkroom import lineage, model_card, registry, tracking
+from darkroom.datasets import Description
+from darkroom.files import read_json, write_text
+from darkroom.params import Params
+from darkroom.promotion import Decision
+from darkroom.tracking import RunRecord
+
+NAME = "model_card.html"
+
+
+def write(decision: Decision, params: Params, prepared: Path, runs: Path, reports: Path, *, log: bool) -> None:
+    """Write the page.
+
+    Args:
+        decision: about the candidate.
+        params: the whole of params.yaml.
+        prepared: folder of the packed images, of which the description alone is read.
+        runs: folder of what each network left.
+        reports: folder of what evaluation wrote; gets the page.
+        log: whether the page goes into the candidate's MLflow run.
+    """
+    candidate = decision.candidate
+    folder = runs / candidate.network
+    record = RunRecord.read(folder / "run.json")
+    number = _version(params.promote.registered_model, record.run_id)
+    run = tracking.find_run(record.run_id)
+    card = model_card.Card(
+        title=f"{candidate.network}, {params.promote.registered_model} {number}",
+        outcome=decision.outcome,
+        reason=decision.reason,
+        use={name.replace("_", " "): value or "" for name, value in params.card.model_dump().items()},
+        data=_data(Description.read(prepared / "dataset.json")),
+        report=reports / candidate.network,
+        findings=[finding.__dict__ for finding in decision.findings],
+        cost=_cost(folder, record, run),
+        lineage=_lineage(record),
+        values=dict(sorted(run.data.params.items())) if run else {},
+    )
+    write_text(reports / NAME, model_card.page(card))
+    if log:
+        tracking.log_file(record.run_id, reports / NAME)
+
+
+def _version(name: str, run_id: str) -> str:
+    found = [version for version in registry.versions(name) if registry.run_of(version) == run_id]
+    return f"version {found[0].version}" if found else "(not registered)"
+
+
+def _data(description: Description) -> dict[str, Any]:
+    return {
+        "source": description.source,
+        "digest": description.digest,
+        "images": description.counts,
+        "training images of each class": description.training_counts,
+        "left out": description.quarantined,
+        "size": "×".join(map(str, description.size)),
+        "drift since": "",
+    }
+
+
+def _cost(folder: Path, record: RunRecord, run: Run | None) -> dict[str, Any]:
+    measured = read_json(folder / "cost.json") if (folder / "cost.json").is_file() else {}
+    seconds = (run.info.end_time - run.info.start_time) / 1000 if run and run.info.end_time else None
+    return {
+        "parameters": f"{record.parameters:,}",
+        "milliseconds for one image (95th percentile)": measured.get("latency_ms"),
+        "megabytes of its file": measured.get("size_mb"),
+        "megabytes of memory, of the process that evaluated it": measured.get("memory_mb"),
+        "seconds of its run": seconds,
+        "epochs": f"{record.best_epoch} of {record.epochs}",
+    }
+
+
+def _lineage(record: RunRecord) -> dict[str, Any]:
+    return {
+        "MLflow run": record.run_id,
+        "git commit": record.tags.get("git_commit"),
+        "uncommitted diff": record.tags.get("git_uncommitted_diff"),
+        "DVC experiment": record.tags.get("dvc_experiment"),
+        "dvc.lock": lineage.current_lock_digest(),
+    }
