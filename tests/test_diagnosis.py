@@ -62,6 +62,11 @@ def test_small_errors_are_held_against_one_another():
     assert verdict(course(FLAT, accuracies=0.999, val_accuracies=0.985)) == "good fit"
 
 
+def test_of_few_validation_images_a_gap_may_be_chance():
+    history = course(FLAT, accuracies=0.98, val_accuracies=0.955)
+    assert [verdict(history, validation_images=images) for images in (300, 3000)] == ["good fit", "overfitting"]
+
+
 def test_underfitting_is_held_against_the_best_possible():
     history = course(FLAT, accuracies=0.70, val_accuracies=0.69)
     assert verdict(history) == "underfitting"

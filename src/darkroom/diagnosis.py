@@ -66,6 +66,7 @@ def diagnose(
     baseline: float,
     training_accuracy: float | None = None,
     best_possible: float | None = None,
+    validation_images: int | None = None,
 ) -> Diagnosis:
     """Read the course of a training.
 
@@ -77,6 +78,8 @@ def diagnose(
             itself counted, with dropout and augmentation, which make it lower.
         best_possible: accuracy that people reach (the notes' Bayes error rate is what they do not); None stands for 1.
 
+        validation_images: of which the errors were counted; None where there are so many that chance has no say.
+
     Raises:
         ValueError: there is no epoch.
     """
@@ -85,7 +88,7 @@ def diagnose(
     numbers = _numbers(history, training_accuracy, 1.0 if best_possible is None else best_possible)
     for verdict, reason in (
         *_failed(history, numbers, classes, baseline),
-        *_read_errors(history, numbers),
+        *_read_errors(history, numbers, validation_images),
     ):
         return Diagnosis(verdict, reason, ADVICE[verdict], numbers)
     reason = (
@@ -140,12 +143,15 @@ def _failed(
     return []
 
 
-def _read_errors(history: Sequence[Mapping[str, float]], numbers: Mapping[str, float]) -> _Finding:
+def _read_errors(
+    history: Sequence[Mapping[str, float]], numbers: Mapping[str, float], validation_images: int | None
+) -> _Finding:
     """Hold the errors against one another, and the losses against those of the epochs before."""
     training, validation = numbers["training_error"], numbers["validation_error"]
     gap, lacking = validation - training, training - numbers["best_possible_error"]
     errors = f"error {_percent(training)} on training and {_percent(validation)} on validation images"
-    overfits = gap > GAP or (gap > SMALL_GAP and validation > TWICE * training)
+    chance = 2 * math.sqrt(max(validation * (1 - validation), 0) / validation_images) if validation_images else 0.0
+    overfits = gap > max(GAP, chance) or (gap > max(SMALL_GAP, chance) and validation > TWICE * training)
     if numbers["gap_at_end"] > GAP and numbers["loss_above_best"] > RISEN and _falls(history, "loss"):
         rise = f"the validation loss has risen by {_percent(numbers['loss_above_best'])} since epoch "
         return [("overfitting", f"{rise}{numbers['best_epoch']:g}, while the training loss fell; {errors}")]

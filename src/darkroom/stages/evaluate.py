@@ -64,7 +64,7 @@ def evaluate_network(
     _draw(answers, test, metrics, description.labels, title, report)
     explain(loaded, test, probabilities, description.labels, report / "explanations.png")
 
-    found = diagnose(record, report / "history.csv", metrics)
+    found = diagnose(record, report / "history.csv", metrics, description.counts["validation"])
     write_json(report / "diagnosis.json", found.as_json())
     records.log_evaluation(run, metrics.as_json(), report)
     low, high = scored.intervals["accuracy"]
@@ -101,7 +101,9 @@ def cost(network: keras.Model, file: Path, test: Split) -> dict[str, float]:
     }
 
 
-def diagnose(record: tracking.RunRecord, history: Path, metrics: evaluation.Metrics) -> diagnosis.Diagnosis:
+def diagnose(
+    record: tracking.RunRecord, history: Path, metrics: evaluation.Metrics, validation_images: int
+) -> diagnosis.Diagnosis:
     """Read the course of the training that made the network."""
     epochs = pd.read_csv(history).to_dict("records")
     return diagnosis.diagnose(
@@ -110,6 +112,7 @@ def diagnose(record: tracking.RunRecord, history: Path, metrics: evaluation.Metr
         baseline=metrics.baseline_accuracy,
         training_accuracy=record.training_accuracy,
         best_possible=metrics.human_accuracy,
+        validation_images=validation_images,
     )
 
 
