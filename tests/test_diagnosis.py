@@ -64,7 +64,7 @@ def test_small_errors_are_held_against_one_another():
 
 def test_of_few_validation_images_a_gap_may_be_chance():
     history = course(FLAT, accuracies=0.98, val_accuracies=0.955)
-    assert [verdict(history, validation_images=images) for images in (300, 3000)] == ["good fit", "overfitting"]
+    assert [verdict(history, validation_images=images) for images in (200, 3000)] == ["good fit", "overfitting"]
 
 
 def test_underfitting_is_held_against_the_best_possible():
