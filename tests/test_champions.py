@@ -41,6 +41,7 @@ def store(tmp_path_factory):
     root = tmp_path_factory.mktemp("champions")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(root)
+        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
         (root / "dvc.yaml").touch()
         tracking.open_store()
         runs = []
@@ -61,6 +62,7 @@ def store(tmp_path_factory):
 def versions(store, monkeypatch):
     """The same, in its folder, without aliases and traces."""
     monkeypatch.chdir(store[0])
+    tracking.open_store()
     client = MlflowClient()
     for number in ("1", "2", "3"):
         if champions.REIGNS in client.get_model_version("darkroom", number).tags:
