@@ -28,7 +28,7 @@ PARAMS = {
     "data.source": "folder",
     "data.path": "data/raw",
     "models": ["mlp"],
-    "search.trials": 3,
+    "search.budget.trials": 3,
     "search.epochs": 2,
     "search.mlp": {
         "architecture": {"hidden_units": {"choices": [[16], [8, 8]]}},
@@ -266,7 +266,7 @@ def test_a_store_that_was_being_written_is_taken_back(tmp_path):
 
 
 def test_an_interrupted_search_goes_on_in_the_same_run(undisturbed):
-    project = undisturbed.params(search__epochs=4, search__warmup_epochs=4)
+    project = undisturbed.params(search__epochs=4, search__pruner__warmup_epochs=4)
     (project.root / "mlflow.db").unlink()
     with start(project, "dvc", "repro", "search@mlp") as repro:
         next(line for line in repro.stdout if line.startswith("mlp trial 1  epoch 1/4"))

@@ -65,7 +65,7 @@ def test_the_shipped_file_is_valid():
         ("data", ..., ["data: missing", "add it"]),
         ("train.mlp", ..., ["train.mlp is missing", "add a section"]),
         ("search.mlp", ..., ["search.mlp is missing", "add a section"]),
-        ("search.trials", -1, ["search.trials: -1 given"]),
+        ("search.budget.trials", -1, ["search.budget.trials: -1 given"]),
         ("search.lenet5", {"learning": {"dropout": {"low": 0, "high": 1}}}, ["lenet5 has no such parameter"]),
         ("search.mlp", {"learning": {"dropout": {"low": 0.5, "high": 0.1}}}, ["low < high is needed"]),
         ("search.mlp", {"learning": {"dropout": {"low": 0.0, "high": 0.1, "log": True}}}, ["0 < low < high"]),
@@ -225,7 +225,7 @@ def test_a_search_is_held_against_the_data(params_file):
     with pytest.raises(InputError, match=r'^search.mlp tries output "sigmoid", but .* there are 3; set softmax$'):
         check_data_of(read_params(params_file), "mlp", 400, 3)
     # Without trials there is no search.
-    edit_params(params_file, {"search.trials": 0})
+    edit_params(params_file, {"search.budget.trials": 0})
     check_data_of(read_params(params_file), "mlp", 400, 3)
 
 

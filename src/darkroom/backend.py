@@ -35,7 +35,7 @@ with _without_greetings():
     import keras
     import tensorflow as tf
 
-__all__ = ["choose_deterministic_kernels", "keras", "make_reproducible", "tf"]
+__all__ = ["choose_deterministic_kernels", "keras", "limit_threads", "make_reproducible", "tf"]
 
 
 def make_reproducible(seed: int) -> None:
@@ -48,3 +48,9 @@ def make_reproducible(seed: int) -> None:
 def choose_deterministic_kernels() -> None:
     """Let the same computation give the same bits each time, on a GPU too."""
     tf.config.experimental.enable_op_determinism()
+
+
+def limit_threads(count: int) -> None:
+    """Let TensorFlow use so many threads for one operation, and for operations at once; before anything is computed."""
+    tf.config.threading.set_intra_op_parallelism_threads(count)
+    tf.config.threading.set_inter_op_parallelism_threads(count)

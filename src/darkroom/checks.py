@@ -70,7 +70,7 @@ def _fingerprint(params: Params, found: Found) -> str:
         params.preprocess.seed,
         params.preprocess.split.model_dump(),
         [_of_network(params.network(name)) for name in params.models],
-        [params.space(name).model_dump(mode="json") for name in params.models if params.search.trials],
+        [params.space(name).model_dump(mode="json") for name in params.models if params.search.budget.is_given],
     ]
     files = [sample.place.path for sample in found.samples if isinstance(sample.place, File)]
     state.append(found.left_out)
