@@ -31,6 +31,7 @@ SPACE = SearchSpace(
     regularisation={"dropout": Range(choices=(0.0, 0.25, 0.5))},
 )
 VALUES = MlpParams()
+LONG = MlpParams(epochs=1000)
 
 
 def run(objective, file=None, space=SPACE, trials=8, values=VALUES, **params):
@@ -222,6 +223,26 @@ def test_a_trial_that_is_lost_twice_is_recorded_and_the_search_goes_on():
     assert [len(tries) for tries in tried_of.values()] == [1, 2, 1]
 
 
+def test_a_trial_that_a_person_interrupts_is_tried_until_it_ends():
+    started = []
+
+    def objective(number, tried, report):
+        started.append((number, tried))
+        if len(started) < 4:
+            raise KeyboardInterrupt
+        return 1.0
+
+    params = SearchParams(budget=BudgetSettings(trials=2))
+    study = open_study(params)
+    for _ in range(3):
+        with pytest.raises(KeyboardInterrupt):
+            search(study, VALUES, SPACE, params, ThisProcess(objective))
+    assert [trial.state for trial in search(study, VALUES, SPACE, params, ThisProcess(objective)).trials] == [
+        "complete"
+    ] * 2
+    assert started[0] == started[1] == started[2] == started[3]
+
+
 def test_no_trial_stays_running_after_an_interruption(tmp_path):
     def objective(*_):
         raise KeyboardInterrupt
@@ -309,17 +330,17 @@ def test_a_budget_of_epochs_holds_for_all_trials_together():
 
 def test_a_budget_of_seconds_ends_the_trial_at_work_but_not_the_first():
     def slow(number, tried, report):
-        for epoch in range(20):
+        for epoch in range(10 if number == 0 else 1000):
             time.sleep(0.02)
             report(epoch, {"val_loss": 1.0})
         return 1.0
 
-    searched = found(slow, budget={"seconds": 0.1}, pruner={"name": "none"})
-    assert [trial.state for trial in searched.trials] == ["complete"]
-    searched = found(slow, budget={"seconds": 0.6, "trials": 50}, pruner={"name": "none"})
+    searched = found(slow, epochs=1000, budget={"seconds": 0.1}, pruner={"name": "none"})
+    assert [(trial.state, trial.epochs) for trial in searched.trials] == [("complete", 10)]
+    searched = found(slow, epochs=1000, budget={"seconds": 1, "trials": 50}, pruner={"name": "none"}, values=LONG)
     assert [trial.state for trial in searched.trials] == ["complete", "pruned"]
     assert searched.ended_by == "seconds"
-    assert 0.6 <= searched.seconds < 1.0
+    assert 1 <= searched.seconds < 3
 
 
 def test_the_seconds_before_an_interruption_count(tmp_path):

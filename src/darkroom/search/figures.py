@@ -55,10 +55,12 @@ def _save(picture: Callable[[], Any], path: Path, parameters: int) -> Path:
         warnings.simplefilter("ignore", ExperimentalWarning)
         # Where all finished trials have the same value of a parameter, its axis is widened.
         warnings.filterwarnings("ignore", message="Attempting to set identical low and high")
+        # Few trials make poor importances, which the picture of the trials beside it shows.
+        warnings.filterwarnings("ignore", message="Some regimes for parameter")
         axes = picture()
         figure = np.ravel(axes)[0].figure
         if path.stem in {"slice", "parallel"}:
             figure.set_size_inches(max(8.0, WIDTH_OF_A_PARAMETER * parameters), 4.8)
-        figure.savefig(path, dpi=100, metadata={"Software": None})
+        figure.savefig(path, dpi=100, bbox_inches="tight", metadata={"Software": None})
         plt.close(figure)
     return path

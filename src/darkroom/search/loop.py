@@ -18,6 +18,7 @@ from darkroom.search.settings import GridSettings
 from darkroom.search.spaces import Range, SearchSpace
 from darkroom.search.study import (
     DIVERGED,
+    INTERRUPTED,
     NUMBER,
     SPENT,
     TOOK,
@@ -80,9 +81,10 @@ def search(
             if not at_work.running:
                 break
             at_work.end(*executor.wait(at_work.on_epoch))
-    except BaseException:
+    except BaseException as error:
+        state = "interrupted" if isinstance(error, KeyboardInterrupt) else "lost"
         for number in list(at_work.running):
-            at_work.end(number, Outcome("lost", reason="the search was interrupted"))
+            at_work.end(number, Outcome(state, reason="the search was interrupted"))
         raise
     trials = results(study)
     if not any(trial.state == "complete" for trial in trials):
@@ -189,9 +191,12 @@ class _Search:
 
 
 def _to_retry(known: Mapping[int, Sequence[optuna.trial.FrozenTrial]]) -> int | None:
-    """Return the first number whose trial was lost, and lost once."""
-    lost = (number for number, tries in sorted(known.items()) if len(tries) < ATTEMPTS and was_lost(tries[-1]))
-    return next(lost, None)
+    """Return the first number whose trial was lost, and lost once; that a person interrupted it does not count."""
+    for number, tries in sorted(known.items()):
+        lost = sum(INTERRUPTED not in trial.user_attrs for trial in tries)
+        if was_lost(tries[-1]) and lost < ATTEMPTS:
+            return number
+    return None
 
 
 def _tell(study: Study, trial: optuna.Trial, outcome: Outcome) -> None:
@@ -206,6 +211,8 @@ def _tell(study: Study, trial: optuna.Trial, outcome: Outcome) -> None:
             trial.set_user_attr(DIVERGED, outcome.reason)
             study.tell(trial, state=TrialState.FAIL)
         case _:
+            if outcome.state == INTERRUPTED:
+                trial.set_user_attr(INTERRUPTED, value=True)
             lose(study, trial, outcome.reason)
 
 

@@ -27,6 +27,8 @@ NUMBER = "number"
 TRIED = "tried"
 DIVERGED = "diverged"
 LOST = "lost"
+INTERRUPTED = "interrupted"
+"""Of a lost trial: a person ended the search, so that it is no sign that the trial is at fault."""
 TOOK = "seconds"
 # Attributes of the study.
 SPENT = "seconds"

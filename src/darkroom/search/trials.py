@@ -24,7 +24,7 @@ class Outcome:
     """How a trial ended."""
 
     state: str
-    """``complete``, ``pruned``, ``diverged``, or ``lost``: what ran it died."""
+    """``complete``, ``pruned``, ``diverged``; ``lost``: what ran it died; ``interrupted``: by a person."""
     val_loss: float | None = None
     reason: str = ""
 
