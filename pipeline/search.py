@@ -15,7 +15,7 @@ def main(network: Network, prepared: str, best_params_path: str, trials_path: st
             # A database that does not answer is said before TensorFlow is loaded.
             from darkroom.search.study import open_storage
 
-            open_storage(params.search.storage)
+            open_storage(params.search.storage).engine.dispose()
         from darkroom.stages.search import search_network
 
         search_network(network, params, Path(prepared), best_params_path, trials_path)

@@ -1,7 +1,7 @@
 """Where a study is kept while its search is not finished, and what is read out of it."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -38,7 +38,7 @@ NAME = "search"
 ANSWER_WITHIN = 5  # seconds
 
 
-def open_study(params: SearchParams, storage: str | RDBStorage | None = None, name: str = NAME) -> Study:
+def open_study(params: SearchParams, storage: RDBStorage | None = None, name: str = NAME) -> Study:
     """Open a study in a storage, or in memory alone."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     return optuna.create_study(
@@ -67,8 +67,10 @@ def kept_study(path: Path, params: SearchParams) -> Iterator[Study]:
         DarkroomError: it can no longer be written to.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(path.with_suffix(".lock")), _one_line(params.storage):
-        storage = open_storage(params.storage) if params.storage else f"sqlite:///{path}"
+    with FileLock(path.with_suffix(".lock")), _one_line(params.storage), ExitStack() as at_the_end:
+        storage = open_storage(params.storage or f"sqlite:///{path}")
+        # A server waits for its clients before it ends.
+        at_the_end.callback(storage.engine.dispose)
         name = path.stem if params.storage else NAME
         study = open_study(params, storage, name)
         if study.user_attrs.get(FINISHED):

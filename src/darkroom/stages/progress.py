@@ -50,7 +50,7 @@ class Progress:
         loss = "" if trial.val_loss is None else f", val_loss {trial.val_loss:.4f}"
         why = f" ({trial.reason})" if trial.reason else ""
         print(
-            f"{self._title} trial {trial.number}{self._of()}: {trial.state}{why} after {trial.epochs} epochs{loss}, "
+            f"{self._title} trial {trial.number}{self._of()}: {trial.state}{why} {_after(trial.epochs)}{loss}, "
             f"with {shown(trial.tried)}; {self._summary()}",
             flush=True,
         )
@@ -72,11 +72,11 @@ class Progress:
             count = sum(trial.state == state for trial in self._ended)
             if count or state == "pruned":
                 parts.append(f"{count} {state}")
-        if (left := self._left()) is not None:
+        if (left := self.left()) is not None:
             parts.append(f"about {duration(left)} left")
         return ", ".join(parts)
 
-    def _left(self) -> float | None:
+    def left(self) -> float | None:
         """Return the seconds until the budget is used up, as far as that can be told."""
         elapsed, budget, left = time.monotonic() - self._began, self._budget, []
         if budget.trials is not None and self._here:
@@ -90,6 +90,10 @@ class Progress:
 
     def _replace(self, line: str) -> None:
         print(f"\r\x1b[K{line[: shutil.get_terminal_size().columns - 1]}", end="", flush=True)
+
+
+def _after(epochs: int) -> str:
+    return f"after {epochs} epoch" if epochs == 1 else f"after {epochs} epochs"
 
 
 def cells(values: dict[str, Any]) -> dict[str, Any]:
