@@ -369,7 +369,7 @@ SAMPLERS = [
     {"name": "qmc"},
     {"name": "grid", "points": 2},
     pytest.param(
-        {"name": "cma_es", "population": 4, "sigma": 0.3, "separable": True, "pruned_trials": True},
+        {"name": "cma_es", "population": 4, "separable": True, "pruned_trials": True},
         marks=pytest.mark.skipif(find_spec("cmaes") is None, reason="cmaes is not installed"),
     ),
     pytest.param(

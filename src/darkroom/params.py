@@ -255,7 +255,7 @@ def _lines(error: ValidationError, path: str) -> Iterable[str]:
             case "union_tag_invalid":
                 given, names = finding["ctx"]["tag"], finding["ctx"]["expected_tags"].replace("'", "").split(", ")
                 yield f"{path}: {name}.name: no such {location[-1]}, {given}{_suggestion(given, names, every=True)}"
-            case "union_tag_not_found":
+            case "union_tag_not_found" | "dict_type" if location[-1] in NAMED:
                 yield f"{path}: {name}.name: missing; write {location[-1]}: {{name: …}}, with its settings beside it"
             case "missing":
                 yield f"{path}: {name}: missing; add it (its comments in the shipped params.yaml say what it means)"

@@ -41,7 +41,6 @@ def sampler(chosen: Sampler, seed: int, number: int) -> BaseSampler:
             case settings.CmaEsSettings():
                 return optuna.samplers.CmaEsSampler(
                     seed=own,
-                    sigma0=chosen.sigma,
                     n_startup_trials=chosen.startup_trials,
                     independent_sampler=RandomSampler(seed=own),
                     warn_independent_sampling=False,

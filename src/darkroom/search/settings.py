@@ -39,8 +39,6 @@ class CmaEsSettings(Section):
 
     name: Literal["cma_es"]
     startup_trials: Whole = 1
-    sigma: Annotated[float, Field(gt=0)] | None = None
-    """First standard deviation; null takes a sixth of the smallest range, all ranges being brought to 0..1."""
     population: Annotated[int, Field(ge=2)] | None = None
     """Trials of one generation; null takes 4 + 3 ln(number of parameters)."""
     separable: bool = False
@@ -49,6 +47,12 @@ class CmaEsSettings(Section):
     """Whether whole numbers are kept from being stuck at one value."""
     pruned_trials: bool = False
     """Whether what pruned trials reached counts."""
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> "CmaEsSettings":
+        if self.separable and self.margin:
+            raise ValueError("separable and margin do not go together; take one of them out")
+        return self
 
 
 class GpSettings(Section):
