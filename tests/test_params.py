@@ -79,9 +79,13 @@ def test_the_shipped_file_is_valid():
         ),
         (
             "search.sampler",
-            {"name": "cma_es", "sigma0": 1},
-            ["search.sampler.sigma0: unknown key; did you mean sigma?", "margin, name, population"],
+            {"name": "cma_es", "popsize": 4},
+            [
+                "search.sampler.popsize: unknown key",
+                "margin, name, population, pruned_trials, separable, startup_trials",
+            ],
         ),
+        ("search.sampler", {"name": "cma_es", "margin": True, "separable": True}, ["do not go together; take one"]),
         (
             "search.sampler",
             {"name": "grid", "points": 1},
