@@ -82,10 +82,9 @@ def test_the_shipped_file_is_valid():
             {"name": "cma_es", "popsize": 4},
             [
                 "search.sampler.popsize: unknown key",
-                "margin, name, population, pruned_trials, separable, startup_trials",
+                "name, population, pruned_trials, separable, startup_trials",
             ],
         ),
-        ("search.sampler", {"name": "cma_es", "margin": True, "separable": True}, ["do not go together; take one"]),
         (
             "search.sampler",
             {"name": "grid", "points": 1},

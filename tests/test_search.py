@@ -369,7 +369,7 @@ SAMPLERS = [
     {"name": "qmc"},
     {"name": "grid", "points": 2},
     pytest.param(
-        {"name": "cma_es", "population": 4, "margin": True, "pruned_trials": True},
+        {"name": "cma_es", "population": 4, "pruned_trials": True},
         marks=pytest.mark.skipif(find_spec("cmaes") is None, reason="cmaes is not installed"),
     ),
     pytest.param(

@@ -46,7 +46,6 @@ def sampler(chosen: Sampler, seed: int, number: int) -> BaseSampler:
                     warn_independent_sampling=False,
                     popsize=chosen.population,
                     use_separable_cma=chosen.separable,
-                    with_margin=chosen.margin,
                     consider_pruned_trials=chosen.pruned_trials,
                 )
             case settings.GpSettings():

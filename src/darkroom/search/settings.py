@@ -43,16 +43,8 @@ class CmaEsSettings(Section):
     """Trials of one generation; null takes 4 + 3 ln(number of parameters)."""
     separable: bool = False
     """Whether only the diagonal is adapted: for many parameters and few trials."""
-    margin: bool = False
-    """Whether whole numbers are kept from being stuck at one value."""
     pruned_trials: bool = False
     """Whether what pruned trials reached counts."""
-
-    @model_validator(mode="after")
-    def _fits_together(self) -> "CmaEsSettings":
-        if self.separable and self.margin:
-            raise ValueError("separable and margin do not go together; take one of them out")
-        return self
 
 
 class GpSettings(Section):
