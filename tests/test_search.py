@@ -2,6 +2,7 @@
 
 import inspect
 import json
+import re
 import sqlite3
 import tempfile
 import time
@@ -20,6 +21,7 @@ from darkroom.errors import InputError, TrainingError
 from darkroom.networks import MlpParams
 from darkroom.params import SearchParams, with_values
 from darkroom.search import sampling, settings
+from darkroom.search.figures import draw, readable_copy
 from darkroom.search.loop import best_values, search
 from darkroom.search.settings import BudgetSettings, MedianSettings
 from darkroom.search.spaces import Range, SearchSpace
@@ -266,6 +268,12 @@ CONDITIONAL = SearchSpace(
 )
 
 
+SPACE_WITH_MOMENTUM = SearchSpace(
+    learning={**SPACE.learning, **{name: CONDITIONAL.learning[name] for name in ("momentum", "optimizer")}},
+    regularisation=SPACE.regularisation,
+)
+
+
 def test_a_parameter_is_tried_only_with_what_it_waits_for():
     own = MlpParams(optimizer="sgd", momentum=0.95, nesterov=True, schedule={"kind": "step", "factor": 0.3})
     used = []
@@ -481,3 +489,22 @@ def test_a_finished_search_leaves_nothing_to_go_on_with(tmp_path):
     seen = []
     run(lambda number, *_: seen.append(number) or 1.0, tmp_path / "study.db")
     assert seen == list(range(8))
+
+
+def test_pictures_of_a_study_show_what_can_be_told_apart(tmp_path):
+    def objective(number, tried, report):
+        return 900.0 if number == 7 else bowl(number, tried, report)
+
+    params = SearchParams(seed=3, budget=BudgetSettings(trials=12))
+    study = open_study(params)
+    search(study, VALUES, SPACE_WITH_MOMENTUM, params, ThisProcess(objective))
+    drawn = draw(study, tmp_path)
+    assert [file.name for file in drawn] == ["history.png", "slice.png", "importances.png", "parallel.png"]
+    readable, name = readable_copy(study)
+    assert re.fullmatch(r"validation loss \(at most \S+ shown\)", name)
+    assert max(trial.value for trial in readable.trials) < 10
+    assert study.trials[7].value == 900.0
+    # With one trial, there is nothing to weigh up.
+    alone = open_study(params)
+    search(alone, VALUES, SPACE, SearchParams(budget=BudgetSettings(trials=1)), ThisProcess(bowl))
+    assert [file.name for file in draw(alone, tmp_path)] == ["history.png", "slice.png", "parallel.png"]

@@ -31,18 +31,36 @@ def draw(study: Study, folder: Path) -> list[Path]:
     Returns:
         ``history.png``, ``slice.png`` and, where they can be drawn, ``importances.png`` and ``parallel.png``.
     """
+    study, name_of_loss = readable_copy(study)
     finished = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
     names = sorted({name for trial in finished for name in trial.params})
     drawn: dict[str, Callable[[], Any]] = {
-        "history": lambda: pictures.plot_optimization_history(study, target_name=LOSS),
-        "slice": lambda: pictures.plot_slice(study, names, target_name=LOSS),
+        "history": lambda: pictures.plot_optimization_history(study, target_name=name_of_loss),
+        "slice": lambda: pictures.plot_slice(study, names, target_name=name_of_loss),
     }
     if len({trial.value for trial in finished}) > 1 and any(_varies(finished, name) for name in names):
-        drawn["importances"] = lambda: pictures.plot_param_importances(study, target_name=LOSS)
+        drawn["importances"] = lambda: pictures.plot_param_importances(study, target_name=name_of_loss)
     if common := [name for name in names if all(name in trial.params for trial in finished)]:
         # A line is a trial that has them all.
-        drawn["parallel"] = lambda: pictures.plot_parallel_coordinate(study, common, target_name=LOSS)
+        drawn["parallel"] = lambda: pictures.plot_parallel_coordinate(study, common, target_name=name_of_loss)
     return [_save(each, folder / f"{name}.png", len(names)) for name, each in drawn.items()]
+
+
+def readable_copy(study: Study) -> tuple[Study, str]:
+    """Return a copy of a study in which no loss is so high that the others cannot be told apart, and the losses' name.
+
+    What lies above Tukey's outer fence (J. Tukey, Exploratory Data Analysis, 1977) is drawn there.
+    """
+    trials = study.get_trials()
+    losses = [trial.value for trial in trials if trial.state == TrialState.COMPLETE and trial.value is not None]
+    lower, upper = np.quantile(losses, (0.25, 0.75))
+    fence = float(upper + 3 * (upper - lower)) or max(losses)
+    for trial in trials:
+        if trial.state == TrialState.COMPLETE and trial.value is not None:
+            trial.value = min(trial.value, fence)
+    copy = optuna.create_study()
+    copy.add_trials(trials)
+    return copy, LOSS if max(losses) <= fence else f"{LOSS} (at most {fence:.2g} shown)"
 
 
 def _varies(finished: list[optuna.trial.FrozenTrial], name: str) -> bool:

@@ -36,6 +36,7 @@ FINISHED = "finished"
 
 NAME = "search"
 ANSWER_WITHIN = 5  # seconds
+WAIT_FOR_A_FILE = 60  # seconds
 
 
 def open_study(params: SearchParams, storage: RDBStorage | None = None, name: str = NAME) -> Study:
@@ -93,7 +94,9 @@ def open_storage(address: str) -> RDBStorage:
         InputError: it does not answer.
     """
     local = urlsplit(address).scheme.startswith("sqlite")
-    options = {} if local else {"connect_args": {"connect_timeout": ANSWER_WITHIN}, "pool_pre_ping": True}
+    # A dashboard that reads an SQLite file keeps the one who writes waiting.
+    connect = {"timeout": WAIT_FOR_A_FILE} if local else {"connect_timeout": ANSWER_WITHIN}
+    options = {"connect_args": connect, "pool_pre_ping": not local}
     try:
         return RDBStorage(_with_driver(address), engine_kwargs=options)
     except ImportError:
