@@ -1,9 +1,9 @@
 """The search itself: which values are tried next, what goes on, and when it is enough."""
 
 import json
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from time import monotonic
 from typing import Any
 
 import numpy as np
@@ -102,7 +102,7 @@ class _Search:
         self.running: dict[int, tuple[optuna.Trial, float]] = {}
         """By its number, a trial and when it began."""
         self._before: float = study.user_attrs.get(SPENT, 0.0)
-        self._began = time.monotonic()
+        self._began = monotonic()
         self._longest = min(params.epochs, values.epochs)
         # The network's own values come first, so that a short search cannot make it worse.
         own = own_values(space, values)
@@ -116,7 +116,7 @@ class _Search:
 
     def seconds(self) -> float:
         """Return the time that the search has taken, interruptions left out."""
-        return self._before + time.monotonic() - self._began
+        return self._before + monotonic() - self._began
 
     def out_of_time(self) -> bool:
         """Say whether the seconds are over; never before there is one finished trial, which is what they are for."""
@@ -154,7 +154,7 @@ class _Search:
                 tried[name] = suggest(trial, name, of, self._values)
         trial.set_user_attr(TRIED, tried)
         trial.set_user_attr(NUMBER, number)  # from now on, it counts
-        self.running[number] = trial, time.monotonic()
+        self.running[number] = trial, monotonic()
         if self._watch:
             self._watch.started(number, tried)
         return number, tried
@@ -183,7 +183,7 @@ class _Search:
     def end(self, number: int, outcome: Outcome) -> None:
         """Take down how a trial ended."""
         trial, began = self.running.pop(number)
-        trial.set_user_attr(TOOK, time.monotonic() - began)
+        trial.set_user_attr(TOOK, monotonic() - began)
         _tell(self._study, trial, outcome)
         self._study.set_user_attr(SPENT, self.seconds())
         if self._watch:
