@@ -175,10 +175,10 @@ def test_the_line_in_a_terminal_is_alive(monkeypatch):
     shown.ended(Trial(1, "pruned", 0.7, {}, 1))
     shown.ended(Trial(2, "lost", None, {}, 0))
     shown.close()
-    first, second, *_, last = written.getvalue().split("\r\x1b[K")[1:]
-    assert first == "mlp: 0 of 4 trials; trial 0 epoch 2/3 val_loss 0.5000; none finished, 0 pruned"[:79]
-    assert second == "mlp: 1 of 4 trials; best 0.5000 (trial 0), 0 pruned, about 60 s left"
-    assert last.startswith("mlp: 3 of 4 trials; best 0.5000 (trial 0), 1 pruned, 1 lost, about")
+    first, second, *_, last = written.getvalue().split("\x1b[K")[1:]
+    assert first == "mlp: 0 of 4 trials, none finished, 0 pruned; trial 0 epoch 2/3 val_loss 0.5000\r"
+    assert second == "mlp: 1 of 4 trials, best 0.5000 (trial 0), 0 pruned, about 60 s left\r"
+    assert last.startswith("mlp: 3 of 4 trials, best 0.5000 (trial 0), 1 pruned, 1 lost, about")
     assert last.endswith("\n")
 
 

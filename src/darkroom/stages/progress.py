@@ -37,7 +37,7 @@ class Progress:
         self._epochs_here += 1
         if self._alive:
             at_work = f"trial {number} epoch {epoch + 1}/{self._epochs} val_loss {val_loss:.4f}"
-            self._replace(f"{self._title}: {len(self._ended)}{self._of()} trials; {at_work}; {self._summary()}")
+            self._replace(f"{self._title}: {len(self._ended)}{self._of()} trials, {self._summary()}; {at_work}")
 
     def ended(self, trial: Trial) -> None:
         """Show that a trial has ended, perhaps to be tried once more."""
@@ -45,7 +45,7 @@ class Progress:
         self._ended = [*(earlier for earlier in self._ended if earlier.number != trial.number), trial]
         self._here += 1
         if self._alive:
-            self._replace(f"{self._title}: {len(self._ended)}{self._of()} trials; {self._summary()}")
+            self._replace(f"{self._title}: {len(self._ended)}{self._of()} trials, {self._summary()}")
             return
         loss = "" if trial.val_loss is None else f", val_loss {trial.val_loss:.4f}"
         why = f" ({trial.reason})" if trial.reason else ""
@@ -89,7 +89,8 @@ class Progress:
         return min(left, default=None)
 
     def _replace(self, line: str) -> None:
-        print(f"\r\x1b[K{line[: shutil.get_terminal_size().columns - 1]}", end="", flush=True)
+        # The cursor goes back, so that what anybody else prints takes the line's place.
+        print(f"\x1b[K{line[: shutil.get_terminal_size().columns - 1]}\r", end="", flush=True)
 
 
 def _after(epochs: int) -> str:

@@ -113,8 +113,10 @@ class _Recorder:
         self._tags = {**tags, "stage": "search"}
         self._runs: dict[int, tracking.Run] = {}
         self._ended = results(study)
+        # What was lost is tried once more, and counts then.
+        earlier = [one for one in self._ended if one.state != "lost"]
         epochs, spent = trial.epochs_of(network, params), study.user_attrs.get(SPENT, 0.0)
-        self.progress = Progress(network, params.search.budget, epochs, self._ended, spent)
+        self.progress = Progress(network, params.search.budget, epochs, earlier, spent)
 
     def started(self, number: int, tried: dict[str, Any]) -> None:
         self._runs[number] = tracking.open_trial(f"{self._network} trial {number}", self._tags)

@@ -1,12 +1,13 @@
 """A trial of the search: a training. MLflow and Optuna are not imported, so that a worker starts without them."""
 
 import math
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from darkroom import initial_weights, training
-from darkroom.backend import keras, limit_threads
+from darkroom.backend import keras, limit_threads, tf
 from darkroom.datasets import Description, read_split
 from darkroom.networks import Network
 from darkroom.params import Params, with_values
@@ -18,6 +19,11 @@ def epochs_of(network: Network, params: Params) -> int:
     return min(params.search.epochs, params.network(network).epochs)
 
 
+def _clear_line() -> str:
+    """Return what takes away the line that is alive in a terminal."""
+    return "\x1b[K" if sys.stdout.isatty() else ""
+
+
 def objective(network: Network, params: Params, prepared: Path, initial: keras.Model | None) -> Objective:
     """Return the function that trains one trial.
 
@@ -27,6 +33,8 @@ def objective(network: Network, params: Params, prepared: Path, initial: keras.M
         prepared: folder of the packed images.
         initial: the network whose weights each trial begins with.
     """
+    # Each trial has a model of its own, and a graph of its own is no mistake.
+    tf.get_logger().setLevel("ERROR")
     description = Description.read(prepared / "dataset.json")
     data = (read_split(prepared / "train", description.labels), read_split(prepared / "validation", description.labels))
     own, epochs, features = params.network(network), epochs_of(network, params), initial_weights.Features()
@@ -46,7 +54,7 @@ def objective(network: Network, params: Params, prepared: Path, initial: keras.M
             initial=initial,
             features=features,
             # The first trial alone says how long all will take.
-            say=None if number else lambda line: print(f"{network}: {line}", flush=True),
+            say=None if number else lambda line: print(f"{_clear_line()}{network}: {line}", flush=True),
             trials=at_once,
             on_epoch=[on_epoch],
         )
