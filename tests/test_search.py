@@ -2,8 +2,11 @@
 
 import inspect
 import json
+import os
 import re
 import sqlite3
+import subprocess
+import sys
 import tempfile
 import time
 from contextlib import nullcontext
@@ -17,6 +20,7 @@ from hypothesis import given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
+from conftest import environment
 from darkroom.errors import InputError, TrainingError
 from darkroom.networks import MlpParams
 from darkroom.params import SearchParams, with_values
@@ -521,3 +525,42 @@ def test_pictures_of_a_study_show_what_can_be_told_apart(tmp_path):
     alone = open_study(params)
     search(alone, VALUES, SPACE, SearchParams(budget=BudgetSettings(trials=1)), ThisProcess(bowl))
     assert [file.name for file in draw(alone, tmp_path)] == ["history.png", "slice.png", "parallel.png"]
+
+
+FULL_DISK = """
+import resource, sys
+from pathlib import Path
+import test_search
+from darkroom.errors import DarkroomError
+
+file = Path("study.db")
+
+def objective(number, tried, report):
+    if number == 2:
+        # From here on, no file can grow.
+        resource.setrlimit(resource.RLIMIT_FSIZE, (file.stat().st_size, resource.RLIM_INFINITY))
+        for epoch in range(5000):
+            report(epoch, {"val_loss": 1.0})
+    return 1.0
+
+try:
+    test_search.run(objective, file, trials=4, epochs=10_000, values=test_search.MlpParams(epochs=10_000))
+except DarkroomError as error:
+    sys.exit(str(error))
+"""
+
+
+@pytest.mark.slow
+def test_a_full_disk_is_one_line_and_loses_nothing(tmp_path):
+    pytest.importorskip("resource")
+    variables = environment(PYTHONPATH=os.pathsep.join(map(str, (Path(__file__).parent, *filter(None, sys.path)))))
+    done = subprocess.run(
+        [sys.executable, "-c", FULL_DISK], cwd=tmp_path, env=variables, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1, done.stderr
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("the study in .darkroom/search can no longer be written to (")
+    seen = []
+    trials = run(lambda number, *_: seen.append(number) or 1.0, tmp_path / "study.db", trials=4)
+    assert seen == [2, 3]
+    assert [trial.state for trial in trials] == ["complete"] * 4

@@ -121,6 +121,8 @@ def _work(connection: Connection, make: Make, threads: int, parent: int) -> None
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     processes.end_with_parent(parent)
     os.environ.update(dict.fromkeys(THREADS, str(threads)))
+    # TensorFlow would take the whole memory of a GPU for the first of them.
+    os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
 
     def report(epoch: int, values: Mapping[str, float]) -> None:
         connection.send((epoch, dict(values)))
