@@ -147,6 +147,7 @@ def test_a_storage_that_does_not_answer_ends_the_stage_at_once(project):
     (line,) = printed.splitlines()
     assert line.startswith("search: search.storage: postgresql://127.0.0.1:1/studies cannot be used (")
     assert "s3cret" not in line
+    assert refusal(project, "check", "--inputs") == line.replace("search: ", "darkroom check: ", 1)
     project.params(search__storage="postgres:/me:s3cret@127.0.0.1/studies")
     line = refusal(project, "check")
     assert "search.storage: an address postgresql://" in line

@@ -31,6 +31,7 @@ def check_inputs(path: str | Path = "params.yaml") -> str:
     params = read_params(path)
     repository.mend_torn_files()
     services.check_tracking()
+    _check_storage(params)
     from darkroom import sources
 
     found = sources.find(params.data, params.preprocess.size)
@@ -51,6 +52,14 @@ def check_inputs(path: str | Path = "params.yaml") -> str:
     write_text(remembered, seen)
     unread = f"; {len(ingested.quarantine)} files are not used" if len(ingested.quarantine) else ""
     return f"params.yaml and data are in order: {len(rows)} images in {rows['label'].nunique()} classes{unread}"
+
+
+def _check_storage(params: Params) -> None:
+    """Check that the database of studies answers, if there is one and it is needed."""
+    if params.search.storage and params.search.budget.is_given:
+        from darkroom.search.study import open_storage
+
+        open_storage(params.search.storage).engine.dispose()
 
 
 def _check_weights(network: Network, name: str | None) -> None:
