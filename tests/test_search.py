@@ -151,12 +151,13 @@ def test_a_diverging_trial_does_not_end_the_search():
     assert [trial.state for trial in run(objective, trials=4)] == ["complete", "diverged"] * 2
 
 
-def test_a_search_without_any_result_fails():
+def test_a_search_without_any_result_fails_and_can_be_begun_again(tmp_path):
     def objective(number, tried, report):
         raise TrainingError("loss is nan at step 3")
 
     with pytest.raises(TrainingError, match="none of 8 trials came to an end; the last one: loss is nan at step 3"):
-        run(objective)
+        run(objective, tmp_path / "study.db")
+    assert len(run(bowl, tmp_path / "study.db")) == 8
 
 
 def test_other_errors_are_not_swallowed():

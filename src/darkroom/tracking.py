@@ -322,7 +322,8 @@ def start_run(name: str, stage: str, tags: Mapping[str, Any], earlier: str | Non
     name = f"{name} {lineage.short_name()}"
     with mlflow.start_run(run_name=name, tags={**lineage.tags(stage), **_process(), **tags}) as active:
         if diff := lineage.uncommitted_diff():
-            mlflow.log_text(diff, "uncommitted.diff")
+            # params.yaml may name a database together with its password.
+            mlflow.log_text(services.without_password(diff), "uncommitted.diff")
         yield Run(active.info.run_id)
 
 

@@ -14,7 +14,7 @@ from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy.exc import SQLAlchemyError
 
-from darkroom.errors import DarkroomError, InputError
+from darkroom.errors import DarkroomError, InputError, TrainingError
 from darkroom.params import SearchParams
 from darkroom.search import sampling
 from darkroom.search.trials import Trial
@@ -80,11 +80,20 @@ def kept_study(path: Path, params: SearchParams) -> Iterator[Study]:
         # Nobody else has the lock: what is running there belongs to a process that is gone.
         for trial in study.get_trials(states=(TrialState.RUNNING,)):
             lose(study, trial, "the search was interrupted")
-        yield study
-        if params.storage:
-            study.set_user_attr(FINISHED, True)  # noqa: FBT003 - Optuna's signature
-        else:
-            path.unlink()
+        try:
+            yield study
+        except TrainingError:
+            # It came to its end without a result; begun again, it is to try again.
+            _finish(study, path, params)
+            raise
+        _finish(study, path, params)
+
+
+def _finish(study: Study, path: Path, params: SearchParams) -> None:
+    if params.storage:
+        study.set_user_attr(FINISHED, True)  # noqa: FBT003 - Optuna's signature
+    else:
+        path.unlink()
 
 
 def open_storage(address: str) -> RDBStorage:
