@@ -10,7 +10,12 @@ from darkroom.params import read_params
 
 def main(network: Network, prepared: str, best_params_path: str, trials_path: str) -> None:
     params = read_params()
-    if params.search.trials and params.space(network).ranges():
+    if params.search.budget.is_given and params.space(network).ranges():
+        if params.search.storage:
+            # A database that does not answer is said before TensorFlow is loaded.
+            from darkroom.search.study import open_storage
+
+            open_storage(params.search.storage).engine.dispose()
         from darkroom.stages.search import search_network
 
         search_network(network, params, Path(prepared), best_params_path, trials_path)

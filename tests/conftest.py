@@ -224,7 +224,7 @@ def make_team(root, stack, models):
             "data.source": "folder",
             "data.path": "data/raw",
             "models": models,
-            "search.trials": 0,
+            "search.budget.trials": 0,
             "train.mlp.epochs": 2,
             "train.mlp.batch_size": 32,
             "train.lenet5.epochs": 2,

@@ -214,7 +214,7 @@ def test_every_stage_checks_the_whole_of_params_first(project, stage):
 
 
 def test_search_passes_through_without_tensorflow(project):
-    project.params(search__trials=0)
+    project.params(search__budget__trials=0)
     code = (
         "import sys; from pipeline.search import main; main('mlp', 'nowhere', 'best.json', 'trials.csv')\n"
         f"print(sorted({HEAVY!r} & set(sys.modules)))"

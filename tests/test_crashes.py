@@ -10,7 +10,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from contextlib import closing
+from contextlib import closing, suppress
 
 import pandas as pd
 import pytest
@@ -28,7 +28,7 @@ PARAMS = {
     "data.source": "folder",
     "data.path": "data/raw",
     "models": ["mlp"],
-    "search.trials": 3,
+    "search.budget.trials": 3,
     "search.epochs": 2,
     "search.mlp": {
         "architecture": {"hidden_units": {"choices": [[16], [8, 8]]}},
@@ -265,27 +265,69 @@ def test_a_store_that_was_being_written_is_taken_back(tmp_path):
         assert store.execute("SELECT name FROM sqlite_master").fetchall() == [("whole",)]
 
 
+def runs_of_the_search(project):
+    """The runs of the search, and those of its trials in the order in which they began, each with its status."""
+    with closing(sqlite3.connect(project.root / "mlflow.db")) as store:
+        whole = store.execute("SELECT status FROM runs WHERE name LIKE 'mlp search %'").fetchall()
+        query = "SELECT name, status FROM runs WHERE name LIKE 'mlp trial%' ORDER BY start_time, name"
+        return [status for (status,) in whole], store.execute(query).fetchall()
+
+
+REPORTED = "SELECT 1 FROM trial_intermediate_values JOIN trials USING (trial_id) WHERE number = ?"
+
+
+def until_reported(project, number):
+    """Wait until a trial has reported an epoch."""
+    end = time.monotonic() + 120
+    while time.monotonic() < end:
+        for file in (project.root / ".darkroom" / "search").glob("*.db"):
+            with suppress(sqlite3.OperationalError), closing(sqlite3.connect(file)) as study:
+                if study.execute(REPORTED, (number,)).fetchone():
+                    return
+        time.sleep(0.02)
+    raise AssertionError(f"trial {number} did not report")
+
+
 def test_an_interrupted_search_goes_on_in_the_same_run(undisturbed):
-    project = undisturbed.params(search__epochs=4, search__warmup_epochs=4)
+    project = undisturbed.params(search__epochs=4, search__pruner={"name": "none"})
     (project.root / "mlflow.db").unlink()
     with start(project, "dvc", "repro", "search@mlp") as repro:
-        next(line for line in repro.stdout if line.startswith("mlp trial 1  epoch 1/4"))
+        until_reported(project, 1)
         os.killpg(repro.pid, signal.SIGKILL)
     printed = project.run("dvc", "repro", "search@mlp")
     assert "mlp trial 0 of 3" not in printed
-    assert "mlp trial 1 of 3" in printed
-    with closing(sqlite3.connect(project.root / "mlflow.db")) as store:
-        runs = dict(store.execute("SELECT run_uuid, status FROM runs WHERE name LIKE 'mlp search %'").fetchall())
-        trials = store.execute(
-            "SELECT name, status FROM runs WHERE name LIKE 'mlp trial%' ORDER BY start_time"
-        ).fetchall()
-    assert list(runs.values()) == ["FINISHED"]
+    assert "mlp trial 1 of 3: complete after 4 epochs" in printed
+    whole, trials = runs_of_the_search(project)
+    assert whole == ["FINISHED"]
     assert trials == [
         ("mlp trial 0", "FINISHED"),
         ("mlp trial 1", "FAILED"),
         ("mlp trial 1", "FINISHED"),
         ("mlp trial 2", "FINISHED"),
     ]
+
+
+def test_a_search_whose_worker_is_killed_ends_whole(undisturbed):
+    project = undisturbed.params(search__epochs=4, search__workers=2, search__budget={"trials": 5})
+    project.params(search__pruner={"name": "none"})
+    (project.root / "mlflow.db").unlink()
+    with start(project, "dvc", "repro", "search@mlp") as repro:
+        until_reported(project, 1)
+        command = ["pgrep", "-g", str(repro.pid), "-f", "spawn_main"]
+        workers = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout.split()
+        assert len(workers) == 2
+        os.kill(int(workers[1]), signal.SIGKILL)
+        printed = repro.communicate()[0]
+    assert repro.returncode == 0, printed
+    assert "lost (its process was killed by SIGKILL)" in printed
+    assert "of 5 trials" in printed
+    table = pd.read_csv(project.root / "reports/mlp/trials.csv")
+    assert table["number"].tolist() == list(range(5))
+    assert set(table["state"]) == {"complete"}
+    whole, trials = runs_of_the_search(project)
+    assert whole == ["FINISHED"]
+    assert sorted(status for _, status in trials) == ["FAILED", *["FINISHED"] * 5]
+    assert not list((project.root / ".darkroom" / "search").glob("*.db"))
 
 
 def test_an_interrupted_training_goes_on_and_its_run_has_every_epoch(undisturbed):

@@ -25,7 +25,7 @@ def small(tmp_path_factory):
             "data.source": "folder",
             "data.path": "data/raw",
             "models": ["mlp"],
-            "search.trials": 0,
+            "search.budget.trials": 0,
             "train.mlp.epochs": 2,
             "train.mlp.batch_size": 32,
             "train.mlp.hidden_units": [16],

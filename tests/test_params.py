@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from conftest import ROOT, edit_params
 from darkroom.errors import InputError
 from darkroom.networks import ScheduleParams
-from darkroom.params import check_data_of, origins, read_params, with_values
+from darkroom.params import check_data_of, combinations, origins, read_params, with_values
 from darkroom.recipes import RECIPES
 from darkroom.schedules import learning_rate
 
@@ -65,7 +65,96 @@ def test_the_shipped_file_is_valid():
         ("data", ..., ["data: missing", "add it"]),
         ("train.mlp", ..., ["train.mlp is missing", "add a section"]),
         ("search.mlp", ..., ["search.mlp is missing", "add a section"]),
-        ("search.trials", -1, ["search.trials: -1 given"]),
+        ("search.budget.trials", -1, ["search.budget.trials: -1 given"]),
+        ("search.budget", {"hours": 1}, ["search.budget.hours: unknown key", "epochs, seconds, trials"]),
+        ("search.budget", {"seconds": 0}, ["search.budget.seconds: 0 given", "greater than 0"]),
+        ("search.budget", {"epochs": 2}, ["search.budget.epochs: 2 given, and one trial of lenet5 may take 3"]),
+        ("search.workers", 0, ["search.workers: 0 given"]),
+        ("search.sampler", "tpe", ["search.sampler.name: missing; write sampler: {name: …}"]),
+        ("search.sampler", {}, ["search.sampler.name: missing; write sampler: {name: …}"]),
+        (
+            "search.sampler",
+            {"name": "tpee"},
+            ["search.sampler.name: no such sampler, tpee; did you mean tpe?", "cma_es, gp, grid, qmc, random, tpe"],
+        ),
+        (
+            "search.sampler",
+            {"name": "cma_es", "popsize": 4},
+            [
+                "search.sampler.popsize: unknown key",
+                "name, population, pruned_trials, separable, startup_trials",
+            ],
+        ),
+        (
+            "search.sampler",
+            {"name": "grid", "points": 1},
+            ["search.sampler.points: 1 given", "greater than or equal to 2"],
+        ),
+        ("search.sampler", {"name": "random", "points": 3}, ["search.sampler.points: unknown key; known here: name"]),
+        (
+            "search.pruner",
+            {"name": "asha"},
+            ["search.pruner.name: no such pruner, asha", "hyperband, median, none, patient, percentile, successive"],
+        ),
+        (
+            "search.pruner",
+            {"name": "median", "warmup_steps": 1},
+            [
+                "search.pruner.warmup_steps: unknown key",
+                "interval_epochs, minimum_trials, name, startup_trials, warmup_epochs",
+            ],
+        ),
+        (
+            "search.pruner",
+            {"name": "patient", "pruner": {"name": "hyperband", "factor": 3}},
+            ["search.pruner.pruner.factor: unknown key", "maximum_epochs, minimum_epochs, name, reduction_factor"],
+        ),
+        (
+            "search.pruner",
+            {"name": "patient", "pruner": {"name": "patient"}},
+            ["search.pruner.pruner.name: no such pruner, patient"],
+        ),
+        ("search.pruner", {"name": "threshold"}, ["search.pruner: lower and upper are missing"]),
+        ("search.storage", "redis://me:secret@host/0", ["search.storage: an address postgresql://, mysql:// or"]),
+        (
+            "search.mlp.learning",
+            {"dropout": {}},
+            ["search.mlp.learning.dropout: low and high, or choices, are missing"],
+        ),
+        (
+            "search.mlp.learning",
+            {"momentum": {"low": 0.5, "high": 0.9, "when": {"optimiser": "sgd"}}},
+            ["search.mlp.learning.momentum.when.optimiser: mlp has no such parameter; did you mean optimizer?"],
+        ),
+        (
+            "search.mlp.learning",
+            {"momentum": {"low": 0.5, "high": 0.9, "when": {"optimizer": "sgd"}}},
+            ['momentum.when.optimizer: it is "adam" and is not searched, so this would never be tried'],
+        ),
+        (
+            "search.mlp.learning",
+            {
+                "optimizer": {"choices": ["adam", "rmsprop"]},
+                "momentum": {"low": 0.5, "high": 0.9, "when": {"optimizer": ["rmsprop", "sgd"]}},
+            },
+            ['momentum.when.optimizer: "sgd" given, which the search of optimizer never tries; it has "adam"'],
+        ),
+        (
+            "search.mlp.learning",
+            {
+                "weight_decay": {"low": 0.0, "high": 0.1, "when": {"learning_rate": 0.5}},
+                "learning_rate": {"low": 0.001, "high": 0.1},
+            },
+            ["weight_decay.when.learning_rate: 0.5 given, which the search", "it has numbers from 0.001 to 0.1"],
+        ),
+        (
+            "search.mlp.learning",
+            {
+                "beta_1": {"low": 0.8, "high": 0.9, "when": {"beta_2": 0.9}},
+                "beta_2": {"low": 0.8, "high": 0.99, "when": {"beta_1": 0.8}},
+            },
+            ["search.mlp: beta_1 and beta_2 wait for each other; take a when out"],
+        ),
         ("search.lenet5", {"learning": {"dropout": {"low": 0, "high": 1}}}, ["lenet5 has no such parameter"]),
         ("search.mlp", {"learning": {"dropout": {"low": 0.5, "high": 0.1}}}, ["low < high is needed"]),
         ("search.mlp", {"learning": {"dropout": {"low": 0.0, "high": 0.1, "log": True}}}, ["0 < low < high"]),
@@ -204,6 +293,33 @@ def test_values_that_only_go_together_can_be_searched_together(params_file):
     assert "search.mlp tries nesterov true, but nesterov needs momentum" in refusal(params_file)
 
 
+def test_what_only_goes_with_something_else_waits_for_it(params_file):
+    space = {
+        "optimizer": {"choices": ["adam", "sgd"]},
+        "beta_1": {"low": 0.8, "high": 0.9, "when": {"optimizer": "adam"}},
+        "momentum": {"low": 0.8, "high": 0.9, "when": {"optimizer": "sgd"}},
+        "schedule.kind": {"choices": ["constant", "cosine"]},
+        "schedule.factor": {"low": 0.01, "high": 0.1, "when": {"schedule.kind": "cosine"}},
+        "loss": {"choices": ["cross_entropy", "mean_squared_error"]},
+        "label_smoothing": {"low": 0.0, "high": 0.1, "when": {"loss": "cross_entropy"}},
+    }
+    edit_params(params_file, {"search.mlp": {"learning": space}})
+    params = read_params(params_file)
+    tried = list(combinations(params.space("mlp"), params.network("mlp")))
+    assert len(tried) == (2 + 2) * (1 + 2) * (2 + 1)
+    assert all(("momentum" in each) == (each["optimizer"] == "sgd") for each in tried)
+
+
+def test_a_sampler_whose_package_is_missing_says_which(params_file, monkeypatch):
+    edit_params(params_file, {"search.sampler": {"name": "cma_es"}})
+    monkeypatch.setattr("darkroom.search.settings.find_spec", lambda _: None)
+    assert refusal(params_file).startswith(
+        "search.sampler.name: cma_es needs cmaes, which is not installed; pip install"
+    )
+    edit_params(params_file, {"search.budget": {}})
+    read_params(params_file)  # without a search, it is not needed
+
+
 def test_of_very_many_combinations_some_are_checked(params_file):
     names = ("learning_rate", "beta_1", "beta_2", "epsilon", "weight_decay", "l2", "label_smoothing", "dropout")
     space = {name: {"choices": [0.1, 0.2, 0.3, 0.4]} for name in names}
@@ -225,7 +341,7 @@ def test_a_search_is_held_against_the_data(params_file):
     with pytest.raises(InputError, match=r'^search.mlp tries output "sigmoid", but .* there are 3; set softmax$'):
         check_data_of(read_params(params_file), "mlp", 400, 3)
     # Without trials there is no search.
-    edit_params(params_file, {"search.trials": 0})
+    edit_params(params_file, {"search.budget.trials": 0})
     check_data_of(read_params(params_file), "mlp", 400, 3)
 
 

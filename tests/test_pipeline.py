@@ -31,7 +31,7 @@ SMALL = {
     "data.source": "folder",
     "data.path": "data/raw",
     "models": ["mlp", "lenet5"],
-    "search.trials": 1,
+    "search.budget.trials": 1,
     "search.epochs": 1,
     "train.mlp.epochs": 2,
     "train.mlp.batch_size": 32,
@@ -207,7 +207,9 @@ def test_a_loss_that_is_no_number_marks_the_run_failed(project):
             "train.mlp.early_stopping": {"patience": 1000},
         },
     )
-    project.params(**{"models": ["mlp"], "search.trials": 0, "train.mlp.epochs": 1000, "train.mlp.batch_size": 4})
+    project.params(
+        **{"models": ["mlp"], "search.budget.trials": 0, "train.mlp.epochs": 1000, "train.mlp.batch_size": 4}
+    )
     project.params(**{"train.mlp.hidden_units": [64] * 6})
     project.git()
     printed = project.run("dvc", "repro", code=255)
@@ -234,7 +236,7 @@ def test_a_folder_of_photographs_works_by_changing_params_alone(project):
             "data.source": "folder",
             "data.path": "photographs",
             "preprocess.size": [64, 64, 3],
-            "search.trials": 0,
+            "search.budget.trials": 0,
             # Few images make few steps an epoch; smaller batches make more of them.
             "train.mnist_cnn.batch_size": 8,
         }
@@ -269,7 +271,7 @@ def test_ten_classes_of_photographs(project):
             "data.path": str(project.root / "photographs"),
             "preprocess.size": [32, 32, 3],
             "models": ["mnist_cnn"],
-            "search.trials": 0,
+            "search.budget.trials": 0,
         }
     ).git()
     project.run("dvc", "repro")
@@ -289,7 +291,7 @@ def test_every_network_goes_through_the_pipeline(project):
             "data.path": "data/raw",
             "preprocess.size": [67, 67, 1],
             "models": list(NETWORKS),
-            "search.trials": 0,
+            "search.budget.trials": 0,
             **sections,
         }
     ).git()
@@ -326,7 +328,7 @@ def test_charts_of_real_prices_train_and_evaluate_and_no_two_splits_share_a_day(
             "preprocess.size": [40, 96, 3],
             "preprocess.augmentation": {},
             "models": ["mlp"],
-            "search.trials": 0,
+            "search.budget.trials": 0,
         }
     ).git()
     assert "are in order" in project.run("darkroom", "check", "--inputs")
@@ -394,7 +396,7 @@ def test_published_data_sets_run_by_changing_params_alone(project, tmp_path, nam
         },
         "fashion_mnist": {"data.source": "keras", "data.path": "data/keras/fashion_mnist.md"},
     }[name]
-    project.params(**{**SMALL, **of_data, "models": ["mlp"], "search.trials": 0, "train.mlp.epochs": 1}).git()
+    project.params(**{**SMALL, **of_data, "models": ["mlp"], "search.budget.trials": 0, "train.mlp.epochs": 1}).git()
     printed = project.run("dvc", "repro", KERAS_HOME=str(home))
     assert "Traceback" not in printed
     described = json.loads((project.root / "data/prepared/dataset.json").read_text())

@@ -35,7 +35,7 @@ with _without_greetings():
     import keras
     import tensorflow as tf
 
-__all__ = ["choose_deterministic_kernels", "keras", "make_reproducible", "memory", "tf"]
+__all__ = ["choose_deterministic_kernels", "keras", "limit_threads", "make_reproducible", "memory", "tf"]
 
 
 def make_reproducible(seed: int) -> None:
@@ -60,3 +60,9 @@ def memory() -> int:
 
     # Linux counts in KiB, macOS in bytes.
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+
+
+def limit_threads(count: int) -> None:
+    """Let TensorFlow use so many threads for one operation, and for operations at once; before anything is computed."""
+    tf.config.threading.set_intra_op_parallelism_threads(count)
+    tf.config.threading.set_inter_op_parallelism_threads(count)

@@ -31,6 +31,7 @@ def check_inputs(path: str | Path = "params.yaml") -> str:
     params = read_params(path)
     repository.mend_torn_files()
     services.check_tracking()
+    _check_storage(params)
     from darkroom import sources
 
     found = sources.find(params.data, params.preprocess.size)
@@ -53,6 +54,14 @@ def check_inputs(path: str | Path = "params.yaml") -> str:
     return f"params.yaml and data are in order: {len(rows)} images in {rows['label'].nunique()} classes{unread}"
 
 
+def _check_storage(params: Params) -> None:
+    """Check that the database of studies answers, if there is one and it is needed."""
+    if params.search.storage and params.search.budget.is_given:
+        from darkroom.search.study import open_storage
+
+        open_storage(params.search.storage).engine.dispose()
+
+
 def _check_weights(network: Network, name: str | None) -> None:
     """Check that a file of weights is there; an address is looked up when the training begins."""
     if name is None or name == "imagenet" or name.startswith(services.MODEL_ADDRESSES) or Path(name).is_file():
@@ -70,7 +79,7 @@ def _fingerprint(params: Params, found: Found) -> str:
         params.preprocess.seed,
         params.preprocess.split.model_dump(),
         [_of_network(params.network(name)) for name in params.models],
-        [params.space(name).model_dump(mode="json") for name in params.models if params.search.trials],
+        [params.space(name).model_dump(mode="json") for name in params.models if params.search.budget.is_given],
     ]
     files = [sample.place.path for sample in found.samples if isinstance(sample.place, File)]
     state.append(found.left_out)

@@ -184,6 +184,13 @@ def _add_store(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     ui.add_argument("--port", type=int, default=5000)
     ui.set_defaults(command=_ui)
 
+    dashboard = commands.add_parser(
+        "dashboard", help="open Optuna's dashboard on a search that runs or was interrupted"
+    )
+    dashboard.add_argument("network", nargs="?", help="whose search; without it, the newest one")
+    dashboard.add_argument("--port", type=int, default=8080)
+    dashboard.set_defaults(command=_dashboard)
+
 
 def _probability(text: str) -> float:
     value = float(text)
@@ -570,6 +577,13 @@ def _ui(chosen: argparse.Namespace) -> int:
     if not services.is_server():
         _become_ui(chosen.port)
     print(f"the server has the MLflow UI: {services.shown_uri()}")
+    return 0
+
+
+def _dashboard(chosen: argparse.Namespace) -> int:
+    from darkroom.search.dashboard import serve
+
+    serve(chosen.network, chosen.port)
     return 0
 
 

@@ -181,5 +181,5 @@ def _record(parent: tracking.Run, network: Network, points: Sequence[Point], fou
     write_text(table, pd.DataFrame(rows).to_csv(index=False, lineterminator="\n"))
     parent.log_file(picture)
     parent.log_file(table)
-    parent.tag("verdict", found.verdict)
+    parent.tag({"verdict": found.verdict})
     parent.describe(f"{found.verdict.capitalize()}: {found.reason}")

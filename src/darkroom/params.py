@@ -10,7 +10,7 @@ import math
 import random
 import types
 import typing
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -21,8 +21,26 @@ from ruamel.yaml.error import YAMLError
 
 from darkroom.errors import InputError
 from darkroom.files import read_json
-from darkroom.networks import NETWORKS, Network, NetworkParams, TrainParams, check_data
+from darkroom.networks import (
+    NETWORKS,
+    OPTIMIZER_PARAMS,
+    SCHEDULE_PARAMS,
+    Network,
+    NetworkParams,
+    TrainParams,
+    check_data,
+)
 from darkroom.recipes import with_recipe
+from darkroom.search.settings import (
+    BudgetSettings,
+    MedianSettings,
+    Pruner,
+    Sampler,
+    Storage,
+    TpeSettings,
+    check_installed,
+)
+from darkroom.search.spaces import Range, SearchSpace
 from darkroom.sections import (
     AugmentationParams,
     Count,
@@ -99,42 +117,19 @@ class PreprocessParams(Section):
     augmentation: AugmentationParams = AugmentationParams()
 
 
-class Range(Section):
-    """The values that the search tries for one parameter: from ``low`` to ``high``, or one of ``choices``."""
-
-    low: float | None = None
-    high: float | None = None
-    log: bool = False
-    choices: tuple[JsonValue, ...] | None = None
-    """Whatever the parameter takes: numbers, words, null, lists, or mappings such as a whole ``schedule``."""
-
-
-class SearchSpace(Section):
-    """The parameters that the search may turn, in the three groups in which one thinks about them.
-
-    A part of a parameter has a dotted name, such as ``schedule.warmup``.
-    """
-
-    architecture: dict[str, Range] = Field(default={})
-    learning: dict[str, Range] = Field(default={})
-    regularisation: dict[str, Range] = Field(default={})
-
-    def ranges(self) -> dict[str, Range]:
-        """Return the three groups as one mapping from parameter to range."""
-        return {**self.architecture, **self.learning, **self.regularisation}
-
-
 class SearchParams(Section):
-    """The budget of the search, and the space of each network."""
+    """The budget of each network's search, how it chooses, and the space of each network."""
 
     seed: Seed = 0
-    trials: Annotated[int, Field(ge=0)] = 0
+    budget: BudgetSettings = BudgetSettings()
     epochs: Count = 10
     """Epochs of one trial at most."""
-    startup_trials: Annotated[int, Field(ge=0)] = 2
-    """Finished trials before any is pruned."""
-    warmup_epochs: Annotated[int, Field(ge=0)] = 2
-    """Epochs of a trial before it can be pruned."""
+    sampler: Sampler = TpeSettings()
+    pruner: Pruner = MedianSettings(startup_trials=2, warmup_epochs=2)
+    workers: Count = 1
+    """Trials at once, each in a process of its own with its share of the cores; 1 stays in one process."""
+    storage: Storage | None = None
+    """Null keeps the study in a file."""
     mlp: SearchSpace | None = None
     mnist_cnn: SearchSpace | None = None
     cifar_cnn: SearchSpace | None = None
@@ -194,6 +189,10 @@ class CardParams(Section):
     limitations: str | None = None
     owner: str | None = None
     licence: str | None = None
+
+
+NAMED = ("sampler", "pruner")
+"""Keys whose section says by its ``name`` which settings it has."""
 
 
 class Params(Section):
@@ -289,11 +288,17 @@ def _lines(error: ValidationError, path: str) -> Iterable[str]:
         if any(place[: len(finding["loc"])] == finding["loc"] != place for place in places):
             continue  # a list that is too short because of an entry that was refused
         location = [part for part in finding["loc"] if not (isinstance(part, str) and "[" in part)]
-        name = _dotted(location)
+        name = _dotted(_written(location))
         match finding["type"]:
             case "extra_forbidden":
                 known = _known_keys(Params, location[:-1])
-                yield f"{path}: {name}: unknown key{_suggestion(str(location[-1]), known)}"
+                every = any(part in NAMED for part in location[:-1])
+                yield f"{path}: {name}: unknown key{_suggestion(str(location[-1]), known, every=every)}"
+            case "union_tag_invalid":
+                given, names = finding["ctx"]["tag"], finding["ctx"]["expected_tags"].replace("'", "").split(", ")
+                yield f"{path}: {name}.name: no such {location[-1]}, {given}{_suggestion(given, names, every=True)}"
+            case "union_tag_not_found" | "dict_type" if location[-1] in NAMED:
+                yield f"{path}: {name}.name: missing; write {location[-1]}: {{name: …}}, with its settings beside it"
             case "missing":
                 yield f"{path}: {name}: missing; add it (its comments in the shipped params.yaml say what it means)"
             case _:
@@ -308,6 +313,11 @@ def _expected(given: Any, message: str) -> str:
     return message.removeprefix("Value error, ")
 
 
+def _written(location: list[int | str]) -> list[int | str]:
+    """Leave out what pydantic puts in between: which of several sections, by its name, was meant."""
+    return [part for number, part in enumerate(location) if not (number and location[number - 1] in NAMED)]
+
+
 def _dotted(location: Iterable[int | str]) -> str:
     """``("preprocess", "size", 2)`` as ``preprocess.size[2]``."""
     return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location).lstrip(".")
@@ -315,11 +325,14 @@ def _dotted(location: Iterable[int | str]) -> str:
 
 def _known_keys(section: type[BaseModel], location: Iterable[int | str]) -> list[str]:
     """The keys that the section at this place within another one has."""
+    several: list[type[BaseModel]] = []
     for part in location:
         fields = {field.alias or name: field.annotation for name, field in section.model_fields.items()}
         found = [kind for kind in _leaves(fields.get(str(part))) if issubclass(kind, BaseModel)]
-        if found:
-            section = found[0]
+        named = [kind for kind in several if part in typing.get_args(kind.model_fields["name"].annotation)]
+        if found or named:
+            section = (named or found)[0]
+        several = found if part in NAMED else []
     return [field.alias or name for name, field in section.model_fields.items()]
 
 
@@ -330,10 +343,12 @@ def _leaves(annotation: Any) -> list[type]:
     return [annotation] if isinstance(annotation, type) else []
 
 
-def _suggestion(word: str, known: Iterable[str]) -> str:
+def _suggestion(word: str, known: Iterable[str], *, every: bool = False) -> str:
+    """Name what comes close to an unknown word, or all that is known: for want of that, or where there are few."""
     known = sorted(known)
     close = difflib.get_close_matches(word, known, n=1)
-    return f"; did you mean {close[0]}?" if close else f"; known here: {', '.join(known)}"
+    meant = f"; did you mean {close[0]}?" if close else ""
+    return f"{meant}; known here: {', '.join(known)}" if every or not close else meant
 
 
 def _check_together(params: Params, path: str) -> None:
@@ -351,6 +366,24 @@ def _check_together(params: Params, path: str) -> None:
         _check_weights(params, name, path)
         _check_boundaries(params, name, path)
         check_space(params, name, path)
+        _check_budget(params, name, path)
+
+
+def _check_budget(params: Params, name: Network, path: str) -> None:
+    """Check that the budget of a search that there is has room for a trial, and that its sampler is there."""
+    budget = params.search.budget
+    if not budget.is_given or not params.space(name).ranges():
+        return
+    needed = min(params.search.epochs, params.network(name).epochs)
+    if budget.epochs is not None and budget.epochs < needed:
+        raise InputError(
+            f"{path}: search.budget.epochs: {budget.epochs} given, and one trial of {name} may take {needed}; give "
+            "more, or lower search.epochs"
+        )
+    try:
+        check_installed(params.search.sampler)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
 
 
 def _check_charts(params: Params, path: str) -> None:
@@ -425,11 +458,101 @@ def check_space(params: Params, name: Network, path: str = "params.yaml") -> Non
     for key, place in places.items():
         if (whole := key.partition(".")[0]) in places and whole != key:
             raise InputError(f"{place}: {whole}, of which it is a part, is searched as well; keep one")
-    for tried in combinations(params.space(name)):
+    _check_conditions(params.space(name), values, name, path)
+    for tried in combinations(params.space(name), values):
         try:
             _check_size(params, name, with_values(values, tried), path)
         except InputError as error:
             raise InputError(f"{path}: search.{name} tries {_shown(tried)}, but {_without(error, path)}") from None
+
+
+def _check_conditions(space: SearchSpace, values: NetworkParams, name: Network, path: str) -> None:
+    """Check that what ranges wait for exists, and can be what they wait for."""
+    if circle := space.circle():
+        raise InputError(f"{path}: search.{name}: {' and '.join(circle)} wait for each other; take a when out")
+    for group in SearchSpace.model_fields:
+        for waiting, tried in getattr(space, group).items():
+            for key, wanted in tried.conditions().items():
+                place = f"{path}: search.{name}.{group}.{waiting}.when.{key}"
+                _check_name(values, key, name, place)
+                _check_condition(space, values, key, wanted, place)
+
+
+def _check_condition(
+    space: SearchSpace, values: NetworkParams, key: str, wanted: Sequence[JsonValue], place: str
+) -> None:
+    """Check that a parameter can have the values that another one waits for."""
+    searched = space.ranges().get(key)
+    if searched is None:
+        if not any(is_same(one, value_of(values, key)) for one in wanted):
+            raise InputError(
+                f"{place}: it is {_of(values, key)} and is not searched, so this would never be tried; search {key} "
+                "as well, or take the range out"
+            )
+        return
+    for one in wanted:
+        if not _offers(searched, one):
+            raise InputError(
+                f"{place}: {json.dumps(one)} given, which the search of {key} never tries; it has {_offered(searched)}"
+            )
+
+
+def _of(values: NetworkParams, key: str) -> str:
+    value = value_of(values, key)
+    return json.dumps(value.model_dump(mode="json") if isinstance(value, Section) else value)
+
+
+def _offers(tried: Range, value: JsonValue) -> bool:
+    """Say whether a range has a value."""
+    if tried.choices is not None:
+        return any(is_same(choice, value) for choice in tried.choices)
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return number and tried.low is not None and tried.high is not None and tried.low <= value <= tried.high  # type: ignore[operator]
+
+
+def _offered(tried: Range) -> str:
+    if tried.choices is not None:
+        return ", ".join(json.dumps(choice) for choice in tried.choices)
+    return f"numbers from {tried.low:g} to {tried.high:g}"
+
+
+def is_same(choice: JsonValue, value: Any) -> bool:
+    """Say whether a choice, as params.yaml has it, is a parameter's value."""
+    if isinstance(value, Section):
+        return isinstance(choice, dict) and type(value).model_validate_json(json.dumps(choice)) == value
+    if isinstance(choice, bool) != isinstance(value, bool):
+        return False  # 1 is True for Python
+    return bool(
+        (tuple(choice) if isinstance(choice, list) else choice) == (tuple(value) if isinstance(value, list) else value)
+    )
+
+
+def is_tried(space: SearchSpace, name: str, tried: Mapping[str, Any], values: NetworkParams) -> bool:
+    """Say whether a parameter is searched together with others.
+
+    Args:
+        space: the whole space.
+        name: of the parameter.
+        tried: the values of the parameters before it, in the order of ``space.ranges()``.
+        values: the network's own, which parameters have that are not searched.
+    """
+    ranges = space.ranges()
+    for key, wanted in ranges[name].conditions().items():
+        if key in ranges and key not in tried:
+            return False  # it waits itself, in vain
+        value = tried[key] if key in ranges else value_of(values, key)
+        if not any(is_same(one, value) for one in wanted):
+            return False
+    return True
+
+
+def together(space: SearchSpace, tried: Mapping[str, Any], values: NetworkParams) -> dict[str, Any]:
+    """Return those of some values that are searched together, the others' conditions not being met."""
+    kept: dict[str, Any] = {}
+    for name in space.ranges():
+        if name in tried and is_tried(space, name, kept, values):
+            kept[name] = tried[name]
+    return kept
 
 
 def check_data_of(params: Params, name: Network, images: int, classes: int) -> None:
@@ -446,27 +569,42 @@ def check_data_of(params: Params, name: Network, images: int, classes: int) -> N
     """
     values = params.network(name)
     check_data(name, values, images, classes)
-    if not params.search.trials:
+    if not params.search.budget.is_given:
         return
-    for tried in combinations(params.space(name)):
+    for tried in combinations(params.space(name), values):
         try:
             check_data(name, with_values(values, tried), images, classes)
         except InputError as error:
             raise InputError(f"search.{name} tries {_shown(tried)}, but {error}") from None
 
 
-def combinations(space: SearchSpace) -> Iterator[dict[str, Any]]:
+def combinations(space: SearchSpace, values: NetworkParams) -> Iterator[dict[str, Any]]:
     """Yield what may be tried together: all ends of ranges and all choices, or some of very many combinations."""
-    values = {name: _extremes(tried, name) for name, tried in space.ranges().items()}
-    if not values:
+    each = {name: _extremes(tried, name) for name, tried in space.ranges().items()}
+    if not each:
         return
-    if math.prod(len(each) for each in values.values()) <= COMBINATIONS:
-        for together in itertools.product(*values.values()):
-            yield dict(zip(values, together, strict=True))
+    if math.prod(len(ends) for ends in each.values()) <= COMBINATIONS:
+        yield from grid(space, each, values)
         return
     generator = random.Random(0)  # noqa: S311 - no secret
     for _ in range(COMBINATIONS):
-        yield {name: generator.choice(each) for name, each in values.items()}
+        yield together(space, {name: generator.choice(ends) for name, ends in each.items()}, values)
+
+
+def grid(space: SearchSpace, each: Mapping[str, Sequence[Any]], values: NetworkParams) -> Iterator[dict[str, Any]]:
+    """Yield all combinations of values that are searched together, each once.
+
+    Args:
+        space: the whole space.
+        each: the values of each parameter.
+        values: the network's own.
+    """
+    seen = set()
+    for of_all in itertools.product(*each.values()):
+        tried = together(space, dict(zip(each, of_all, strict=True)), values)
+        if (text := json.dumps(tried)) not in seen:
+            seen.add(text)
+            yield tried
 
 
 def _check_name(values: NetworkParams, key: str, name: Network, place: str) -> None:
@@ -535,6 +673,7 @@ def with_values(values: NetworkParams, changes: Mapping[str, Any]) -> NetworkPar
             if part and whole not in changed:
                 changed[whole] = getattr(values, whole).model_dump(mode="json", exclude_unset=True)
             (changed[whole] if part else changed)[part or whole] = value
+        _leave_out_foreign(changed, changes)
         return type(values).model_validate_json(json.dumps(changed))
     except ValidationError as error:
         finding = error.errors(include_url=False)[0]
@@ -543,6 +682,20 @@ def with_values(values: NetworkParams, changes: Mapping[str, Any]) -> NetworkPar
             *outer, last = finding["loc"]
             what = f"unknown key{_suggestion(str(last), _known_keys(type(values), outer))}"
         raise InputError(f"{_dotted(finding['loc'])}: {what}") from None
+
+
+def _leave_out_foreign(values: dict[str, Any], changes: Mapping[str, Any]) -> None:
+    """Take out what was set for the optimizer, the schedule or the loss that a change replaces; it is of no other."""
+    if "optimizer" in changes:
+        for name in set().union(*OPTIMIZER_PARAMS.values()) - OPTIMIZER_PARAMS.get(values["optimizer"], set()):
+            if name not in changes:
+                values.pop(name, None)
+    if "schedule.kind" in changes:
+        for part in set().union(*SCHEDULE_PARAMS.values()) - SCHEDULE_PARAMS.get(values["schedule"]["kind"], set()):
+            if f"schedule.{part}" not in changes:
+                values["schedule"].pop(part, None)
+    if changes.get("loss", "cross_entropy") != "cross_entropy" and "label_smoothing" not in changes:
+        values["label_smoothing"] = 0.0
 
 
 def value_of(values: NetworkParams, name: str) -> Any:

@@ -95,6 +95,19 @@ def end_with_dvc() -> None:
     threading.Thread(target=_end_with, args=(dvc, started), daemon=True).start()
 
 
+def end_with_parent(parent: int) -> None:
+    """End this process when its parent dies, even by ``kill -9``.
+
+    Args:
+        parent: the parent's number, as it knows it: it may be dead by now.
+    """
+    if not PROC.is_dir():
+        return
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(1)
+
+
 def _end_with(pid: int, started: str) -> None:
     while _started(pid) == started:
         time.sleep(LOOKED_AT_EVERY)

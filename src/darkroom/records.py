@@ -84,7 +84,7 @@ def log_evaluation(run: Run, metrics: Mapping[str, Any], report: Path) -> None:
         }
     )
     if (report / "diagnosis.json").is_file():
-        run.tag("diagnosis", read_json(report / "diagnosis.json")["verdict"])
+        run.tag({"diagnosis": read_json(report / "diagnosis.json")["verdict"]})
     log_evaluation_files(run, report)
 
 

@@ -175,7 +175,10 @@ def _restore_search(trials: Path, network: Network, record: RunRecord) -> None:
     tags = {**record.tags, "stage": "search"}
     with tracking.restored_run(f"{network} search {_origin(record)}", record.started, tags):
         for values in table.to_dict("records"):
-            tried = {str(name): value for name, value in values.items() if name not in SEARCH_COLUMNS}
+            # What was not tried in a trial, because of what something else was, is empty in the table.
+            tried = {
+                str(name): value for name, value in values.items() if name not in SEARCH_COLUMNS and pd.notna(value)
+            }
             with tracking.start_trial(f"{network} trial {values['number']}", tags, InputError) as trial:
                 trial.log_params(tried)
                 loss: Any = values["val_loss"]

@@ -23,8 +23,9 @@ from mlflow.entities import LoggedModel, Metric, RunStatus
 from mlflow.entities import Run as StoredRun
 from mlflow.exceptions import MlflowException
 from mlflow.models import Model, ModelSignature
+from mlflow.tracking.context.registry import resolve_tags
 from mlflow.types.schema import DataType, ParamSchema, ParamSpec
-from mlflow.utils.mlflow_tags import MLFLOW_RUN_NOTE
+from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NOTE
 
 from darkroom import lineage, processes, services
 from darkroom.datasets import Description
@@ -228,7 +229,7 @@ class Run:
 
     def log_params(self, values: Mapping[str, Any]) -> None:
         """Log parameters; nested ones get dotted names."""
-        mlflow.log_params(flattened(values))
+        mlflow.log_params(flattened(values), run_id=self.run_id)
 
     def log_metrics(self, values: Mapping[str, float], step: int | None = None) -> None:
         """Log metrics in one request."""
@@ -240,17 +241,22 @@ class Run:
         """Log the values of one epoch; epochs are counted from 1 here, as in the terminal."""
         self.log_metrics(values, step=epoch + 1)
 
-    def tag(self, name: str, value: str) -> None:
-        """Set a tag."""
-        self._client.set_tag(self.run_id, name, value)
-
     def describe(self, text: str) -> None:
         """Set the description that MLflow's pages show."""
         self._client.set_tag(self.run_id, MLFLOW_RUN_NOTE, text)
 
+    def tag(self, tags: Mapping[str, Any]) -> None:
+        """Set tags."""
+        for key, value in tags.items():
+            self._client.set_tag(self.run_id, key, str(value))
+
+    def end(self, status: str) -> None:
+        """End a run that ``open_trial`` began: FINISHED, FAILED, or KILLED for what was given up."""
+        self._client.set_terminated(self.run_id, status)
+
     def log_file(self, path: str | Path, folder: str | None = None) -> None:
         """Store a file with the run."""
-        mlflow.log_artifact(str(path), folder)
+        mlflow.log_artifact(str(path), folder, run_id=self.run_id)
 
     def log_json(self, value: Any, name: str) -> None:
         """Store a value as a JSON file."""
@@ -322,23 +328,36 @@ def start_run(name: str, stage: str, tags: Mapping[str, Any], earlier: str | Non
     name = f"{name} {lineage.short_name()}"
     with mlflow.start_run(run_name=name, tags={**lineage.tags(stage), **_process(), **tags}) as active:
         if diff := lineage.uncommitted_diff():
-            mlflow.log_text(diff, "uncommitted.diff")
+            # params.yaml may name a database together with its password.
+            mlflow.log_text(services.without_password(diff), "uncommitted.diff")
         yield Run(active.info.run_id)
+
+
+def open_trial(name: str, tags: Mapping[str, Any]) -> Run:
+    """Open the run of one trial, nested in the active one. Several may be open at once; ``Run.end`` ends it."""
+    parent = mlflow.active_run()
+    if parent is None:
+        raise ValueError("a trial is nested in a run that is being written")
+    own = {**_process(), **tags, MLFLOW_PARENT_RUN_ID: parent.info.run_id}
+    created = MlflowClient().create_run(
+        parent.info.experiment_id, tags=resolve_tags({key: str(value) for key, value in own.items()}), run_name=name
+    )
+    return Run(created.info.run_id)
 
 
 @contextmanager
 def start_trial(name: str, tags: Mapping[str, Any], pruned: type[Exception]) -> Iterator[Run]:
     """Open the nested run of one trial; a pruned one ends as KILLED, which MLflow shows apart from FAILED."""
-    active = mlflow.start_run(run_name=name, tags={**_process(), **tags}, nested=True)
+    run = open_trial(name, tags)
     status = RunStatus.to_string(RunStatus.FAILED)
     try:
-        yield Run(active.info.run_id)
+        yield run
         status = RunStatus.to_string(RunStatus.FINISHED)
     except pruned:
         status = RunStatus.to_string(RunStatus.KILLED)
         raise
     finally:
-        mlflow.end_run(status)
+        run.end(status)
 
 
 @contextmanager

@@ -1,0 +1,1 @@
+"""Hyperparameter search: ``settings``, ``spaces`` and ``trials`` are light; Optuna is imported in the others alone."""

@@ -1,0 +1,84 @@
+"""Pictures of a study, Optuna's own, drawn off-screen."""
+
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+import optuna
+from matplotlib import pyplot as plt
+from optuna.exceptions import ExperimentalWarning
+from optuna.trial import TrialState
+from optuna.visualization import matplotlib as pictures
+
+from darkroom.search.study import Study
+
+mpl.use("agg")
+
+LOSS = "validation loss"
+WIDTH_OF_A_PARAMETER = 2.4  # inches
+
+
+def draw(study: Study, folder: Path) -> list[Path]:
+    """Draw how the search went; what needs more finished trials than there are is left out.
+
+    Args:
+        study: with at least one finished trial.
+        folder: for the pictures.
+
+    Returns:
+        ``history.png``, ``slice.png`` and, where they can be drawn, ``importances.png`` and ``parallel.png``.
+    """
+    study, name_of_loss = readable_copy(study)
+    finished = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+    names = sorted({name for trial in finished for name in trial.params})
+    drawn: dict[str, Callable[[], Any]] = {
+        "history": lambda: pictures.plot_optimization_history(study, target_name=name_of_loss),
+        "slice": lambda: pictures.plot_slice(study, names, target_name=name_of_loss),
+    }
+    if len({trial.value for trial in finished}) > 1 and any(_varies(finished, name) for name in names):
+        drawn["importances"] = lambda: pictures.plot_param_importances(study, target_name=name_of_loss)
+    if common := [name for name in names if all(name in trial.params for trial in finished)]:
+        # A line is a trial that has them all.
+        drawn["parallel"] = lambda: pictures.plot_parallel_coordinate(study, common, target_name=name_of_loss)
+    return [_save(each, folder / f"{name}.png", len(names)) for name, each in drawn.items()]
+
+
+def readable_copy(study: Study) -> tuple[Study, str]:
+    """Return a copy of a study in which no loss is so high that the others cannot be told apart, and the losses' name.
+
+    What lies above Tukey's outer fence (J. Tukey, Exploratory Data Analysis, 1977) is drawn there.
+    """
+    trials = study.get_trials()
+    losses = [trial.value for trial in trials if trial.state == TrialState.COMPLETE and trial.value is not None]
+    lower, upper = np.quantile(losses, (0.25, 0.75))
+    fence = float(upper + 3 * (upper - lower)) or max(losses)
+    for trial in trials:
+        if trial.state == TrialState.COMPLETE and trial.value is not None:
+            trial.value = min(trial.value, fence)
+    copy = optuna.create_study()
+    copy.add_trials(trials)
+    return copy, LOSS if max(losses) <= fence else f"{LOSS} (at most {fence:.2g} shown)"
+
+
+def _varies(finished: list[optuna.trial.FrozenTrial], name: str) -> bool:
+    return len({trial.params[name] for trial in finished if name in trial.params}) > 1
+
+
+def _save(picture: Callable[[], Any], path: Path, parameters: int) -> Path:
+    # Optuna sets pyplot's style for good, and says of each picture that it is experimental.
+    with mpl.rc_context({"figure.constrained_layout.use": True}), warnings.catch_warnings():
+        warnings.simplefilter("ignore", ExperimentalWarning)
+        # Where all finished trials have the same value of a parameter, its axis is widened.
+        warnings.filterwarnings("ignore", message="Attempting to set identical low and high")
+        # Few trials make poor importances, which the picture of the trials beside it shows.
+        warnings.filterwarnings("ignore", message="Some regimes for parameter")
+        axes = picture()
+        figure = np.ravel(axes)[0].figure
+        if path.stem in {"slice", "parallel"}:
+            figure.set_size_inches(max(8.0, WIDTH_OF_A_PARAMETER * parameters), 4.8)
+        figure.savefig(path, dpi=100, bbox_inches="tight", metadata={"Software": None})
+        plt.close(figure)
+    return path
