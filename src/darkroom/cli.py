@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from darkroom.networks import Network, NetworkParams
     from darkroom.params import PromoteParams
 
-DRIFT = 3  # exit code
+DRIFT = DIFFERS = 3  # exit code
 CLEANABLE = ("models", "runs", "cache", "searches", "trainings", "images", "experiments")
 
 
@@ -23,7 +23,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command.
 
     Returns:
-        0 done, 1 the work failed, 2 the user's input is wrong, 3 there is drift, 130 interrupted.
+        0 done, 1 the work failed, 2 the user's input is wrong, 3 there is drift or a difference, 130 interrupted.
     """
     chosen = _parser().parse_args(arguments)
     try:
@@ -170,6 +170,14 @@ def _add_store(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     compare.add_argument("--images", type=int, default=20, help="disagreeing images to list; default: 20")
     compare.add_argument("--json", action="store_true", help="print JSON, with all disagreeing images")
     compare.set_defaults(command=_compare)
+
+    reproduce = commands.add_parser(
+        "reproduce",
+        help="train a recorded model once more, and say what differs; exit code 3 if anything does",
+    )
+    reproduce.add_argument("model", nargs="?", default="champion", metavar="MODEL", help="an alias, a version or a run")
+    reproduce.add_argument("--here", action="store_true", help="with this workspace's code and parameters")
+    reproduce.set_defaults(command=_reproduce)
 
     restore = commands.add_parser("restore", help="rebuild a lost or empty tracking store from git and DVC")
     restore.add_argument("--all", action="store_true", help="every run in git's history, not the workspace's alone")
@@ -329,6 +337,17 @@ def _compare(chosen: argparse.Namespace) -> int:
     if apart and chosen.images > 0:
         print(_table(apart[: chosen.images]), end="")
     return 0
+
+
+def _reproduce(chosen: argparse.Namespace) -> int:
+    from darkroom import reproducing, tracking
+
+    tracking.open_store()
+    found = reproducing.reproduce(_registered_model(), chosen.model, here=chosen.here)
+    print(f"{found.network}, run {found.run_id}, from commit {found.commit[:12]}")
+    print(*found.known, *found.differences, sep="\n", end="\n" if found.known or found.differences else "")
+    print("identical: all weights and metrics are the same" if found.identical else "not identical")
+    return 0 if found.identical else DIFFERS
 
 
 def _restore(chosen: argparse.Namespace) -> int:

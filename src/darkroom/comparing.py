@@ -38,14 +38,19 @@ def find(name: str, named: str) -> Side:
     Raises:
         InputError: nothing or more than one is named so, or it has no predictions.
     """
-    run_id = _run_of(name, named)
+    run_id = run_named(name, named)
     table = registry.saved_predictions(run_id)
     if table is None or not (side := Side(named, run_id, table)).labels:
         raise InputError(f"{named} (run {run_id}) has no saved predictions; dvc repro evaluate makes them")
     return side
 
 
-def _run_of(name: str, named: str) -> str:
+def run_named(name: str, named: str) -> str:
+    """Return the id of the run that an alias, a version, ``models:/…`` or the beginning of an id names.
+
+    Raises:
+        InputError: nothing or more than one is named so.
+    """
     wanted = named.removeprefix(f"models:/{name}").lstrip("/@") if named.startswith("models:/") else named
     aliases = {alias: number for number, of in registry.aliases(name).items() for alias in of}
     versions = {str(version.version): registry.run_of(version) for version in registry.versions(name)}

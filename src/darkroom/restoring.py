@@ -20,6 +20,8 @@ from darkroom.params import read_best_params, read_params, with_values
 from darkroom.tracking import Run, RunRecord
 
 ORIGIN = ("network", "git_commit", "git_uncommitted_diff", "dvc_experiment", "dvc_lock", "data_digest")
+LATER = ("explanations.png", "calibration.png", "mistakes.png", "diagnosis.json", "scores.csv", "slices.csv")
+"""Files of a network's report that the first versions of Darkroom did not write."""
 SEARCH_COLUMNS = {"number", "state", "val_loss", "epochs"}
 
 
@@ -61,7 +63,8 @@ def outputs_of(network: Network, dvc_lock: str = "") -> list[str]:
     """
     names = ("trials.csv", "history.csv", "curves.png", "predictions.csv", "confusion_matrix.png")
     reports = [f"reports/{network}/{name}" for name in names]
-    later = [name for name in (f"reports/{network}/explanations.png",) if f"path: {name}\n" in dvc_lock]
+    written_later = (f"reports/{network}/{name}" for name in LATER)
+    later = [name for name in written_later if f"path: {name}\n" in dvc_lock]
     return ["data/prepared/dataset.json", f"models/{network}.keras", *reports, *later]
 
 
