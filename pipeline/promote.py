@@ -19,7 +19,7 @@ def main(prepared: str, runs: str, promotion_path: str) -> None:
     # What is only decided touches nothing, and must not stand in the way of what is carried out.
     turn = nullcontext() if withheld else registry.one_promotion_at_a_time(params.promote.registered_model)
     with turn:
-        decision = promote.decide(params, Path(prepared), Path(runs))
+        decision = promote.decide(params, Path(prepared), Path(runs), Path(promotion_path).parent)
         if withheld is None:
             promote.carry_out(decision, params, Path(prepared), Path(runs))
     write_json(promotion_path, decision.as_json(withheld))

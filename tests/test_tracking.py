@@ -296,7 +296,7 @@ class Registry:
         write_json(folder / "test.json", {"accuracy": accuracy, "images": len(self.test)})
 
     def decide(self):
-        return promote.decide(self.params, self.made[0] / "prepared", self.folder)
+        return promote.decide(self.params, self.made[0] / "prepared", self.folder, self.folder / "reports")
 
     def promote(self, record, accuracy):
         self.write(record, accuracy)

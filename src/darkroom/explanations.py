@@ -44,9 +44,10 @@ class PackagedNetwork:
             ImageError: the image cannot be used.
         """
         served = self.serving.Classifier(self.network, self.description)
+        images, size = self.serving.images, tuple(self.description["size"])
         try:
-            (image,) = served.decoded(content)
-            pixels: Pixels = served.pixels(image)
+            decoded = images.decode_for(content, images.least_side(size, self.description["interpolation"]))
+            pixels: Pixels = served.pixels(decoded)
         except self.serving.ImageError as error:
             raise ImageError(str(error)) from None
         return pixels

@@ -198,13 +198,19 @@ def _promote(*, remote: bool, withheld: str | None) -> None:
         # A decision that was not to be carried out then may be now; DVC runs a stage again whose output was changed.
         write_json(PROMOTION, {})
     reproduce = partial(_reproduce, remote=remote, **({lineage.DECIDE_ONLY: withheld} if withheld else {}))
-    wish = promote.wish_for_images()
-    wish.unlink(missing_ok=True)
-    try:
-        reproduce()
-    except DarkroomError:
-        if not (remote and wish.exists()):
-            raise
-        # A champion of other data must look at the images itself, and promotion is the only stage that may lack them.
-        run_dvc("pull", "--quiet", read_params().data.path)
-        reproduce()
+    wish = promote.wish()
+    asked: set[str] = set()
+    while True:
+        wish.unlink(missing_ok=True)
+        try:
+            reproduce()
+        except DarkroomError:
+            wanted = wish.read_text(encoding="utf-8") if wish.exists() else None
+            if not remote or wanted is None or wanted in asked:
+                raise
+            # A champion of other data must look at the images themselves, and predictions may be elsewhere; promotion
+            # is the only stage that may lack them.
+            asked.add(wanted)
+            run_dvc("pull", "--quiet", wanted)
+        else:
+            return

@@ -39,7 +39,7 @@ def write(decision: Decision, params: Params, prepared: Path, runs: Path, report
         data=_data(Description.read(prepared / "dataset.json")),
         report=reports / candidate.network,
         findings=[finding.__dict__ for finding in decision.findings],
-        cost=_cost(folder, record, run),
+        cost=_cost(reports / candidate.network, record, run),
         lineage=_lineage(record),
         values=dict(sorted(run.data.params.items())) if run else {},
     )
@@ -65,8 +65,8 @@ def _data(description: Description) -> dict[str, Any]:
     }
 
 
-def _cost(folder: Path, record: RunRecord, run: Run | None) -> dict[str, Any]:
-    measured = read_json(folder / "cost.json") if (folder / "cost.json").is_file() else {}
+def _cost(report: Path, record: RunRecord, run: Run | None) -> dict[str, Any]:
+    measured = read_json(report / "cost.json") if (report / "cost.json").is_file() else {}
     seconds = (run.info.end_time - run.info.start_time) / 1000 if run and run.info.end_time else None
     return {
         "parameters": f"{record.parameters:,}",

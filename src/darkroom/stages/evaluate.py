@@ -37,7 +37,7 @@ def evaluate_network(
         prepared: folder of the packed images; of the splits ``test`` alone is read.
         model: the saved network.
         record: what its training left.
-        summary: folder that gets what promotion needs: ``test.json`` and ``cost.json``.
+        summary: folder that gets ``test.json``, for promotion.
         report: folder that gets the rest, and has the training's history.csv.
         run: the network's own.
     """
@@ -53,7 +53,7 @@ def evaluate_network(
 
     write_json(report / "metrics.json", metrics.as_json())
     write_json(summary / "test.json", {name: getattr(metrics, name) for name in IN_SHORT})
-    write_json(summary / "cost.json", cost(loaded, model, test))
+    write_json(report / "cost.json", cost(loaded, model, test))
     predictions = predictions_table(test, probabilities, description.labels)
     _write_table(report / "predictions.csv", predictions)
     _write_table(report / "scores.csv", evaluation.table_of_scores(scored, description.labels))

@@ -26,10 +26,21 @@ PORTION = 256  # images in memory at a time
 WORN = 20  # decisions, from which on a set of test images has been asked too often
 
 
-def decide(params: Params, prepared: Path, runs: Path) -> Decision:
-    """Pick the candidate on validation data, and decide whether it beats the champion on the current test images."""
+def decide(params: Params, prepared: Path, runs: Path, reports: Path) -> Decision:
+    """Pick the candidate on validation data, and decide whether it beats the champion on the current test images.
+
+    Args:
+        params: the whole of params.yaml.
+        prepared: folder of the packed images.
+        runs: folder of what each network left.
+        reports: folder of what evaluation wrote of each network.
+
+    Raises:
+        InputError: predictions or images are not here that are needed.
+    """
     rules = params.promote
-    candidate = promotion.best_candidate([_contender(network, runs / network) for network in params.models], rules)
+    contenders = [_contender(network, runs / network, reports / network) for network in params.models]
+    candidate = promotion.best_candidate(contenders, rules)
     version = registry.champion(rules.registered_model)
     if version is None:
         return promotion.decide(candidate, None, None, rules)
@@ -44,12 +55,7 @@ def decide(params: Params, prepared: Path, runs: Path) -> Decision:
     answers = _answers(version, champion.run_id, test, params.data, description)
     if isinstance(answers, str):
         return _no_comparison(candidate, champion, answers)
-    own = _saved_answers(candidate.run_id, test)
-    if own is None:
-        raise InputError(
-            f"run {candidate.run_id} has no predictions of the current test images; "
-            f"dvc repro --force --single-item evaluate@{candidate.network} makes them"
-        )
+    own = _own_answers(candidate, test, reports)
     digest = record_of(runs, candidate).tags.get("data_digest")
     compared = _compared(test[~seen], own[~seen], answers[~seen], description)
     notes = tuple(_notes(rules.registered_model, test, int(seen.sum()), version, description))
@@ -70,10 +76,11 @@ def record_of(runs: Path, contender: Contender) -> RunRecord:
     return RunRecord.read(runs / contender.network / "run.json")
 
 
-def _contender(network: str, folder: Path) -> Contender:
+def _contender(network: str, folder: Path, report: Path) -> Contender:
     record = RunRecord.read(folder / "run.json")
     metrics = read_json(folder / "test.json")
-    cost = read_json(folder / "cost.json") if (folder / "cost.json").is_file() else {}
+    # In no folder that DVC watches for this stage: other numbers each time are no reason to decide anew.
+    cost = read_json(report / "cost.json") if (report / "cost.json").is_file() else {}
     return Contender(
         network=network,
         run_id=record.run_id,
@@ -131,7 +138,7 @@ def _answers(
     Returns:
         A label for each test image; or why there is none.
     """
-    saved = _saved_answers(run_id, test)
+    saved = _answers_in(registry.saved_predictions(run_id), test)
     if saved is not None:
         return saved
     names = list(test["name"])
@@ -148,13 +155,26 @@ def _answers(
     return pd.Series(predicted, index=test.index)
 
 
-def _saved_answers(run_id: str, test: pd.DataFrame) -> "pd.Series | None":
-    """Return a run's saved answers to test images; None where it has not answered them all."""
-    saved = registry.saved_predictions(run_id)
-    if saved is None:
+def _own_answers(candidate: Contender, test: pd.DataFrame, reports: Path) -> "pd.Series":
+    """Return the candidate's answers to the test images, as evaluation left them here or in its run."""
+    path = reports / candidate.network / "predictions.csv"
+    saved = pd.read_csv(path, dtype=str, keep_default_na=False) if path.is_file() else None
+    for table in (saved, registry.saved_predictions(candidate.run_id)):
+        if (answers := _answers_in(table, test)) is not None:
+            return answers
+    _wish(path)
+    raise InputError(
+        f"{path} is not here, or of other test images, and run {candidate.run_id} has no predictions of them; "
+        f"dvc pull {path} brings them, dvc repro --force --single-item evaluate@{candidate.network} makes them"
+    )
+
+
+def _answers_in(table: pd.DataFrame | None, test: pd.DataFrame) -> "pd.Series | None":
+    """Return the answers to test images that a table of predictions holds; None where it has not all of them."""
+    if table is None:
         return None
     # Equal files get equal answers.
-    answers = test["sha256"].map(saved.drop_duplicates("sha256").set_index("sha256")["predicted"])
+    answers = test["sha256"].map(table.drop_duplicates("sha256").set_index("sha256")["predicted"])
     return None if answers.isna().any() else answers
 
 
@@ -162,7 +182,7 @@ def _originals(names: list[str], data: DataParams, size: tuple[int, int, int]) -
     """Find images in the source. It is no dependency of promotion: few promotions need it, and it may not be here."""
     found = {sample.name: sample for sample in find(data, size).samples} if Path(data.path).exists() else {}
     if lacking := [name for name in names if name not in found]:
-        wish_for_images().touch()
+        _wish(Path(data.path))
         raise InputError(
             f"the champion has no saved predictions of the current test images, and {len(lacking)} of them, such as "
             f"{lacking[0]}, are not in {data.path}; dvc pull {data.path} brings them"
@@ -170,12 +190,16 @@ def _originals(names: list[str], data: DataParams, size: tuple[int, int, int]) -
     return found
 
 
-def wish_for_images() -> Path:
-    """Return the file whose presence tells that promotion failed for lack of the images themselves.
+def wish() -> Path:
+    """Return the file that tells what promotion failed for lack of: the place of files that DVC may bring.
 
     DVC has one exit code for all failures.
     """
-    return services.state_folder() / "images-wanted"
+    return services.state_folder() / "wanted"
+
+
+def _wish(path: Path) -> None:
+    wish().write_text(path.as_posix(), encoding="utf-8")
 
 
 def carry_out(decision: Decision, params: Params, prepared: Path, runs: Path) -> None:
