@@ -23,10 +23,9 @@ from darkroom.files import write_text
 from darkroom.networks import Network, NetworkParams, check_data
 from darkroom.params import Params
 from darkroom.stages.initial import initial_network
-from darkroom.sweeping import stratified_rows
+from darkroom.sweeping import subset
 from darkroom.training import Enough
 
-SHARES = (0.125, 0.25, 0.5, 1.0)
 COUNTED = 5000  # training images, of which the error is counted, at most
 FADING = 0.5  # the most that a doubling is trusted to bring, as a share of what the last one brought
 
@@ -106,7 +105,7 @@ def learning_curve(
     description = Description.read(prepared / "dataset.json")
     values = params.network(network)
     everything, validation = (read_split(prepared / name, description.labels) for name in ("train", "validation"))
-    parts = [_part(everything, round(share * len(everything.classes)), params.train.seed) for share in shares]
+    parts = [subset(everything, round(share * len(everything.classes)), params.train.seed) for share in shares]
     for part in parts:
         _check(network, values, part, description)
     initial = initial_network(network, values)
@@ -126,11 +125,6 @@ def learning_curve(
         found = answer(points, len(validation.classes), best_possible)
         _record(parent, network, points, found)
     return points, found
-
-
-def _part(split: Split, images: int, seed: int) -> Split:
-    rows = stratified_rows(split.classes, images, seed)
-    return Split(np.asarray(split.images[rows]), split.classes[rows], split.manifest.iloc[rows])
 
 
 def _check(network: Network, values: NetworkParams, part: Split, description: Description) -> None:

@@ -89,8 +89,6 @@ class Comparison:
     champion: Flags
     clusters: Integers
     """The number of what each image belongs to."""
-    left_out: int = 0
-    """Test images that the champion was trained on."""
     data_changed: bool = False
     """Whether the candidate was trained on other images than the champion."""
     notes: tuple[str, ...] = ()

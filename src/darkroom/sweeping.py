@@ -102,8 +102,8 @@ def setting_of(network: Network, params: Params, budget: Budget, prepared: Path)
         read_split(prepared / split, description.labels) for split in ("train", "validation")
     )
     data = (
-        _subset(training_images, budget.images, params.train.seed),
-        _subset(validation_images, budget.images, params.train.seed),
+        subset(training_images, budget.images, params.train.seed),
+        subset(validation_images, budget.images, params.train.seed),
     )
     # The size that a training on all images would have, as far as there are so many.
     batch_size = min(images_per_step(own, len(training_images.classes)), len(data[0].classes))
@@ -134,7 +134,7 @@ def _check(network: Network, values: NetworkParams, budget: Budget, description:
         )
 
 
-def _subset(split: Split, images: int, seed: int) -> Split:
+def subset(split: Split, images: int, seed: int) -> Split:
     """Take some images at random, of each class its share, give or take one image; all where there are no more."""
     rows = stratified_rows(split.classes, images, seed)
     return Split(np.asarray(split.images[rows]), split.classes[rows], split.manifest.iloc[rows])

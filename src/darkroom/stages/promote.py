@@ -59,9 +59,7 @@ def decide(params: Params, prepared: Path, runs: Path, reports: Path) -> Decisio
     digest = record_of(runs, candidate).tags.get("data_digest")
     compared = _compared(test[~seen], own[~seen], answers[~seen], description)
     notes = tuple(_notes(rules.registered_model, test, int(seen.sum()), version, description))
-    compared = replace(
-        compared, left_out=int(seen.sum()), data_changed=digest != version.tags.get("data_digest"), notes=notes
-    )
+    compared = replace(compared, data_changed=digest != version.tags.get("data_digest"), notes=notes)
     count = len(compared.candidate)
     return promotion.decide(
         replace(candidate, test_accuracy=float(compared.candidate.mean()), test_images=count),
