@@ -11,7 +11,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
 import pandas as pd
 
 from darkroom import figures, inference, services, tracking, training
@@ -160,11 +159,8 @@ def _point(  # noqa: PLR0913 - all that a training depends on
         initial=initial,
         on_epoch=[*progress, run.log_epoch],
     )
-    part = data[0]
-    counted = np.unique(np.linspace(0, len(part.classes) - 1, COUNTED).astype(np.int64))
-    predicted = inference.probabilities(trained.model, part.images[counted]).argmax(axis=1)
-    training_error = float(np.mean(predicted != part.classes[counted]))
-    return Point(len(part.classes), training_error, 1 - trained.best["val_accuracy"])
+    training_error = 1 - inference.accuracy_on(trained.model, data[0], COUNTED)
+    return Point(len(data[0].classes), training_error, 1 - trained.best["val_accuracy"])
 
 
 def _record(parent: tracking.Run, network: Network, points: Sequence[Point], found: Answer) -> None:

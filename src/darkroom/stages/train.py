@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from darkroom import figures, inference, previews, records, tracking, training
@@ -89,10 +88,7 @@ def write_report(run: tracking.Run, trained: training.Trained, network: Network,
 
 def training_accuracy(trained: training.Trained, description: Description, prepared: Path) -> float:
     """Return the share of training images, as they are, that the kept network gets right, of at most ``COUNTED``."""
-    split = read_split(prepared / "train", description.labels)
-    rows = np.unique(np.linspace(0, len(split.classes) - 1, COUNTED).astype(np.int64))
-    predicted = inference.probabilities(trained.model, split.images[rows]).argmax(axis=1)
-    return float(np.mean(predicted == split.classes[rows]))
+    return inference.accuracy_on(trained.model, read_split(prepared / "train", description.labels), COUNTED)
 
 
 def package(
