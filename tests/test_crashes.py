@@ -2,6 +2,7 @@
 
 import json
 import os
+import platform
 import random
 import re
 import shutil
@@ -220,6 +221,30 @@ def test_a_stage_whose_dvc_died_before_it_began_does_not_begin(waiting):
         finally:
             os.killpg(dvc, signal.SIGKILL)
             supervisor.kill()
+
+
+HALF_DEAD = """
+import ctypes, os, subprocess, sys, threading, time
+threading.Thread(target=time.sleep, args=(3600,)).start()
+subprocess.Popen([sys.executable, "-m", "waiting"], env={**os.environ, "DVC_STAGE": "waiting"})
+ctypes.CDLL(None).syscall(ctypes.c_long(60))  # SYS_exit: of this thread alone
+"""
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="the system call has another number elsewhere")
+def test_a_stage_whose_dvc_is_half_dead_does_not_begin(tmp_path):
+    """A killed DVC stays the parent until the last of its threads has ended."""
+    (tmp_path / "waiting.py").write_text(WAITING)
+    dvc = subprocess.Popen([sys.executable, "-c", HALF_DEAD], cwd=tmp_path, env=environment(), start_new_session=True)
+    try:
+        stage = processes.identity(int(content_of(tmp_path / "starting")))
+        wait_for_the_end(processes.identity(dvc.pid))
+        (tmp_path / "go").touch()
+        wait_for_the_end(stage)
+        assert not (tmp_path / "began").exists()
+    finally:
+        os.killpg(dvc.pid, signal.SIGKILL)
+        dvc.wait()
 
 
 def test_a_dvc_killed_while_it_writes_its_locks_does_not_stop_the_next(undisturbed):

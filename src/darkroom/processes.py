@@ -86,11 +86,14 @@ def end_with_dvc() -> None:
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     parent = os.getppid()
     dvc = _starter()
-    if dvc in {parent, 0}:
-        return  # the kernel does it; or a container's end is as far as one can see
+    if dvc == 0:
+        return  # a container's end is as far as one can see
     started = _started(dvc) if dvc else None
     if dvc is None or started is None:
+        # A killed DVC stays the parent until the last of its threads has ended.
         os._exit(1)
+    if dvc == parent:
+        return  # the kernel does it
     # Some shells stay in between (dash, DVC's choice where SHELL is not set), and do not die with DVC.
     threading.Thread(target=_end_with, args=(dvc, started), daemon=True).start()
 
