@@ -1,7 +1,7 @@
 """New images, in a folder or a zip file, whose classes may be unknown."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from tqdm import tqdm
@@ -64,7 +64,7 @@ def labelled(found: Sequence[Sample], labels: Sequence[str]) -> list[Sample] | N
     depth = min(depths, default=None)
     if depth is None or any(len(of_one) <= depth for of_one in folders):
         return None
-    return [replace(sample, label=of_one[depth]) for sample, of_one in zip(found, folders, strict=True)]
+    return [sample._replace(label=of_one[depth]) for sample, of_one in zip(found, folders, strict=True)]
 
 
 def read(found: Sequence[Sample], description: Description) -> tuple[list[Arrival], list[str]]:

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
@@ -15,6 +16,7 @@ from darkroom.files import read_json, write_json
 from darkroom.images import Pixels
 
 LEVELS = 256  # of 8 bits
+COUNTED = 2**24  # pixels at a time: OpenCV gives counts as float32, which is exact up to here
 
 Floats = npt.NDArray[np.float32]
 Integers = npt.NDArray[np.int64]
@@ -101,8 +103,12 @@ class ChannelCounts:
 
     def add(self, images: Pixels) -> None:
         """Take images: uint8 of shape (images, height, width, channels)."""
-        for channel in range(len(self._counts)):
-            self._counts[channel] += np.bincount(images[..., channel].ravel(), minlength=LEVELS)
+        pixels = images.reshape(-1, 1, len(self._counts))
+        for start in range(0, len(pixels), COUNTED):
+            portion = pixels[start : start + COUNTED]
+            for channel in range(len(self._counts)):
+                counts = cv2.calcHist([portion], [channel], None, [LEVELS], [0, LEVELS])
+                self._counts[channel] += counts.ravel().astype(np.int64)
 
     def mean_and_deviation(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
         """Return mean and standard deviation of each channel.

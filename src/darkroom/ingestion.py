@@ -5,6 +5,7 @@ import json
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, Self
 
@@ -61,15 +62,12 @@ class Ledger:
         self._rows = (self._folder / "rows.jsonl").open("a+b")
         self._stored = self._pixels.seek(0, os.SEEK_END) // self._image_bytes
         self._rows.seek(0)
-        whole = 0
-        for line in self._rows:
-            if not line.endswith(b"\n"):
-                break
-            sha256, place, *values = json.loads(line)
-            if place >= self._stored:
-                break
-            self._known[sha256] = (place, Content(*values))
-            whole += len(line)
+        lines = self._rows.read().split(b"\n")[:-1]  # one without an end is half-written
+        # All at once: a call for each image would take longer than to look at its file.
+        rows = json.loads(b"[" + b",".join(lines) + b"]")
+        count = next((number for number, (_, place, *_) in enumerate(rows) if place >= self._stored), len(rows))
+        self._known = {sha256: (place, Content(*values)) for sha256, place, *values in rows[:count]}
+        whole = sum(map(len, lines[:count])) + count
         self._rows.truncate(whole)
         self._stored = 1 + max((place for place, _ in self._known.values()), default=-1)
         self._pixels.truncate(self._stored * self._image_bytes)
@@ -193,13 +191,14 @@ def _row(sample: Sample, sha256: str, description: Content) -> tuple[Any, ...]:
         *description[1:],
         sample.split or "",
         sample.group,
-        _note(sample.name, description.format),
+        # A Path for each image would take longer than the rest.
+        _note(os.path.splitext(sample.name)[1].lower(), description.format),  # noqa: PTH122
     )
 
 
-def _note(name: str, kind: str) -> str:
-    """Say what is odd about a sound image."""
-    ending = os.path.splitext(name)[1].lower()  # noqa: PTH122 - a Path for each image would take longer than the rest
+@cache
+def _note(ending: str, kind: str) -> str:
+    """Say what is odd about a sound image of a format in a file with an ending."""
     if ending not in images.ENDINGS or not kind:
         return ""
     # Cameras write several pictures into one JPEG file, which Pillow calls MPO.

@@ -53,7 +53,8 @@ def labels_of(manifest: pd.DataFrame) -> list[str]:
 
 def digest(manifest: pd.DataFrame) -> str:
     """Return a digest of the images, their labels and their splits, whatever their order."""
-    lines = sorted("\t".join(row) for row in manifest[["sha256", "label", "split"]].itertuples(index=False, name=None))
+    columns = [manifest[name].tolist() for name in ("sha256", "label", "split")]
+    lines = sorted(map("\t".join, zip(*columns, strict=True)))
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
 
 

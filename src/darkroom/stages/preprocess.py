@@ -41,9 +41,10 @@ def pack(
     ):
         start = 0
         for portion in read_portions(images):
-            here = rows["split"].reindex(range(start, start + len(portion)))
-            for split, target in (("train", train), ("validation", validation), ("test", test)):
-                chosen = portion[(here == split).to_numpy(dtype=bool)]
+            for split, target in zip(SPLITS, (train, validation, test), strict=True):
+                numbers = of_split[split].index
+                first, last = numbers.searchsorted([start, start + len(portion)])
+                chosen = portion[numbers[first:last].to_numpy() - start]
                 target.write(chosen.tobytes())
                 if split == "train":
                     counts.add(chosen)
