@@ -1,0 +1,92 @@
+"""What the default pipeline takes beside its trainings: `dvc repro` against bare fits and the stages' imports.
+
+    python -m benchmarks.default_pipeline
+
+Runs the pipeline in a clone of the last commit. Then fits the same networks on the same images for as many epochs as
+search and training took, with `model.fit` on arrays in memory and nothing else, and does in a fresh process for each
+run of a stage no more than its imports. Prints Markdown.
+"""
+
+import ast
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import chdir
+from pathlib import Path
+
+import pandas as pd
+
+from darkroom import training
+from darkroom.datasets import Description, one_hot, read_split
+from darkroom.networks import images_per_step
+from darkroom.params import Params, read_params
+
+ROOT = Path(__file__).resolve().parents[1]
+ONCE = ("ingest", "learn", "validate", "split", "preprocess", "promote")
+OF_EACH_NETWORK = ("search", "train", "evaluate")
+
+
+def run(project: Path, *command: str) -> float:
+    """Run a command of this environment; return the seconds that it took."""
+    environment = {name: value for name, value in os.environ.items() if name != "MLFLOW_TRACKING_URI"}
+    environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
+    environment["PYTHONPATH"] = str(project / "src")
+    started = time.perf_counter()
+    subprocess.run(command, cwd=project, env=environment, check=True, stdout=subprocess.DEVNULL)
+    return time.perf_counter() - started
+
+
+def imports(stage: Path) -> str:
+    """Return all imports of a stage's script, those of its functions too, as a program."""
+    found = ast.walk(ast.parse(stage.read_text(encoding="utf-8")))
+    return "\n".join(ast.unparse(node) for node in found if isinstance(node, ast.Import | ast.ImportFrom))
+
+
+def fit(network: str, params: Params, epochs: int) -> float:
+    """Train a network with Keras alone; return the seconds that it took."""
+    prepared = Path("data/prepared")
+    description = Description.read(prepared / "dataset.json")
+    count = len(description.labels)
+    train, validation = (
+        (split.images[:], one_hot(split.classes, count))
+        for split in (read_split(prepared / name, description.labels) for name in ("train", "validation"))
+    )
+    values = params.network(network)
+    started = time.perf_counter()
+    model = training.build_model(network, values, description)
+    model.compile(training.optimizer(values), training.loss_function(values), metrics=["accuracy"])
+    batch = images_per_step(values, len(train[0]))
+    model.fit(*train, batch_size=batch, epochs=epochs, validation_data=validation, verbose=0)
+    return time.perf_counter() - started
+
+
+def main() -> None:
+    """Run, and print the table."""
+    with tempfile.TemporaryDirectory() as temporary:
+        project = Path(temporary) / "darkroom"
+        subprocess.run(["git", "clone", "--quiet", str(ROOT), str(project)], check=True)
+        run(project, sys.executable, "-m", "compileall", "-q", "src", "pipeline")
+        whole = run(project, "dvc", "repro")
+        with chdir(project):
+            params, bare = read_params(), {}
+            for network in params.models:
+                trials = pd.read_csv(f"reports/{network}/trials.csv")
+                epochs = len(pd.read_csv(f"reports/{network}/history.csv")) + int(trials["epochs"].sum())
+                bare[f"{network}, {epochs} epochs"] = fit(network, params, epochs)
+        importing = run(project, sys.executable, "-c", "import dvc.cli, dvc.repo")
+        for stage in (*ONCE, *OF_EACH_NETWORK * len(params.models)):
+            importing += run(project, sys.executable, "-c", imports(project / "pipeline" / f"{stage}.py"))
+    print("| what | seconds |\n| --- | --- |")
+    print(f"| `dvc repro` | {whole:.1f} |")
+    for what, seconds in bare.items():
+        print(f"| bare fit of {what} | {seconds:.1f} |")
+    print(
+        f"| imports of {len(ONCE) + len(OF_EACH_NETWORK) * len(params.models)} stages, and of DVC | {importing:.1f} |"
+    )
+    print(f"| rest | {whole - sum(bare.values()) - importing:.1f} |")
+
+
+if __name__ == "__main__":
+    main()
