@@ -20,7 +20,7 @@ import pandas as pd
 
 from darkroom import training
 from darkroom.datasets import Description, one_hot, read_split
-from darkroom.networks import images_per_step
+from darkroom.networks import Network, images_per_step
 from darkroom.params import Params, read_params
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -44,7 +44,7 @@ def imports(stage: Path) -> str:
     return "\n".join(ast.unparse(node) for node in found if isinstance(node, ast.Import | ast.ImportFrom))
 
 
-def fit(network: str, params: Params, epochs: int) -> float:
+def fit(network: Network, params: Params, epochs: int) -> float:
     """Train a network with Keras alone; return the seconds that it took."""
     prepared = Path("data/prepared")
     description = Description.read(prepared / "dataset.json")

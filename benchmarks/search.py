@@ -29,7 +29,7 @@ from benchmarks import published
 from darkroom import training
 from darkroom.backend import limit_threads, tf
 from darkroom.datasets import Description, Split, channel_statistics
-from darkroom.networks import PARAMS, EarlyStoppingParams, NetworkParams, ScheduleParams
+from darkroom.networks import PARAMS, EarlyStoppingParams, Network, NetworkParams, ScheduleParams
 from darkroom.params import SearchParams, with_values
 from darkroom.search.loop import search
 from darkroom.search.settings import BudgetSettings, GridSettings, MedianSettings, NoPruning
@@ -37,8 +37,9 @@ from darkroom.search.spaces import Range, SearchSpace
 from darkroom.search.study import open_study
 from darkroom.search.trials import Objective, Report, ThisProcess, Trial
 from darkroom.search.workers import Workers
+from darkroom.sections import AugmentationParams
 
-NETWORK = "lenet5"
+NETWORK: Network = "lenet5"
 TENTH = 10  # every tenth image
 EPOCHS = 8  # of one trial
 TRIALS_OF_A_WORKER = 6
@@ -51,6 +52,7 @@ VALUES = PARAMS[NETWORK](
     batch_size=32,
     optimizer="adam",
     learning_rate=1e-3,
+    augment=False,
     schedule=ScheduleParams(),
     early_stopping=EarlyStoppingParams(patience=EPOCHS),
 )
@@ -113,9 +115,9 @@ def objective(values: NetworkParams, threads: int | None = None) -> Objective:
 
     def train(_number: int, tried: dict[str, Any], report: Report) -> float:
         chosen = with_values(values, tried)
-        return training.train(NETWORK, chosen, description, data, seed=0, augmentation=None, on_epoch=[report]).best[
-            "val_loss"
-        ]
+        return training.train(
+            NETWORK, chosen, description, data, seed=0, augmentation=AugmentationParams(), on_epoch=[report]
+        ).best["val_loss"]
 
     return train
 
