@@ -219,6 +219,7 @@ def test_a_loss_that_is_no_number_marks_the_run_failed(project):
         assert store.execute("SELECT status FROM runs").fetchall() == [("FAILED",)]
 
 
+@pytest.mark.thorough
 def test_a_folder_of_photographs_works_by_changing_params_alone(project):
     from sklearn.datasets import load_sample_image
 
@@ -383,7 +384,7 @@ def test_new_and_removed_images_leave_the_splits_of_the_others_as_they_were(proj
 
 @pytest.mark.datasets
 @pytest.mark.skipif("DARKROOM_DATASETS" not in os.environ, reason="DARKROOM_DATASETS names no folder of data sets")
-@pytest.mark.parametrize("name", ["cifar10", "fashion_mnist"])
+@pytest.mark.parametrize("name", ["cifar10", pytest.param("fashion_mnist", marks=pytest.mark.thorough)])
 def test_published_data_sets_run_by_changing_params_alone(project, tmp_path, name):
     datasets, home = Path(os.environ["DARKROOM_DATASETS"]), tmp_path / "keras"
     (home / "datasets").mkdir(parents=True)
