@@ -3,7 +3,7 @@
     python -m benchmarks.search {grid,workers,tracking} [SEEDS]
 
 ``grid``: epochs that a search with pruning spends until it reaches the lowest validation loss of all 48 points of a
-grid; lenet5 on a tenth of Fashion-MNIST (see benchmarks/published.py), the same bounds, for each seed of the search.
+grid; lenet5 on a tenth of Fashion-MNIST (see benchmarks/published.py), among the same points, for each of some seeds.
 ``workers``: trials a minute of two workers against one, each with one thread, in turns; their start aside.
 ``tracking``: the share of its time that a search of 50 short trials spends in MLflow, as it runs in the pipeline.
 Prints Markdown.
@@ -12,7 +12,6 @@ Prints Markdown.
 import argparse
 import shutil
 import statistics
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping
@@ -32,7 +31,7 @@ from darkroom.datasets import Description, Split, channel_statistics
 from darkroom.networks import PARAMS, EarlyStoppingParams, Network, NetworkParams, ScheduleParams
 from darkroom.params import SearchParams, with_values
 from darkroom.search.loop import search
-from darkroom.search.settings import BudgetSettings, GridSettings, MedianSettings, NoPruning
+from darkroom.search.settings import BudgetSettings, GridSettings, NoPruning, SuccessiveHalvingSettings
 from darkroom.search.spaces import Range, SearchSpace
 from darkroom.search.study import open_study
 from darkroom.search.trials import Objective, Report, ThisProcess, Trial
@@ -59,14 +58,13 @@ VALUES = PARAMS[NETWORK](
 SPACE = SearchSpace(
     architecture={"activation": Range(choices=("tanh", "relu"))},
     learning={
-        "learning_rate": Range(low=1e-4, high=3e-2, log=True),
+        "learning_rate": Range(choices=(1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2)),
         "optimizer": Range(choices=("adam", "sgd")),
         "batch_size": Range(choices=(32, 128)),
     },
 )
-POINTS = 6  # of the learning rate; with the choices, 48
 NO_PRUNING = NoPruning(name="none")
-PRUNING = MedianSettings(startup_trials=1, warmup_epochs=1)  # as params.yaml has it
+PRUNING = SuccessiveHalvingSettings(name="successive_halving", minimum_epochs=1, reduction_factor=3)
 
 
 class Reached(Exception):  # noqa: N818 - no error
@@ -92,10 +90,9 @@ class Count:
         if self.lowest <= self._target:
             raise Reached
 
-    def ended(self, trial: Trial) -> None:
-        """Show how a trial ended."""
+    def ended(self, _trial: Trial) -> None:
+        """Take down when a trial ended."""
         self.ends.append(time.perf_counter())
-        print(f"trial {trial.number}: {trial.state}, {trial.val_loss}, {trial.tried}", file=sys.stderr, flush=True)
 
 
 def subset() -> tuple[Description, tuple[Split, Split]]:
@@ -106,7 +103,7 @@ def subset() -> tuple[Description, tuple[Split, Split]]:
     return replace(description, mean=mean, deviation=deviation), (few[0], few[1])
 
 
-def objective(values: NetworkParams, threads: int | None = None) -> Objective:
+def objective(values: NetworkParams, seed: int = 0, threads: int | None = None) -> Objective:
     """Return what trains one trial, as the pipeline does it, without augmentation."""
     if threads:
         limit_threads(threads)
@@ -116,32 +113,63 @@ def objective(values: NetworkParams, threads: int | None = None) -> Objective:
     def train(_number: int, tried: dict[str, Any], report: Report) -> float:
         chosen = with_values(values, tried)
         return training.train(
-            NETWORK, chosen, description, data, seed=0, augmentation=AugmentationParams(), on_epoch=[report]
+            NETWORK, chosen, description, data, seed=seed, augmentation=AugmentationParams(), on_epoch=[report]
         ).best["val_loss"]
 
     return train
 
 
 def of_grid(seeds: int) -> None:
-    """Print the epochs of the grid, and those of the search for each seed."""
-    train = objective(VALUES)
-    every = GridSettings(name="grid", points=POINTS)
-    whole = SearchParams(budget=BudgetSettings(trials=10**6), epochs=EPOCHS, sampler=every, pruner=NO_PRUNING)
-    grid = Count()
-    points = len(search(open_study(whole), VALUES, SPACE, whole, ThisProcess(train), grid).trials)
-    epochs = []
-    for seed in range(seeds):
-        params = SearchParams(seed=seed, budget=BudgetSettings(epochs=grid.epochs), epochs=EPOCHS, pruner=PRUNING)
-        count = Count(grid.lowest)
-        # One that never gets there has spent as much as the grid.
-        with suppress(Reached):
-            search(open_study(params), VALUES, SPACE, params, ThisProcess(train), count)
-        epochs.append(count.epochs)
-        print(f"seed {seed}: {count.epochs} epochs, {count.lowest:.4f}", file=sys.stderr, flush=True)
-    middle, each = statistics.median(epochs), ", ".join(map(str, epochs))
-    print("| what | lowest validation loss | epochs | share |\n| --- | --- | --- | --- |")
-    print(f"| grid of {points} points, {EPOCHS} epochs each | {grid.lowest:.4f} | {grid.epochs} | 1 |")
-    print(f"| search with pruning, {seeds} seeds: {each} | as low | {middle:g} (median) | {middle / grid.epochs:.2f} |")
+    """Print the epochs of the grid, and those of the search for each seed; for two seeds of the trainings."""
+    print("| training seed | what | lowest validation loss | epochs | share |\n| --- | --- | --- | --- | --- |")
+    for training_seed in range(2):
+        curves = of_all_points(training_seed)
+        spent, lowest = sum(map(len, curves.values())), min(map(min, curves.values()))
+        print(f"| {training_seed} | grid, {len(curves)} × {EPOCHS} epochs | {lowest:.4f} | {spent} | 1 |", flush=True)
+        found = sorted(epochs_until(lowest, curves, seed) for seed in range(seeds))
+        middle, each = statistics.median(found), ", ".join(map(str, found))
+        what = f"search with pruning, {seeds} seeds: {each}"
+        print(f"| {training_seed} | {what} | as low | {middle:g} | {middle / spent:.2f} |", flush=True)
+
+
+def of_all_points(seed: int) -> dict[str, list[float]]:
+    """Train at each point of the grid; return the validation losses of its epochs."""
+    every = GridSettings(name="grid", points=2)
+    params = SearchParams(budget=BudgetSettings(trials=10**6), epochs=EPOCHS, sampler=every, pruner=NO_PRUNING)
+    curves: dict[str, list[float]] = {}
+    train = objective(VALUES, seed)
+
+    def taken_down(number: int, tried: dict[str, Any], report: Report) -> float:
+        curve = curves.setdefault(str(tried), [])
+
+        def on_epoch(epoch: int, values: Mapping[str, float]) -> None:
+            curve.append(values["val_loss"])
+            report(epoch, values)
+
+        return train(number, tried, on_epoch)
+
+    search(open_study(params), VALUES, SPACE, params, ThisProcess(taken_down), Count())
+    return curves
+
+
+def epochs_until(target: float, curves: Mapping[str, list[float]], seed: int) -> int:
+    """Search; return the epochs spent until a loss is reached.
+
+    The same values and seed give the same training to the last bit, so that those of the grid need not be run again.
+    """
+
+    def replayed(_number: int, tried: dict[str, Any], report: Report) -> float:
+        for epoch, val_loss in enumerate(curves[str(tried)]):
+            report(epoch, {"val_loss": val_loss})
+        return min(curves[str(tried)])
+
+    budget = BudgetSettings(epochs=sum(map(len, curves.values())))
+    params = SearchParams(seed=seed, budget=budget, epochs=EPOCHS, pruner=PRUNING)
+    count = Count(target)
+    # One that never gets there has spent as much as the grid.
+    with suppress(Reached):
+        search(open_study(params), VALUES, SPACE, params, ThisProcess(replayed), count)
+    return count.epochs
 
 
 def of_workers(_seeds: int) -> None:
@@ -154,7 +182,7 @@ def of_workers(_seeds: int) -> None:
         for workers, of_one in rates.items():
             budget = BudgetSettings(trials=workers * (1 + TRIALS_OF_A_WORKER))
             params, count = SearchParams(budget=budget, epochs=SHORT, pruner=NO_PRUNING), Count()
-            with Workers(workers, partial(objective, values, 1), 1) as executor:
+            with Workers(workers, partial(objective, values, threads=1), 1) as executor:
                 search(open_study(params), values, space, params, executor, count)
             # From when each worker has had its first trial.
             of_one.append(60 * (len(count.ends) - workers) / (count.ends[-1] - count.ends[workers - 1]))

@@ -117,6 +117,34 @@ def test_the_same_seed_tries_the_same_values():
     assert run(bowl) != run(bowl, seed=4)
 
 
+@pytest.mark.parametrize("sampler", [{"name": "tpe"}, {"name": "random"}])
+def test_values_that_were_tried_are_not_tried_again_while_there_are_others(sampler, tmp_path):
+    space = SearchSpace(
+        learning={"batch_size": Range(choices=(16, 32, 64)), "optimizer": Range(choices=("adam", "sgd"))}
+    )
+
+    def of_batch(_number, tried, report):
+        report(0, {"val_loss": tried["batch_size"]})
+        return float(tried["batch_size"])
+
+    tries = [trial.tried for trial in run(of_batch, space=space, trials=6, sampler=sampler)]
+    assert len({str(tried) for tried in tries}) == 6
+    # Nor after an interruption; and where there are no others, the budget still holds.
+    killed = []
+
+    def dies(number, tried, report):
+        if number == 4 and not killed:
+            killed.append(number)
+            raise RuntimeError
+        return of_batch(number, tried, report)
+
+    with pytest.raises(RuntimeError):
+        run(dies, tmp_path / "study", space, trials=8, sampler=sampler)
+    again = [trial.tried for trial in run(dies, tmp_path / "study", space, trials=8, sampler=sampler)]
+    assert again[:6] == tries
+    assert len(again) == 8
+
+
 def test_the_best_finished_trial_wins():
     trials = run(bowl, trials=20)
     losses = [bowl(trial.number, trial.tried, None) for trial in trials]

@@ -34,6 +34,10 @@ from darkroom.search.trials import Executor, Outcome, Trial, Watch
 
 ATTEMPTS = 2
 """A trial that is lost is tried once more; lost again, it is recorded as lost."""
+DRAWS = 20
+"""So often is drawn again what was tried before."""
+KNOWN = "known"
+"""Attribute of a trial that was not begun, because its values had been tried before."""
 MEANT_FOR = "meant_for"
 """Attribute of a trial whose values were given: the number that it will have."""
 
@@ -147,11 +151,18 @@ class _Search:
 
     def begin(self) -> tuple[int, dict[str, Any]]:
         """Begin the next trial; return its number and what it tries."""
-        trial, number = self._ask()
-        tried: dict[str, Any] = {}
-        for name, of in self._space.ranges().items():
-            if is_tried(self._space, name, tried, self._values):
-                tried[name] = suggest(trial, name, of, self._values)
+        known = attempts(self._study)
+        for draw in range(DRAWS):
+            trial, number = self._ask(known, draw)
+            tried: dict[str, Any] = {}
+            for name, of in self._space.ranges().items():
+                if is_tried(self._space, name, tried, self._values):
+                    tried[name] = suggest(trial, name, of, self._values)
+            # The same values would give the same training again, to the last bit.
+            if number in known or draw == DRAWS - 1 or not any(_has_tried(tries, tried) for tries in known.values()):
+                break
+            trial.set_user_attr(KNOWN, value=True)
+            self._study.tell(trial, state=TrialState.FAIL)
         trial.set_user_attr(TRIED, tried)
         trial.set_user_attr(NUMBER, number)  # from now on, it counts
         self.running[number] = trial, monotonic()
@@ -159,15 +170,15 @@ class _Search:
             self._watch.started(number, tried)
         return number, tried
 
-    def _ask(self) -> tuple[optuna.Trial, int]:
+    def _ask(self, known: Mapping[int, Sequence[optuna.trial.FrozenTrial]], draw: int) -> tuple[optuna.Trial, int]:
         """Return a new trial of the study, and its number among those that count."""
-        study, known = self._study, attempts(self._study)
+        study = self._study
         if not study.get_trials(deepcopy=False, states=(TrialState.WAITING,)):
             if (lost := _to_retry(known)) is not None:
                 study.enqueue_trial(known[lost][-1].params, user_attrs={MEANT_FOR: lost})
             elif len(known) < len(self._given):
                 study.enqueue_trial(self._given[len(known)], user_attrs={MEANT_FOR: len(known)})
-        study.sampler = sampling.sampler(self._params.sampler, self._params.seed, len(known))
+        study.sampler = sampling.sampler(self._params.sampler, self._params.seed, len(known), draw)
         trial = study.ask()
         return trial, trial.user_attrs.get(MEANT_FOR, len(known))
 
@@ -197,6 +208,10 @@ def _to_retry(known: Mapping[int, Sequence[optuna.trial.FrozenTrial]]) -> int | 
         if was_lost(tries[-1]) and lost < ATTEMPTS:
             return number
     return None
+
+
+def _has_tried(tries: Sequence[optuna.trial.FrozenTrial], tried: dict[str, Any]) -> bool:
+    return not was_lost(tries[-1]) and bool(tries[-1].user_attrs[TRIED] == tried)
 
 
 def _tell(study: Study, trial: optuna.Trial, outcome: Outcome) -> None:

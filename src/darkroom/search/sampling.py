@@ -13,7 +13,7 @@ from darkroom.search import settings
 from darkroom.search.settings import Pruner, Sampler
 
 
-def sampler(chosen: Sampler, seed: int, number: int) -> BaseSampler:
+def sampler(chosen: Sampler, seed: int, number: int, draw: int = 0) -> BaseSampler:
     """Make the sampler of one trial.
 
     Each trial has one of its own, so that what it tries depends on the seed and on the trials before it, and not on
@@ -23,8 +23,9 @@ def sampler(chosen: Sampler, seed: int, number: int) -> BaseSampler:
         chosen: name and settings.
         seed: of the search.
         number: of the trial.
+        draw: of its values; the first one has number 0.
     """
-    own = int(np.random.SeedSequence((seed, number)).generate_state(1)[0])
+    own = int(np.random.SeedSequence((seed, number, draw) if draw else (seed, number)).generate_state(1)[0])
     with warnings.catch_warnings():
         # Settings are checked against this very version of Optuna by the tests.
         warnings.simplefilter("ignore", ExperimentalWarning)
