@@ -16,6 +16,11 @@ def main(network: Network, prepared: str, best_params_path: str, trials_path: st
             from darkroom.search.study import open_storage
 
             open_storage(params.search.storage).engine.dispose()
+        if params.search.executor == "ray":
+            # Likewise a cluster.
+            from darkroom.search import ray_cluster
+
+            ray_cluster.check(params.search.ray)
         from darkroom.stages.search import search_network
 
         search_network(network, params, Path(prepared), best_params_path, trials_path)

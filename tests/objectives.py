@@ -14,6 +14,12 @@ def make(folder, kind):
     return partial(globals()[kind], folder)
 
 
+def make_on_node(folder, kind, fetch):
+    """The same on a node of a cluster."""
+    (folder / "gpus").write_text(os.environ.get("CUDA_VISIBLE_DEVICES", "all"))
+    return make(folder, kind)
+
+
 def bowl(folder, number, tried, report):
     with (folder / f"trial-{number}").open("a") as file:
         file.write(f"{os.getpid()}\n")
@@ -54,5 +60,16 @@ def lasts(folder, number, tried, report):
     for epoch in range(10_000):
         report(epoch, {"val_loss": 1.0})
         (folder / f"begun-{number}").touch()
+        time.sleep(0.05)
+    return 1.0
+
+
+def waits_for_a_loss(folder, number, tried, report):
+    """The first two trials go on until somebody says that a node was lost."""
+    (folder / f"begun-{number}").touch()
+    for epoch in range(10_000):
+        report(epoch, {"val_loss": 1.0})
+        if number > 1 or (folder / "lost").exists():
+            return 1.0
         time.sleep(0.05)
     return 1.0

@@ -70,6 +70,14 @@ def test_the_shipped_file_is_valid():
         ("search.budget", {"seconds": 0}, ["search.budget.seconds: 0 given", "greater than 0"]),
         ("search.budget", {"epochs": 2}, ["search.budget.epochs: 2 given, and one trial of lenet5 may take 3"]),
         ("search.workers", 0, ["search.workers: 0 given"]),
+        ("search.executor", "dask", ["search.executor: 'dask' given", "'local' or 'ray'"]),
+        ("search.ray", {"cpus": 2}, ["search: ray has settings, and executor is local; set executor: ray, or take"]),
+        (
+            "search.ray",
+            {"address": "10.0.0.1"},
+            ["search.ray.address: 10.0.0.1 given; auto, ray://HOST:10001 or HOST:"],
+        ),
+        ("search.ray", {"gpus": 1.5}, ["search.ray: gpus: 1.5 given; parts are of one GPU only"]),
         ("search.sampler", "tpe", ["search.sampler.name: missing; write sampler: {name: …}"]),
         ("search.sampler", {}, ["search.sampler.name: missing; write sampler: {name: …}"]),
         (

@@ -31,7 +31,7 @@ def check_inputs(path: str | Path = "params.yaml") -> str:
     params = read_params(path)
     repository.mend_torn_files()
     services.check_tracking()
-    _check_storage(params)
+    _check_search(params)
     from darkroom import sources
 
     found = sources.find(params.data, params.preprocess.size)
@@ -54,12 +54,18 @@ def check_inputs(path: str | Path = "params.yaml") -> str:
     return f"params.yaml and data are in order: {len(rows)} images in {rows['label'].nunique()} classes{unread}"
 
 
-def _check_storage(params: Params) -> None:
-    """Check that the database of studies answers, if there is one and it is needed."""
-    if params.search.storage and params.search.budget.is_given:
+def _check_search(params: Params) -> None:
+    """Check that the database of studies and the cluster answer, if there are any and they are needed."""
+    if not params.search.budget.is_given:
+        return
+    if params.search.storage:
         from darkroom.search.study import open_storage
 
         open_storage(params.search.storage).engine.dispose()
+    if params.search.executor == "ray" and any(params.space(name).ranges() for name in params.models):
+        from darkroom.search import ray_cluster
+
+        ray_cluster.check(params.search.ray)
 
 
 def _check_weights(network: Network, name: str | None) -> None:

@@ -83,14 +83,20 @@ def read_split(folder: str | Path, labels: Sequence[str]) -> Split:
     return Split(np.load(folder / "images.npy", mmap_mode="r"), classes, manifest)
 
 
+TRAINED_ON = (
+    "dataset.json",
+    *(f"{split}/{name}" for split in ("train", "validation") for name in ("images.npy", "manifest.parquet")),
+)
+"""The files of the prepared folder that a training reads."""
+
+
 def require_prepared(folder: str | Path) -> None:
     """Check that training and validation images are there.
 
     Raises:
         InputError: a file is missing.
     """
-    parts = [f"{split}/{name}" for split in ("train", "validation") for name in ("images.npy", "manifest.parquet")]
-    missing = [part for part in ("dataset.json", *parts) if not (Path(folder) / part).is_file()]
+    missing = [part for part in TRAINED_ON if not (Path(folder) / part).is_file()]
     if missing:
         raise InputError(f"{folder}/{missing[0]}: no such file; dvc repro preprocess makes it")
 

@@ -15,7 +15,7 @@ from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field, JsonValue, ValidationError
+from pydantic import BaseModel, Field, JsonValue, ValidationError, model_validator
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
@@ -35,10 +35,12 @@ from darkroom.search.settings import (
     BudgetSettings,
     MedianSettings,
     Pruner,
+    RaySettings,
     Sampler,
     Storage,
     TpeSettings,
     check_installed,
+    check_ray_installed,
 )
 from darkroom.search.spaces import Range, SearchSpace
 from darkroom.sections import (
@@ -126,8 +128,11 @@ class SearchParams(Section):
     """Epochs of one trial at most."""
     sampler: Sampler = TpeSettings()
     pruner: Pruner = MedianSettings(startup_trials=2, warmup_epochs=2)
-    workers: Count = 1
-    """Trials at once, each in a process of its own with its share of the cores; 1 stays in one process."""
+    executor: Literal["local", "ray"] = "local"
+    """Where trials run: on this machine, or on a Ray cluster."""
+    workers: Count | None = None
+    """Trials at once, each in a process of its own; null is one, in this process, or all that a Ray cluster holds."""
+    ray: RaySettings = RaySettings()
     storage: Storage | None = None
     """Null keeps the study in a file."""
     mlp: SearchSpace | None = None
@@ -139,6 +144,12 @@ class SearchParams(Section):
     inception: SearchSpace | None = None
     resnet20: SearchSpace | None = None
     resnet50: SearchSpace | None = None
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> "SearchParams":
+        if self.executor == "local" and self.ray != RaySettings():
+            raise ValueError("ray has settings, and executor is local; set executor: ray, or take ray out")
+        return self
 
 
 class EvaluateParams(Section):
@@ -382,6 +393,8 @@ def _check_budget(params: Params, name: Network, path: str) -> None:
         )
     try:
         check_installed(params.search.sampler)
+        if params.search.executor == "ray":
+            check_ray_installed()
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
 

@@ -210,6 +210,29 @@ Storage = Annotated[str, AfterValidator(_storage)]
 it: ``PGPASSWORD`` or ``~/.pgpass``."""
 
 
+def _address(address: str) -> str:
+    if not re.fullmatch(r"auto|ray://[^\s/:@]+(:\d+)?|[^\s/:@]+:\d+", address):
+        raise ValueError(f"{address} given; auto, ray://HOST:10001 or HOST:6379 was expected, or null")
+    return address
+
+
+class RaySettings(Section):
+    """The Ray cluster on which trials run, and what each of them asks for."""
+
+    address: Annotated[str, AfterValidator(_address)] | None = None
+    """``auto``: the cluster that this machine belongs to; null starts one of this machine alone, for the search."""
+    cpus: Count = 1
+    """Also the threads of a trial."""
+    gpus: Annotated[float, Field(ge=0)] = 0.0
+    """Parts of one are shared; a trial without any does not see them."""
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> "RaySettings":
+        if self.gpus > 1 and not self.gpus.is_integer():
+            raise ValueError(f"gpus: {self.gpus:g} given; parts are of one GPU only, above 1 give a whole number")
+        return self
+
+
 NEEDED = {"cma_es": ("cmaes",), "gp": ("scipy", "torch")}
 """Packages that Optuna needs for a sampler, and does not bring along."""
 
@@ -225,4 +248,17 @@ def check_installed(sampler: Sampler) -> None:
         raise InputError(
             f"search.sampler.name: {sampler.name} needs {' and '.join(missing)}, which is not installed; "
             f"pip install {' '.join(missing)}, or choose tpe"
+        )
+
+
+def check_ray_installed() -> None:
+    """Check that Ray is installed.
+
+    Raises:
+        InputError: it is not.
+    """
+    if find_spec("ray") is None:
+        raise InputError(
+            "search.executor: ray needs Ray, which is not installed; pip install 'ray>=2.50' (the extra ray), or "
+            "choose local"
         )

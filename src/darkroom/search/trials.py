@@ -61,8 +61,9 @@ class Watch(Protocol):
 class Executor(Protocol):
     """Runs trials: here, in other processes, on other machines. It knows nothing of the study."""
 
-    workers: int
-    """So many trials may be at work at once."""
+    @property
+    def workers(self) -> int:
+        """So many trials may be at work at once."""
 
     def start(self, number: int, tried: dict[str, Any]) -> None:
         """Take a trial; at most ``workers`` are given at once."""

@@ -12,12 +12,13 @@ import pandas as pd
 
 from darkroom import services, tracking
 from darkroom.backend import keras
-from darkroom.datasets import Description
+from darkroom.datasets import TRAINED_ON, Description
 from darkroom.files import write_json, write_text
 from darkroom.networks import NETWORKS, Network
 from darkroom.params import Params, check_data_of
 from darkroom.search.figures import draw
 from darkroom.search.loop import Found, best_values, search
+from darkroom.search.ray_cluster import RayCluster
 from darkroom.search.study import SPENT, Study, kept_study, results
 from darkroom.search.trials import Executor, ThisProcess, Trial
 from darkroom.search.workers import Workers, threads_of_each
@@ -47,7 +48,7 @@ def search_network(network: Network, params: Params, prepared: Path, best_path: 
         with tracking.start_run(f"{network} search", "search", tags, earlier) as parent:
             if not earlier:
                 parent.log_dataset(description)
-                parent.log_params({"search": {**_settings(params), "workers": params.search.workers}})
+                parent.log_params({"search": {**_settings(params), **_place(params)}})
                 parent.log_json(params.space(network).model_dump(mode="json"), "search_space.json")
                 study.set_user_attr("run_id", parent.run_id)
             with _executor(network, params, prepared, initial) as executor:
@@ -83,13 +84,22 @@ def _study_file(network: Network, params: Params, description: Description, init
 def _settings(params: Params) -> dict[str, Any]:
     """Return what a search of any network depends on."""
     spaces: set[str] = set(NETWORKS)
-    return params.search.model_dump(mode="json", exclude={*spaces, "workers", "storage"})
+    return params.search.model_dump(mode="json", exclude={*spaces, "executor", "workers", "ray", "storage"})
+
+
+def _place(params: Params) -> dict[str, Any]:
+    """Return where trials run, addresses left out."""
+    if params.search.executor == "local":
+        return {"executor": "local", "workers": params.search.workers or 1}
+    asks = params.search.ray.model_dump(exclude={"address"})
+    return {"executor": "ray", "workers": params.search.workers or "all", "ray": asks}
 
 
 @contextmanager
 def _executor(network: Network, params: Params, prepared: Path, initial: keras.Model | None) -> Iterator[Executor]:
-    """Return what runs the trials: this process, or several others."""
-    if params.search.workers == 1:
+    """Return what runs the trials: this process, several others, or a cluster."""
+    workers = params.search.workers or 1
+    if params.search.executor == "local" and workers == 1:
         yield ThisProcess(trial.objective(network, params, prepared, initial))
         return
     with tempfile.TemporaryDirectory() as folder:
@@ -97,10 +107,17 @@ def _executor(network: Network, params: Params, prepared: Path, initial: keras.M
         if initial is not None:
             file = Path(folder) / "initial.keras"
             initial.save(file)
-        threads = threads_of_each(params.search.workers)
+        if params.search.executor == "ray":
+            files = {name: prepared / name for name in TRAINED_ON} | ({trial.INITIAL: file} if file else {})
+            place, digest = prepared.absolute(), trial.digest_of(prepared)
+            on_node = partial(trial.objective_on_node, network, params, place, digest, initial=file is not None)
+            with RayCluster(params.search.ray, params.search.workers, on_node, files) as cluster:
+                yield cluster
+            return
+        threads = threads_of_each(workers)
         make = partial(trial.objective_in_worker, network, params, prepared, file, threads)
-        with Workers(params.search.workers, make, threads) as workers:
-            yield workers
+        with Workers(workers, make, threads) as processes:
+            yield processes
 
 
 class _Recorder:
