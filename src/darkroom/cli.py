@@ -110,6 +110,17 @@ def _add_networks(commands: "argparse._SubParsersAction[argparse.ArgumentParser]
     form.add_argument("--json", dest="form", action="store_const", const="json", help="print JSON")
     predict.set_defaults(command=_predict, form="table")
 
+    serve = commands.add_parser(
+        "serve", help="answer images over HTTP, as mlflow models serve does, bad requests briefly"
+    )
+    serve.add_argument("model", nargs="?", metavar="URI", help="default: models:/NAME@champion with params.yaml's NAME")
+    serve.add_argument("--host", default="127.0.0.1", help="default: %(default)s")
+    serve.add_argument("--port", type=int, default=5001, help="default: %(default)s")
+    serve.add_argument(
+        "--largest", type=_count, default=32, metavar="MB", help="megabytes of a request at most; default: %(default)s"
+    )
+    serve.set_defaults(command=_serve)
+
     sweep = commands.add_parser("sweep", help="train a few epochs with each rate of a ladder: which learning rate?")
     sweep.add_argument("network", choices=NETWORKS)
     sweep.add_argument("--rates", nargs="+", default=RATES, metavar="RATE", help=f"default: {' '.join(RATES)}")
@@ -535,6 +546,19 @@ def _predict(chosen: argparse.Namespace) -> int:
     for answer in failed:
         print(f"darkroom predict: {answer.image}: {answer.error}", file=sys.stderr)
     return InputError.exit_code if failed else 0
+
+
+def _serve(chosen: argparse.Namespace) -> int:
+    from darkroom import services
+
+    services.check_tracking(must_exist=True)
+    from darkroom import backend, guard, tracking  # noqa: F401 - backend keeps TensorFlow quiet
+
+    uri = chosen.model or _champion()
+    model = tracking.load_model(uri)
+    print(f"{uri} answers at http://{chosen.host}:{chosen.port}/invocations", flush=True)
+    guard.serve(model, chosen.host, chosen.port, chosen.largest * 10**6)
+    return 0
 
 
 def _explain(chosen: argparse.Namespace) -> int:
