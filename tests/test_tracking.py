@@ -364,6 +364,7 @@ def test_a_champion_that_was_trained_on_all_test_images_is_kept(models):
     decision = models.promote(*models.train(8))
     assert decision.outcome == "keep"
     assert "it was trained on all of the current test images" in decision.reason
+    assert (decision.champion.test_accuracy, decision.champion.test_images) == (None, None)
     assert models.alias("champion") == first[0].run_id
 
 
@@ -378,6 +379,8 @@ def test_a_champion_that_cannot_be_loaded_is_kept_and_said_to_be(models, monkeyp
     assert decision.outcome == "keep"
     assert "its model cannot be loaded (No such artifact: models:/" in decision.reason
     assert "darkroom promote replaces it" in decision.reason
+    # Nobody has measured it.
+    assert decision.as_json()["champion"]["test_accuracy"] is None
 
 
 def test_a_candidate_without_predictions_is_told_how_to_get_them(models):

@@ -28,9 +28,10 @@ class Contender:
 
     network: str
     run_id: str
-    test_accuracy: float
-    """On the images that are compared."""
-    test_images: int
+    test_accuracy: float | None
+    """On the images that are compared; None for a champion that could not be."""
+    test_images: int | None
+    """How many these are."""
     validation_accuracy: float | None = None
     """None for a champion: the validation images that chose it need not be the current ones."""
     validation_loss: float | None = None
@@ -133,7 +134,7 @@ def decide(
     findings = [_against(compared, rules), *_classes(compared, rules), *limits]
     gained = int(compared.candidate.sum()) - int(compared.champion.sum())
     reason = (
-        f"{candidate.network} {candidate.test_accuracy:.4f} against the champion's {champion.test_accuracy:.4f} "
+        f"{candidate.network} {compared.candidate.mean():.4f} against the champion's {compared.champion.mean():.4f} "
         f"on the same {candidate.test_images} test images: {gained:+d} right answers"
     )
     return _decision(reason, findings, candidate, champion, compared.notes)

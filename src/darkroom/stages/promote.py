@@ -44,9 +44,10 @@ def decide(params: Params, prepared: Path, runs: Path, reports: Path) -> Decisio
     version = registry.champion(rules.registered_model)
     if version is None:
         return promotion.decide(candidate, None, None, rules)
-    champion = Contender(version.tags.get("network", "unnamed"), registry.run_of(version), 0.0, candidate.test_images)
+    champion = Contender(version.tags.get("network", "unnamed"), registry.run_of(version), None, None)
     if champion.run_id == candidate.run_id:
-        return promotion.decide(candidate, replace(champion, test_accuracy=candidate.test_accuracy), None, rules)
+        measured = replace(champion, test_accuracy=candidate.test_accuracy, test_images=candidate.test_images)
+        return promotion.decide(candidate, measured, None, rules)
     description = Description.read(prepared / "dataset.json")
     test = read_split(prepared / "test", description.labels).manifest
     seen = test["sha256"].str[:HASH_DIGITS].isin(registry.training_images(champion.run_id))
