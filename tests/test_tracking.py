@@ -368,19 +368,19 @@ def test_a_champion_that_was_trained_on_all_test_images_is_kept(models):
     assert models.alias("champion") == first[0].run_id
 
 
-def test_a_champion_that_cannot_be_loaded_is_kept_and_said_to_be(models, monkeypatch):
-    models.promote(models.made[2], 0.0)
-
-    def fail(uri):
-        raise OSError(f"No such artifact:\n {uri}")
-
-    monkeypatch.setattr(tracking, "load_model", fail)
+def test_a_champion_that_cannot_be_loaded_is_kept_and_said_to_be(models):
+    with tracking.start_run("mnist_cnn", "train", {"network": "mnist_cnn"}) as run:
+        uri = run.log_model(models.made[0] / "network.keras", models.made[0] / "prepared" / "dataset.json")
+        record = RunRecord(run.run_id, uri, 0.9, 0.1, 1, 1, 0, *run.origin())
+    models.promote(record, 0.0)
+    shutil.rmtree(url2pathname(urlsplit(registry.champion(models.name).source).path))
     decision = models.promote(*models.train(len(models.test)))
     assert decision.outcome == "keep"
-    assert "its model cannot be loaded (No such artifact: models:/" in decision.reason
-    assert "darkroom promote replaces it" in decision.reason
+    assert f"models:/{models.name}/1 cannot be loaded (" in decision.reason
+    assert decision.reason.endswith("); darkroom restore brings it back, darkroom promote replaces it")
     # Nobody has measured it.
     assert decision.as_json()["champion"]["test_accuracy"] is None
+    assert models.alias("champion") == record.run_id
 
 
 def test_a_candidate_without_predictions_is_told_how_to_get_them(models):

@@ -468,7 +468,8 @@ def _loading(uri: str) -> Iterator[None]:
     mlflow.set_tracking_uri(services.tracking_uri())
     try:
         yield
-    except (MlflowException, OSError, ValueError) as error:  # the last is what Keras raises for a missing file
+    # The last three are what Keras raises for a missing file, and for a network that another version has saved.
+    except (MlflowException, OSError, ValueError, TypeError, ImportError) as error:
         raise InputError(
             f"{uri} cannot be loaded ({_first_line(error)}); dvc repro makes and promotes the first model, darkroom "
             "restore writes those again whose results are in git"
