@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+import re
 import shutil
 import sqlite3
 import subprocess
@@ -10,6 +11,7 @@ import sys
 import threading
 import time
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
@@ -41,7 +43,7 @@ from darkroom.errors import InputError, TrainingError
 from darkroom.files import write_json
 from darkroom.networks import PARAMS
 from darkroom.params import DataParams, read_params
-from darkroom.stages import promote
+from darkroom.stages import card, promote
 from darkroom.stages.initial import initial_network
 from darkroom.tracking import RunRecord
 from test_models import build
@@ -381,6 +383,31 @@ def test_a_champion_that_cannot_be_loaded_is_kept_and_said_to_be(models):
     # Nobody has measured it.
     assert decision.as_json()["champion"]["test_accuracy"] is None
     assert models.alias("champion") == record.run_id
+
+
+def test_the_page_of_a_model_holds_its_training_data_against_those_of_the_champion_before(models):
+    def train(right, dark):
+        record, accuracy = models.train(right)
+        manifest = pd.read_parquet(models.made[0] / "prepared" / "train" / "manifest.parquet")
+        manifest["pixel_mean"] -= dark
+        records.log_training_images(tracking.Run(record.run_id), manifest)
+        record = replace(record, tags={**record.tags, "data_digest": f"dark {dark}"})
+        tracking.annotate_run(record.run_id, {"data_digest": f"dark {dark}"})
+        return record, accuracy
+
+    def page(decision):
+        prepared, reports = models.made[0] / "prepared", models.folder / "reports"
+        card.write(decision, models.params, prepared, models.folder, reports, log=False)
+        return (reports / card.NAME).read_text()
+
+    assert "this is the first version" in page(models.promote(*train(4, 0)))
+    record, accuracy = train(8, 90)
+    first = page(models.promote(record, accuracy))
+    assert "Drift: brightness." in first
+    assert "version 1" in first
+    # Decided once more, it is the champion already, and its page stays what it was.
+    again = page(models.promote(record, accuracy))
+    assert re.findall("<h3>Drift.*?<h2", again) == re.findall("<h3>Drift.*?<h2", first) != []
 
 
 def test_a_candidate_without_predictions_is_told_how_to_get_them(models):

@@ -14,6 +14,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from darkroom.training_drift import Compared
+
 UNKNOWN = "not stated"
 PICTURES = {
     "curves.png": "The course of the training",
@@ -57,6 +59,8 @@ class Card:
     reason: str
     use: Mapping[str, str]
     data: Mapping[str, Any]
+    drift: Compared
+    """Of the training data since the champion before."""
     report: Path
     """Folder of what evaluation wrote."""
     findings: Sequence[Mapping[str, Any]]
@@ -74,7 +78,7 @@ def page(card: Card) -> str:
         "Decision": _decision(card),
         "Scores": _scores(metrics, card.report),
         "Diagnosis": _diagnosis(card.report / "diagnosis.json"),
-        "Data": _facts(card.data),
+        "Data": _facts(card.data) + _drift(card.drift),
         "Pictures": "".join(_picture(card.report / name, words) for name, words in PICTURES.items()),
         "Cost": _facts(card.cost),
         "Lineage": _facts(card.lineage),
@@ -155,6 +159,13 @@ def _diagnosis(path: Path) -> str:
         return _lack("no diagnosis was made")
     said = f"<p><strong>{escape(found['verdict'].capitalize())}</strong>: {escape(found['reason'])}.</p>"
     return f"{said}<p>What may help: {escape(found['advice'])}.</p>"
+
+
+def _drift(found: Compared) -> str:
+    kind = "lack" if found.lack or found.drifted else "good"
+    rows = [{**outcome.row(), "drift": "yes" if outcome.drift else "no"} for outcome in found.outcomes]
+    said = f"<h3>Drift of the training data</h3><p class={kind}>{escape(found.verdict)}</p>"
+    return said + (_facts(found.facts) if found.facts else "") + (_table(rows) if rows else "")
 
 
 def _picture(path: Path, words: str) -> str:

@@ -113,6 +113,12 @@ def training_images(run_id: str) -> frozenset[str]:
     return frozenset((_saved(run_id, tracking.TRAINING_IMAGES) or "").splitlines())
 
 
+def training_sample(run_id: str) -> pd.DataFrame | None:
+    """Return what ``records.described`` said of a run's training images; None where it was not recorded."""
+    content = _saved(run_id, tracking.TRAINING_SAMPLE)
+    return None if content is None else pd.read_csv(io.StringIO(content), dtype={"label": str}, keep_default_na=False)
+
+
 def _saved(run_id: str, path: str) -> str | None:
     """Return the text of a run's file; None if it has none."""
     run = tracking.find_run(run_id)

@@ -57,6 +57,8 @@ for _name in ("mlflow", "alembic"):
 
 TRAINING_IMAGES = "training_images.txt"
 """A run's file of what it was trained on."""
+TRAINING_SAMPLE = "training_sample.csv"
+"""A run's file of what some of these images look like."""
 
 
 @dataclass(frozen=True)
