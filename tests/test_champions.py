@@ -1,13 +1,18 @@
 """What moves the champion by hand, and the trace that it leaves; two models side by side."""
 
+import base64
+import io
 import json
+import re
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 from mlflow import MlflowClient
+from PIL import Image
 
-from darkroom import champions, comparing, registry, tracking
+from darkroom import champions, comparing, comparing_report, registry, tracking
 from darkroom.cli import main
 from darkroom.errors import InputError
 from darkroom.params import PromoteParams
@@ -158,7 +163,46 @@ def test_two_models_side_by_side(versions, capsys):
     assert main(["compare", versions[0][:12], "models:/darkroom@champion", "--images", "2"]) == 0
     printed = capsys.readouterr().out
     assert f"they disagree on {len(apart)}" in printed
-    assert [line.split()[0] for line in printed.splitlines()[-2:]] == apart[:2]
+    *_, first, second, page = printed.splitlines()
+    assert [first.split()[0], second.split()[0]] == apart[:2]
+    assert page == "page: reports/comparison/index.html"
+
+
+def test_the_page_shows_the_images_that_are_answered_differently(versions, capsys):
+    one, other = predictions(0.6, 0), predictions(0.9, 1)
+    test = Path("data/prepared/test")
+    test.mkdir(parents=True, exist_ok=True)
+    # The first image is none of the current ones; the others lie in another order.
+    current = one[1:][::-1]
+    current[["sha256"]].to_parquet(test / "manifest.parquet")
+    pixels = np.zeros((len(current), 4, 4, 1), dtype=np.uint8)
+    pixels[:, 0, 0, 0] = current.index
+    np.save(test / "images.npy", pixels)
+    assert main(["compare", "1", "2", "--out", "pages/compared.html"]) == 0
+    err = capsys.readouterr().err
+    assert "1 of these images are not in data/prepared/test" in err
+    page = Path("pages/compared.html").read_text()
+    right = [table["label"] == table["predicted"] for table in (one, other)]
+    assert f"<h2>Only 2 is right: {(right[1] & ~right[0]).sum()}</h2>" in page
+    assert f"<h2>Only 1 is right: {(right[0] & ~right[1]).sum()}</h2>" in page
+    assert "<h2>Both are wrong, in different ways: 0</h2>" in page
+    shown = re.findall(r'base64,([^"]+)"><figcaption>(\d+)\.png', page)
+    assert {int(number) for _, number in shown} == set(one.index[one["predicted"] != other["predicted"]]) - {0}
+    for picture, number in shown:
+        # The right picture beside the name.
+        assert np.asarray(Image.open(io.BytesIO(base64.b64decode(picture))))[0, 0] == int(number)
+    assert "no picture here" in page
+    assert "2: a (0.80)" in page
+
+
+def test_names_are_no_markup_on_the_page():
+    labels = ("<i>a", "b")
+    one, other = side(predictions(0.5, 0, labels=labels)), side(predictions(0.9, 1, labels=labels), "<b>two")
+    found = comparing.compare(one, other, PromoteParams(draws=100))
+    page = comparing_report.page("one", "<b>two", found, {})
+    assert "<i>a" not in page
+    assert "<b>" not in page
+    assert "&lt;i&gt;a" in page
 
 
 def side(table, name="one"):
@@ -170,6 +214,8 @@ def test_what_cannot_be_compared():
         comparing.compare(
             side(predictions(0.5, 0)), side(predictions(0.5, 0, labels=("a", "b", "c")), "two"), PromoteParams()
         )
+    with pytest.raises(InputError, match="one was named twice"):
+        comparing.compare(side(predictions(0.5, 0)), side(predictions(0.5, 0)), PromoteParams())
     with pytest.raises(InputError, match="no test image in common"):
         comparing.compare(side(predictions(0.5, 0)), side(predictions(0.5, 0, start=100), "two"), PromoteParams())
 

@@ -179,6 +179,9 @@ def _add_store(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     for name in ("first", "second"):
         compare.add_argument(name, metavar="MODEL", help="an alias, a version, or the beginning of a run's id")
     compare.add_argument("--images", type=int, default=20, help="disagreeing images to list; default: 20")
+    compare.add_argument(
+        "--out", type=Path, default=Path("reports/comparison/index.html"), metavar="FILE", help="default: %(default)s"
+    )
     compare.add_argument("--json", action="store_true", help="print JSON, with all disagreeing images")
     compare.set_defaults(command=_compare)
 
@@ -329,24 +332,30 @@ def _rollback(chosen: argparse.Namespace) -> int:
 
 
 def _compare(chosen: argparse.Namespace) -> int:
-    from darkroom import comparing, tracking
+    from darkroom import comparing, comparing_report, tracking
 
     tracking.open_store()
     rules = _promotion()
     one, other = (comparing.find(rules.registered_model, named) for named in (chosen.first, chosen.second))
     found = comparing.compare(one, other, rules)
     apart = [{str(name): value for name, value in row.items()} for row in found.disagreeing.to_dict("records")]
+    pictures = comparing_report.find_pictures(Path("data/prepared"), found)
+    write_text(chosen.out, comparing_report.page(one.name, other.name, found, pictures))
+    if lacking := len(apart) - len(pictures):
+        print(
+            f"darkroom compare: {lacking} of these images are not in data/prepared/test, and have no picture on the "
+            "page; dvc pull data/prepared/test brings the current ones",
+            file=sys.stderr,
+        )
     if chosen.json:
         of_all = {"images": found.images, "gained": found.gained, "p": found.p, "test": found.test}
         print(as_json({**of_all, "scores": found.rows, "disagreeing": apart}), end="")
         return 0
     print(_table(found.rows), end="")
-    print(
-        f"{found.images} images that both have answered: {other.name} has {found.gained:+d} right answers "
-        f"(p {found.p:.4f} that it is no better, {found.test}); they disagree on {len(apart)}"
-    )
+    print(comparing.sentence(other.name, found))
     if apart and chosen.images > 0:
         print(_table(apart[: chosen.images]), end="")
+    print(f"page: {chosen.out}")
     return 0
 
 
