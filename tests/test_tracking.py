@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+import os
 import re
 import shutil
 import sqlite3
@@ -25,7 +26,7 @@ from mlflow.exceptions import MlflowException
 from optuna import TrialPruned
 from PIL import Image
 
-from conftest import find, prepare, write_folder
+from conftest import ROOT, edit_params, find, prepare, write_folder
 from darkroom import (
     images,
     inference,
@@ -349,6 +350,25 @@ def test_a_champion_without_saved_predictions_predicts_anew(models):
     content = {sample.name: sample for sample in find(models.made[3]).samples}
     answers = [model.predict([content[name].content()])[0]["label"] for name in models.test["name"]]
     assert decision.champion.test_accuracy == pytest.approx(np.mean(models.test["label"].to_numpy() == answers))
+
+
+@pytest.mark.slow
+def test_promotion_with_saved_predictions_needs_neither_tensorflow_nor_the_images(models, monkeypatch):
+    shutil.copy(ROOT / "params.yaml", "params.yaml")
+    given = {"source": "folder", "path": "nowhere"}
+    edit_params(Path("params.yaml"), {"data": given, "models": ["mnist_cnn"], "promote.registered_model": models.name})
+    models.promote(*models.train(5))
+    models.write(*models.train(len(models.test)))
+    code = (
+        "import sys; from pipeline.promote import main; main(*sys.argv[1:])\n"
+        "print(sorted({'tensorflow', 'keras', 'matplotlib', 'scipy.stats', 'optuna', 'cv2'} & set(sys.modules)))"
+    )
+    places = (models.made[0] / "prepared", models.folder, models.folder / "reports" / "promotion.json")
+    command = [sys.executable, "-c", code, *map(str, places)]
+    monkeypatch.setenv("PYTHONPATH", f"{ROOT}{os.pathsep}{ROOT / 'src'}")
+    printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+    assert printed[0].startswith("promote: mnist_cnn 1.0000 against the champion's")
+    assert printed[1] == "[]"
 
 
 def test_test_images_that_the_champion_was_trained_on_are_left_out(models):
