@@ -59,6 +59,8 @@ TRAINING_IMAGES = "training_images.txt"
 """A run's file of what it was trained on."""
 TRAINING_SAMPLE = "training_sample.csv"
 """A run's file of what some of these images look like."""
+DIFF = "uncommitted.diff"
+"""A run's file of what its code had that its commit has not."""
 
 
 @dataclass(frozen=True)
@@ -331,7 +333,7 @@ def start_run(name: str, stage: str, tags: Mapping[str, Any], earlier: str | Non
     with mlflow.start_run(run_name=name, tags={**lineage.tags(stage), **_process(), **tags}) as active:
         if diff := lineage.uncommitted_diff():
             # params.yaml may name a database together with its password.
-            mlflow.log_text(services.without_password(diff), "uncommitted.diff")
+            mlflow.log_text(services.without_password(diff), DIFF)
         yield Run(active.info.run_id)
 
 
@@ -413,6 +415,12 @@ def _process() -> dict[str, str]:
 def clone() -> str:
     """Name this clone of the project among all that use a store."""
     return f"{socket.gethostname()} {services.project_root()}"
+
+
+def has_file(run_id: str, name: str) -> bool:
+    """Say whether a run of the store has a file, in no folder."""
+    run = find_run(run_id)
+    return run is not None and name in {file.path for file in MlflowClient().list_artifacts(run.info.run_id)}
 
 
 def log_file(run_id: str, path: Path) -> None:
