@@ -23,7 +23,7 @@ def main(prepared: str, runs: str, promotion_path: str) -> None:
         if withheld is None:
             promote.carry_out(decision, params, Path(prepared), Path(runs))
     write_json(promotion_path, decision.as_json(withheld))
-    card.write(decision, params, Path(prepared), Path(runs), Path(promotion_path).parent, log=withheld is None)
+    card.write(decision, params, Path(prepared), Path(runs), Path(promotion_path).parent, withheld=withheld is not None)
     print(f"{decision.outcome}: {decision.reason}{f' (not carried out: {withheld})' if withheld else ''}")
 
 

@@ -192,7 +192,7 @@ def test_the_page_shows_the_images_that_are_answered_differently(versions, capsy
         # The right picture beside the name.
         assert np.asarray(Image.open(io.BytesIO(base64.b64decode(picture))))[0, 0] == int(number)
     assert "no picture here" in page
-    assert "2: a (0.80)" in page
+    assert "2 says a (0.80)" in page
 
 
 def test_names_are_no_markup_on_the_page():

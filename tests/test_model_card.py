@@ -63,7 +63,7 @@ def card(report, **more):
         "outcome": "promote",
         "reason": "it is better",
         "use": {"intended use": "sorting pets", "owner": ""},
-        "data": {"digest": "abc", "images": {"train": 5}},
+        "data": {"digest": "abc", "images": {"train": 5, "test": 2}},
         "drift": training_drift.nothing("this is the first version"),
         "report": report,
         "findings": [{"rule": "better", "passed": True, "text": "p 0.01"}],
@@ -80,7 +80,7 @@ def test_all_that_is_known_is_on_the_page(report):
     assert elsewhere == []
     assert len(re.findall("data:image/png;base64", text)) == len(PICTURES)
     for expected in (
-        *("mlp, darkroom version 3", "Promoted", "it is better", "sorting pets", "p 0.01", "abc", '{"train": 5}'),
+        *("mlp, darkroom version 3", "Promoted", "it is better", "sorting pets", "p 0.01", "abc", "train: 5, test: 2"),
         *("0.9000 (", "Good fit", "few errors", "brightness", "up to 3", "1.235", "f00", "epochs", "Python"),
     ):
         assert expected in words, expected

@@ -333,6 +333,19 @@ def test_the_registry_obeys_the_decisions(models):
     assert (models.alias("champion"), models.alias("challenger")) == (better[0].run_id, worse[0].run_id)
 
 
+def test_the_page_of_a_version_says_why_and_how_good_it_is(models):
+    record, accuracy = models.train(5)
+    told = {"test_accuracy": 0.5, "test_accuracy_low": 0.4, "test_accuracy_high": 0.6, "test_log_loss": 0.25}
+    run = tracking.Run(record.run_id)
+    run.log_metrics(told)
+    run.tag({"diagnosis": "good fit"})
+    decision = models.promote(record, accuracy)
+    assert registry.champion(models.name).description == (
+        f"{decision.reason}\n\nOn all of its test images: accuracy 0.5000 (95 % interval 0.4000 to 0.6000), "
+        "log loss 0.2500. Diagnosis: good fit."
+    )
+
+
 def test_promotion_is_idempotent(models):
     record = models.train(5)
     models.promote(*record)
@@ -415,19 +428,26 @@ def test_the_page_of_a_model_holds_its_training_data_against_those_of_the_champi
         tracking.annotate_run(record.run_id, {"data_digest": f"dark {dark}"})
         return record, accuracy
 
-    def page(decision):
+    def page(decision, withheld=False):
         prepared, reports = models.made[0] / "prepared", models.folder / "reports"
-        card.write(decision, models.params, prepared, models.folder, reports, log=False)
+        card.write(decision, models.params, prepared, models.folder, reports, withheld=withheld)
         return (reports / card.NAME).read_text()
 
     assert "this is the first version" in page(models.promote(*train(4, 0)))
     record, accuracy = train(8, 90)
-    first = page(models.promote(record, accuracy))
+    decision = models.promote(record, accuracy)
+    assert ">Would be promoted</strong>" in page(decision, withheld=True)
+    assert "model_card.html" not in [file.path for file in MlflowClient().list_artifacts(record.run_id)]
+    first = page(decision)
+    assert ">Promoted</strong>" in first
     assert "Drift: brightness." in first
     assert "version 1" in first
     # Decided once more, it is the champion already, and its page stays what it was.
     again = page(models.promote(record, accuracy))
     assert re.findall("<h3>Drift.*?<h2", again) == re.findall("<h3>Drift.*?<h2", first) != []
+    assert re.search(
+        r">Champion</strong>: mnist_cnn is the champion already, since 20.*: mnist_cnn 0\.\d+ against", again
+    )
 
 
 def test_a_candidate_without_predictions_is_told_how_to_get_them(models):

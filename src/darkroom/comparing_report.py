@@ -84,7 +84,7 @@ def _section(kind: str, rows: pd.DataFrame, certainty: pd.DataFrame, pictures: M
 def _figure(row: pd.Series, certainty: pd.Series, pixels: Pixels | None) -> str:
     picture = "<p>no picture here</p>" if pixels is None else f'<img alt="" src="{address_of(pixels)}">'
     answers = "".join(
-        f"<br><span class={'right' if row[name] == row['label'] else 'wrong'}>{escape(str(name))}: "
+        f"<br><span class={'right' if row[name] == row['label'] else 'wrong'}>{escape(str(name))} says "
         f"{escape(str(row[name]))} ({certainty[name]:.2f})</span>"
         for name in certainty.index
     )
