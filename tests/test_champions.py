@@ -42,7 +42,7 @@ def predictions(right, seed, images=60, labels=LABELS, start=0):
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory):
-    """A store with three versions of a model, none of them champion."""
+    """A store with four versions of a model, none of them champion; the last one knows another class."""
     root = tmp_path_factory.mktemp("champions")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(root)
@@ -50,9 +50,9 @@ def store(tmp_path_factory):
         (root / "dvc.yaml").touch()
         tracking.open_store()
         runs = []
-        for number, right in enumerate((0.6, 0.9, 0.9)):
+        for number, (right, labels) in enumerate(((0.6, LABELS), (0.9, LABELS), (0.9, LABELS), (0.9, (*LABELS, "c")))):
             with tracking.start_run("mlp", "train", {"network": "mlp", "data_digest": "d" * 16}) as run:
-                predictions(right, number).to_csv(root / "predictions.csv", index=False)
+                predictions(right, number, labels=labels).to_csv(root / "predictions.csv", index=False)
                 run.log_file(root / "predictions.csv", "evaluation")
                 run.log_metrics({"test_accuracy": right})
             runs.append(run.run_id)
@@ -69,7 +69,7 @@ def versions(store, monkeypatch):
     monkeypatch.chdir(store[0])
     tracking.open_store()
     client = MlflowClient()
-    for number in ("1", "2", "3"):
+    for number in ("1", "2", "3", "4"):
         if champions.REIGNS in client.get_model_version("darkroom", number).tags:
             client.delete_model_version_tag("darkroom", number, champions.REIGNS)
     for alias in ("champion", "challenger"):
@@ -123,10 +123,13 @@ def test_who_is_the_champion(versions, capsys):
     ("arguments", "words"),
     [
         (["champion"], "no champion; dvc repro promotes one"),
-        (["promote", "9", "--reason", "x"], "no version 9; there are 1, 2, 3"),
+        (["promote", "9", "--reason", "x"], "no version 9; there are 1, 2, 3, 4"),
         (["promote", "1", "--reason", " "], "--reason is empty"),
         (["rollback", "--reason", "x"], "no champion; dvc repro promotes one"),
-        (["compare", "1", "nothing"], "nothing: no alias, version or run is called so"),
+        (["compare", "1", "nothing"], "nothing: no alias, version or run is called so; darkroom runs lists them"),
+        (["compare", "1", "challenger"], "challenger: no alias, version or run is called so"),
+        (["compare", "1", "4"], "1 and 4 know other classes (c), and nothing compares them; name two that were"),
+        (["promote", "champion", "--reason", "x"], "no version champion; there are 1, 2, 3, 4"),
     ],
 )
 def test_what_is_refused(versions, capsys, arguments, words):
@@ -135,6 +138,19 @@ def test_what_is_refused(versions, capsys, arguments, words):
     assert words in printed.err
     assert len(printed.err.splitlines()) == 1
     assert aliases() == {}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("model", ["models:/darkroom/9", "models:/darkroom@nobody", "models:/nothing/1"])
+@pytest.mark.parametrize("command", [["predict", "image.png", "--model"], ["serve"]])
+def test_an_unknown_model_is_refused_with_the_remedy(versions, capsys, command, model):
+    Path("image.png").touch()
+    assert main([*command, model]) == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    (line,) = printed.err.splitlines()
+    assert line.startswith(f"darkroom {command[0]}: {model} cannot be loaded (")
+    assert "darkroom restore" in line
 
 
 def test_the_first_champion_has_none_before_it(versions):

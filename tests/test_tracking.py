@@ -458,6 +458,19 @@ def test_a_candidate_without_predictions_is_told_how_to_get_them(models):
         models.promote(record, 0.9)
 
 
+def test_images_that_are_not_here_any_more_are_named_and_nothing_is_promoted(models):
+    models.promote(models.made[2], 0.0)
+    rival = models.train(len(models.test))
+    given = models.params.data.model_copy(update={"path": "away"})
+    models.params = models.params.model_copy(update={"data": given})
+    with pytest.raises(InputError, match=r"such as .*, are not in away; dvc pull away brings them"):
+        models.promote(*rival)
+    # What a retraining pulls, to decide once more.
+    assert promote.wish().read_text() == "away"
+    assert models.alias("champion") == models.made[2].run_id
+    assert [version.version for version in registry.versions(models.name)] == [1]
+
+
 def test_a_class_that_the_champion_does_not_know_is_named(models):
     models.promote(*models.train(5))
     name = models.params.promote.registered_model

@@ -92,7 +92,8 @@ def compare(one: Side, other: Side, rules: PromoteParams) -> Compared:
     if one.labels != other.labels:
         difference = sorted(set(one.labels) ^ set(other.labels)) or ["their order"]
         raise InputError(
-            f"{one.name} and {other.name} know other classes ({', '.join(difference)}); nothing compares them"
+            f"{one.name} and {other.name} know other classes ({', '.join(difference)}), and nothing compares them; "
+            "name two that were trained on the same classes, darkroom runs lists them"
         )
     first, second = (side.table.drop_duplicates("sha256").set_index("sha256") for side in (one, other))
     common = first.index.intersection(second.index)
