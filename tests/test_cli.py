@@ -4,6 +4,7 @@ import base64
 import json
 import shutil
 import socket
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -115,6 +116,16 @@ def test_no_command_goes_on_without_its_registry(project, capsys, monkeypatch, a
         line = refused(capsys, *arguments)
     assert "no MLflow server answers at http://127.0.0.1" in line
     assert "start it, correct the address, or unset the variable" in line
+
+
+def test_a_port_that_is_taken(project, capsys):
+    sqlite3.connect("mlflow.db").close()
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+        line = refused(capsys, "serve", "--port", str(port))
+    assert line.startswith(f"darkroom serve: port {port} of 127.0.0.1 cannot be had (")
+    assert line.endswith("; name another with --port")
 
 
 @pytest.mark.slow

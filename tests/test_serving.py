@@ -72,7 +72,8 @@ class Server:
     def wait(self):
         for _ in range(240):
             try:
-                return self.ask(b"{}")
+                with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/ping", timeout=5):
+                    return
             except OSError:
                 assert self.process.poll() is None, self.log.read_text()
                 time.sleep(0.5)

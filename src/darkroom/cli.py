@@ -561,12 +561,15 @@ def _serve(chosen: argparse.Namespace) -> int:
     from darkroom import services
 
     services.check_tracking(must_exist=True)
-    from darkroom import backend, guard, tracking  # noqa: F401 - backend keeps TensorFlow quiet
+    from darkroom import guard
 
-    uri = chosen.model or _champion()
-    model = tracking.load_model(uri)
-    print(f"{uri} answers at http://{chosen.host}:{chosen.port}/invocations", flush=True)
-    guard.serve(model, chosen.host, chosen.port, chosen.largest * 10**6)
+    with guard.listen(chosen.host, chosen.port) as place:
+        from darkroom import backend, tracking  # noqa: F401 - backend keeps TensorFlow quiet
+
+        uri = chosen.model or _champion()
+        model = tracking.load_model(uri)
+        print(f"{uri} answers at http://{chosen.host}:{chosen.port}{guard.PLACE}", flush=True)
+        guard.serve(model, place, chosen.largest * 10**6)
     return 0
 
 

@@ -6,8 +6,11 @@ trace, and it takes requests of any length.
 
 import asyncio
 import json
+import socket
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
+
+from darkroom.errors import InputError
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -26,19 +29,31 @@ CODES = {
 }
 
 
-def serve(model: Any, host: str, port: int, largest: int) -> None:
+def listen(host: str, port: int) -> socket.socket:
+    """Take a port, before a model is loaded for it.
+
+    Raises:
+        InputError: it cannot be had.
+    """
+    try:
+        return socket.create_server((host, port))
+    except (OSError, OverflowError) as error:
+        raise InputError(f"port {port} of {host} cannot be had ({error}); name another with --port") from None
+
+
+def serve(model: Any, at: socket.socket, largest: int) -> None:
     """Serve a packaged model until the process is told to end.
 
     Args:
         model: as ``tracking.load_model`` returns it.
-        host: address to listen at.
-        port: of it.
+        at: where, as ``listen`` returns it.
         largest: bytes of a request, at most.
     """
     import uvicorn
     from mlflow.pyfunc import scoring_server
 
-    uvicorn.run(Guard(scoring_server.init(model), largest), host=host, port=port, log_level="warning")
+    config = uvicorn.Config(Guard(scoring_server.init(model), largest), log_level="warning")
+    uvicorn.Server(config).run(sockets=[at])
 
 
 class Guard:
