@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shutil
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
+import mlflow
 import numpy as np
 import pandas as pd
 import pytest
@@ -556,6 +558,25 @@ def test_of_two_that_find_a_dead_promotion_one_takes_its_place(tmp_path, monkeyp
     assert Path("log").read_text().split() == ["in", "out", "in", "out"]
     with pytest.raises(MlflowException, match="not found"):
         MlflowClient().get_registered_model("digits.promotion")
+
+
+def test_a_server_that_stops_answering_is_one_line_and_no_lack_of_files(models, monkeypatch):
+    record, _ = models.train(5, seen=3)
+    assert len(registry.training_images(record.run_id)) == 3
+    assert registry.training_sample(models.made[2].run_id) is None
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        address = f"http://127.0.0.1:{unused.getsockname()[1]}"
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
+        monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+        before = mlflow.get_tracking_uri()
+        mlflow.set_tracking_uri(address)
+        try:
+            line = rf"^the MLflow server {address} has stopped answering; .* finishes what was begun$"
+            with pytest.raises(InputError, match=line), tracking.answering():
+                registry.training_images(record.run_id)
+        finally:
+            mlflow.set_tracking_uri(before)
 
 
 def test_an_interrupted_promotion_is_finished_by_the_next(models, monkeypatch):

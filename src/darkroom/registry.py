@@ -135,15 +135,12 @@ def training_sample(run_id: str) -> pd.DataFrame | None:
 
 
 def _saved(run_id: str, path: str) -> str | None:
-    """Return the text of a run's file; None if it has none."""
+    """Return the text of a run's file; None if it has none, but not where the store only fails to answer."""
     run = tracking.find_run(run_id)
-    if run is None:
+    if run is None or not tracking.has_file(run_id, path):
         return None
     with tempfile.TemporaryDirectory() as folder:
-        try:
-            found = mlflow.artifacts.download_artifacts(run_id=run.info.run_id, artifact_path=path, dst_path=folder)
-        except (MlflowException, OSError):
-            return None
+        found = mlflow.artifacts.download_artifacts(run_id=run.info.run_id, artifact_path=path, dst_path=folder)
         return Path(found).read_text(encoding="utf-8")
 
 

@@ -417,10 +417,32 @@ def clone() -> str:
     return f"{socket.gethostname()} {services.project_root()}"
 
 
-def has_file(run_id: str, name: str) -> bool:
-    """Say whether a run of the store has a file, in no folder."""
+def has_file(run_id: str, path: str) -> bool:
+    """Say whether a run of the store has a file, named by its path among the run's files."""
     run = find_run(run_id)
-    return run is not None and name in {file.path for file in MlflowClient().list_artifacts(run.info.run_id)}
+    folder = str(Path(path).parent)
+    where = None if folder == "." else folder
+    return run is not None and path in {
+        file.path for file in MlflowClient().list_artifacts(run.info.run_id, where) if not file.is_dir
+    }
+
+
+@contextmanager
+def answering() -> Iterator[None]:
+    """Turn what MLflow says of a server that has stopped answering into one line.
+
+    Raises:
+        InputError: it has.
+    """
+    try:
+        yield
+    except MlflowException as error:
+        if not (services.is_server() and str(error).startswith("API request to ")):
+            raise
+        raise InputError(
+            f"the MLflow server {services.shown_uri()} has stopped answering; once it does again, the same command "
+            "finishes what was begun"
+        ) from None
 
 
 def log_file(run_id: str, path: Path) -> None:
