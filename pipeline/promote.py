@@ -14,16 +14,19 @@ def main(prepared: str, runs: str, promotion_path: str) -> None:
     from darkroom.stages import card, promote
 
     tracking.open_store()
-    promote.name_lock(params, Path(runs))
     withheld = lineage.withheld()
     # What is only decided touches nothing, and must not stand in the way of what is carried out.
     turn = nullcontext() if withheld else registry.one_promotion_at_a_time(params.promote.registered_model)
-    with turn:
-        decision = promote.decide(params, Path(prepared), Path(runs), Path(promotion_path).parent)
-        if withheld is None:
-            promote.carry_out(decision, params, Path(prepared), Path(runs))
+    with tracking.answering():
+        promote.name_lock(params, Path(runs))
+        with turn:
+            decision = promote.decide(params, Path(prepared), Path(runs), Path(promotion_path).parent)
+            if withheld is None:
+                promote.carry_out(decision, params, Path(prepared), Path(runs))
     write_json(promotion_path, decision.as_json(withheld))
-    card.write(decision, params, Path(prepared), Path(runs), Path(promotion_path).parent, log=withheld is None)
+    with tracking.answering():
+        folders = (Path(prepared), Path(runs), Path(promotion_path).parent)
+        card.write(decision, params, *folders, withheld=withheld is not None)
     print(f"{decision.outcome}: {decision.reason}{f' (not carried out: {withheld})' if withheld else ''}")
 
 

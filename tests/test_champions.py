@@ -1,13 +1,18 @@
 """What moves the champion by hand, and the trace that it leaves; two models side by side."""
 
+import base64
+import io
 import json
+import re
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 from mlflow import MlflowClient
+from PIL import Image
 
-from darkroom import champions, comparing, registry, tracking
+from darkroom import champions, comparing, comparing_report, registry, tracking
 from darkroom.cli import main
 from darkroom.errors import InputError
 from darkroom.params import PromoteParams
@@ -37,7 +42,7 @@ def predictions(right, seed, images=60, labels=LABELS, start=0):
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory):
-    """A store with three versions of a model, none of them champion."""
+    """A store with four versions of a model, none of them champion; the last one knows another class."""
     root = tmp_path_factory.mktemp("champions")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(root)
@@ -45,9 +50,9 @@ def store(tmp_path_factory):
         (root / "dvc.yaml").touch()
         tracking.open_store()
         runs = []
-        for number, right in enumerate((0.6, 0.9, 0.9)):
+        for number, (right, labels) in enumerate(((0.6, LABELS), (0.9, LABELS), (0.9, LABELS), (0.9, (*LABELS, "c")))):
             with tracking.start_run("mlp", "train", {"network": "mlp", "data_digest": "d" * 16}) as run:
-                predictions(right, number).to_csv(root / "predictions.csv", index=False)
+                predictions(right, number, labels=labels).to_csv(root / "predictions.csv", index=False)
                 run.log_file(root / "predictions.csv", "evaluation")
                 run.log_metrics({"test_accuracy": right})
             runs.append(run.run_id)
@@ -64,7 +69,7 @@ def versions(store, monkeypatch):
     monkeypatch.chdir(store[0])
     tracking.open_store()
     client = MlflowClient()
-    for number in ("1", "2", "3"):
+    for number in ("1", "2", "3", "4"):
         if champions.REIGNS in client.get_model_version("darkroom", number).tags:
             client.delete_model_version_tag("darkroom", number, champions.REIGNS)
     for alias in ("champion", "challenger"):
@@ -118,10 +123,13 @@ def test_who_is_the_champion(versions, capsys):
     ("arguments", "words"),
     [
         (["champion"], "no champion; dvc repro promotes one"),
-        (["promote", "9", "--reason", "x"], "no version 9; there are 1, 2, 3"),
+        (["promote", "9", "--reason", "x"], "no version 9; there are 1, 2, 3, 4"),
         (["promote", "1", "--reason", " "], "--reason is empty"),
         (["rollback", "--reason", "x"], "no champion; dvc repro promotes one"),
-        (["compare", "1", "nothing"], "nothing: no alias, version or run is called so"),
+        (["compare", "1", "nothing"], "nothing: no alias, version or run is called so; darkroom runs lists them"),
+        (["compare", "1", "challenger"], "challenger: no alias, version or run is called so"),
+        (["compare", "1", "4"], "1 and 4 know other classes (c), and nothing compares them; name two that were"),
+        (["promote", "champion", "--reason", "x"], "no version champion; there are 1, 2, 3, 4"),
     ],
 )
 def test_what_is_refused(versions, capsys, arguments, words):
@@ -130,6 +138,19 @@ def test_what_is_refused(versions, capsys, arguments, words):
     assert words in printed.err
     assert len(printed.err.splitlines()) == 1
     assert aliases() == {}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("model", ["models:/darkroom/9", "models:/darkroom@nobody", "models:/nothing/1"])
+@pytest.mark.parametrize("command", [["predict", "image.png", "--model"], ["serve"]])
+def test_an_unknown_model_is_refused_with_the_remedy(versions, capsys, command, model):
+    Path("image.png").touch()
+    assert main([*command, model]) == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    (line,) = printed.err.splitlines()
+    assert line.startswith(f"darkroom {command[0]}: {model} cannot be loaded (")
+    assert "darkroom restore" in line
 
 
 def test_the_first_champion_has_none_before_it(versions):
@@ -158,7 +179,46 @@ def test_two_models_side_by_side(versions, capsys):
     assert main(["compare", versions[0][:12], "models:/darkroom@champion", "--images", "2"]) == 0
     printed = capsys.readouterr().out
     assert f"they disagree on {len(apart)}" in printed
-    assert [line.split()[0] for line in printed.splitlines()[-2:]] == apart[:2]
+    *_, first, second, page = printed.splitlines()
+    assert [first.split()[0], second.split()[0]] == apart[:2]
+    assert page == "page: reports/comparison/index.html"
+
+
+def test_the_page_shows_the_images_that_are_answered_differently(versions, capsys):
+    one, other = predictions(0.6, 0), predictions(0.9, 1)
+    test = Path("data/prepared/test")
+    test.mkdir(parents=True, exist_ok=True)
+    # The first image is none of the current ones; the others lie in another order.
+    current = one[1:][::-1]
+    current[["sha256"]].to_parquet(test / "manifest.parquet")
+    pixels = np.zeros((len(current), 4, 4, 1), dtype=np.uint8)
+    pixels[:, 0, 0, 0] = current.index
+    np.save(test / "images.npy", pixels)
+    assert main(["compare", "1", "2", "--out", "pages/compared.html"]) == 0
+    err = capsys.readouterr().err
+    assert "1 of these images are not in data/prepared/test" in err
+    page = Path("pages/compared.html").read_text()
+    right = [table["label"] == table["predicted"] for table in (one, other)]
+    assert f"<h2>Only 2 is right: {(right[1] & ~right[0]).sum()}</h2>" in page
+    assert f"<h2>Only 1 is right: {(right[0] & ~right[1]).sum()}</h2>" in page
+    assert "<h2>Both are wrong, in different ways: 0</h2>" in page
+    shown = re.findall(r'base64,([^"]+)"><figcaption>(\d+)\.png', page)
+    assert {int(number) for _, number in shown} == set(one.index[one["predicted"] != other["predicted"]]) - {0}
+    for picture, number in shown:
+        # The right picture beside the name.
+        assert np.asarray(Image.open(io.BytesIO(base64.b64decode(picture))))[0, 0] == int(number)
+    assert "no picture here" in page
+    assert "2 says a (0.80)" in page
+
+
+def test_names_are_no_markup_on_the_page():
+    labels = ("<i>a", "b")
+    one, other = side(predictions(0.5, 0, labels=labels)), side(predictions(0.9, 1, labels=labels), "<b>two")
+    found = comparing.compare(one, other, PromoteParams(draws=100))
+    page = comparing_report.page("one", "<b>two", found, {})
+    assert "<i>a" not in page
+    assert "<b>" not in page
+    assert "&lt;i&gt;a" in page
 
 
 def side(table, name="one"):
@@ -170,6 +230,8 @@ def test_what_cannot_be_compared():
         comparing.compare(
             side(predictions(0.5, 0)), side(predictions(0.5, 0, labels=("a", "b", "c")), "two"), PromoteParams()
         )
+    with pytest.raises(InputError, match="one was named twice"):
+        comparing.compare(side(predictions(0.5, 0)), side(predictions(0.5, 0)), PromoteParams())
     with pytest.raises(InputError, match="no test image in common"):
         comparing.compare(side(predictions(0.5, 0)), side(predictions(0.5, 0, start=100), "two"), PromoteParams())
 

@@ -4,6 +4,7 @@ import base64
 import json
 import shutil
 import socket
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -98,6 +99,49 @@ def test_a_server_that_does_not_answer(project, capsys, monkeypatch):
     assert "refused" in line
     assert "start it" in line
     assert "secret" not in line
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        *(["champion"], ["promote", "1", "--reason", "x"], ["rollback", "--reason", "x"], ["compare", "1", "2"]),
+        *(["reproduce"], ["restore"], ["runs"], ["predict", "image.png"], ["explain", "image.png"], ["serve"]),
+    ],
+)
+def test_no_command_goes_on_without_its_registry(project, capsys, monkeypatch, arguments):
+    Path("image.png").touch()
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{unused.getsockname()[1]}")
+        line = refused(capsys, *arguments)
+    assert "no MLflow server answers at http://127.0.0.1" in line
+    assert "start it, correct the address, or unset the variable" in line
+
+
+def test_a_port_that_is_taken(project, capsys):
+    sqlite3.connect("mlflow.db").close()
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+        line = refused(capsys, "serve", "--port", str(port))
+    assert line.startswith(f"darkroom serve: port {port} of 127.0.0.1 cannot be had (")
+    assert line.endswith("; name another with --port")
+
+
+@pytest.mark.slow
+def test_promotion_decides_nothing_without_its_registry(project):
+    Path("reports").mkdir()
+    Path("reports/promotion.json").write_text("{}")
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        address = f"http://127.0.0.1:{unused.getsockname()[1]}"
+        command = ["-m", "pipeline.promote", "data/prepared", "runs", "reports/promotion.json"]
+        printed = project.run(sys.executable, *command, code=2, MLFLOW_TRACKING_URI=address)
+    (line,) = printed.splitlines()
+    assert line.startswith("promote: MLFLOW_TRACKING_URI: no MLflow server answers at ")
+    assert Path("reports/promotion.json").read_text() == "{}"
+    assert not Path("reports/model_card.html").exists()
+    assert not Path("mlflow.db").exists()
 
 
 def test_a_server_that_answers(project, capsys, monkeypatch):

@@ -4,10 +4,11 @@ import re
 from html.parser import HTMLParser
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
-from darkroom import evaluation, scores
+from darkroom import evaluation, records, scores, training_drift
 from darkroom.files import write_json, write_text
 from darkroom.model_card import PICTURES, Card, page
 
@@ -62,7 +63,8 @@ def card(report, **more):
         "outcome": "promote",
         "reason": "it is better",
         "use": {"intended use": "sorting pets", "owner": ""},
-        "data": {"digest": "abc", "images": {"train": 5}},
+        "data": {"digest": "abc", "images": {"train": 5, "test": 2}},
+        "drift": training_drift.nothing("this is the first version"),
         "report": report,
         "findings": [{"rule": "better", "passed": True, "text": "p 0.01"}],
         "cost": {"seconds": 1.23456},
@@ -78,7 +80,7 @@ def test_all_that_is_known_is_on_the_page(report):
     assert elsewhere == []
     assert len(re.findall("data:image/png;base64", text)) == len(PICTURES)
     for expected in (
-        *("mlp, darkroom version 3", "Promoted", "it is better", "sorting pets", "p 0.01", "abc", '{"train": 5}'),
+        *("mlp, darkroom version 3", "Promoted", "it is better", "sorting pets", "p 0.01", "abc", "train: 5, test: 2"),
         *("0.9000 (", "Good fit", "few errors", "brightness", "up to 3", "1.235", "f00", "epochs", "Python"),
     ):
         assert expected in words, expected
@@ -101,3 +103,64 @@ def test_names_are_words_and_not_code(report):
     assert "<script>" not in text
     assert "<b>dog" not in text
     assert "<b>dog</b>" in read(text)[0]
+
+
+def known(seed, brightness=100.0, share=0.5, images=200, of="version 1", digest=None, grey=True):
+    """What a run keeps of training data with such a brightness and share of cats."""
+    generator = np.random.default_rng(seed)
+    mean = generator.normal(brightness, 10, images)
+    colours = [mean if grey else mean + shift for shift in (0, 5, -5)]
+    manifest = pd.DataFrame(
+        {
+            "sha256": [f"{seed:x}{number:060x}" for number in range(images)],
+            "label": np.where(generator.random(images) < share, "cat", "dog"),
+            "pixel_mean": mean,
+            "pixel_deviation": generator.normal(40, 5, images),
+            **dict(zip(("red", "green", "blue"), colours, strict=True)),
+            "width": 24,
+            "height": 24,
+        }
+    )
+    return training_drift.TrainingData(
+        of, digest or f"d{seed}", frozenset(manifest["sha256"]), records.described(manifest)
+    )
+
+
+def test_drift_of_the_training_data_is_found_and_named():
+    assert training_drift.compare(known(1), known(2), 0).drifted == []
+    assert training_drift.compare(known(1), known(2, brightness=110), 0).drifted == ["brightness"]
+    assert training_drift.compare(known(1), known(2, share=0.8), 0).drifted == ["labels"]
+    tests = [outcome.test for outcome in training_drift.compare(known(1, grey=False), known(2), 0).outcomes]
+    assert tests == ["labels", "brightness", "contrast", "red", "green", "blue", "width", "height"]
+    found = training_drift.compare(known(1), known(2), 0)
+    assert "red" not in [outcome.test for outcome in found.outcomes]
+    assert found == training_drift.compare(known(1), known(2), 0)
+
+
+def test_drift_stands_on_the_page_with_what_was_compared(report):
+    before, now = known(1, of="darkroom version 2"), known(2, brightness=110, images=150)
+    words, _ = read(page(card(report, drift=training_drift.compare(before, now, 0))))
+    for expected in ("Drift: brightness.", "darkroom version 2", "d1", "200 and 150", "0 / 150 / 200", "median 1"):
+        assert expected in words, expected
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "words"),
+    [
+        (known(1, digest="d2"), known(2), "No drift: these are the same images, labels and splits."),
+        (known(1, images=10), known(2), "10 different training images of version 1 are too few"),
+        (
+            training_drift.TrainingData("version 1", "unknown", frozenset(), None),
+            known(2),
+            "What the training images of version 1 look like was not recorded",
+        ),
+    ],
+)
+def test_where_nothing_is_compared_the_page_says_why(report, before, now, words):
+    found = training_drift.compare(before, now, 0)
+    assert found.outcomes == ()
+    assert words in read(page(card(report, drift=found)))[0]
+
+
+def test_a_first_version_has_nothing_to_drift_from(report):
+    assert "No comparison with earlier training data: this is the first version." in read(page(card(report)))[0]

@@ -1,5 +1,10 @@
 """A recorded model trained once more, from a fresh clone with a DVC remote. Slow."""
 
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
 import pytest
 
 from conftest import Stack, clone, make_team, refusal
@@ -54,3 +59,52 @@ def test_what_cannot_be_reproduced(fresh, team):
     fresh.run("dvc", "repro", "train@mlp")
     run_id = fresh.run("git", "diff", "-U0", "runs/mlp/run.json").split('+  "run_id": "')[1].split('"')[0]
     assert f"run {run_id} is in no commit: commit dvc.lock, runs/" in refusal(fresh, "reproduce", run_id[:12])
+
+
+def test_code_that_only_the_recorded_diff_has(team, tmp_path):
+    project = clone(team, tmp_path / "clone")
+    project.run("dvc", "pull", "--quiet")
+    project.run("darkroom", "restore")
+    changed = project.root / "src/darkroom/models/mlp.py"
+    committed = changed.read_text()
+    changed.write_text(committed.replace("x = keras.layers.Flatten", "x = 0.5 * keras.layers.Flatten"))
+    project.run("dvc", "repro", "train@mlp")
+    subprocess.run(["git", "checkout", "--quiet", "--", "src"], cwd=project.root, check=True)
+    project.commit("results without their code")
+    run_id = json.loads((project.root / "runs/mlp/run.json").read_text())["run_id"]
+
+    printed = project.run("darkroom", "reproduce", run_id, code=3)
+    assert (
+        "is not what the run was trained with: src/darkroom/models/mlp.py; what it was is in its uncommitted" in printed
+    )
+
+    (diff,) = (project.root / "mlartifacts").rglob("uncommitted.diff")
+    diff.unlink()
+    line = refusal(project, "reproduce", run_id)
+    assert f"run {run_id} was trained with uncommitted changes, of which commit " in line
+    assert "has no uncommitted.diff: its code is lost; train it anew and commit, or darkroom reproduce --here" in line
+
+    # In one commit with its results, the code is that of the run, whatever became of the diff.
+    changed.write_text(committed.replace("x = keras.layers.Flatten", "x = 0.5 * keras.layers.Flatten"))
+    subprocess.run(["git", "commit", "--quiet", "--amend", "--no-edit", "src"], cwd=project.root, check=True)
+    assert "identical: all" in project.run("darkroom", "reproduce", run_id)
+
+
+def test_data_that_the_remote_no_longer_has(fresh, team):
+    shutil.rmtree(fresh.root / ".dvc/cache")
+    kept = shutil.move(team.stack.remote, f"{team.stack.remote}.away")
+    try:
+        shutil.copytree(f"{kept}/files/md5", f"{team.stack.remote}/files/md5")
+        lock = (fresh.root / "dvc.lock").read_text().split("- path: data/prepared/train\n")[1]
+        digest = lock.split("md5: ")[1].split()[0]
+        lost = Path(team.stack.remote) / "files/md5" / digest[:2] / digest[2:]
+        assert lost.is_file()
+        lost.unlink()
+        line = refusal(fresh, "reproduce")
+        assert "data/prepared/train, as commit " in line
+        assert "is neither in DVC's cache nor in its remote (" in line
+        assert "dvc push --all-commits" in line
+    finally:
+        shutil.rmtree(team.stack.remote)
+        shutil.move(kept, team.stack.remote)
+    assert fresh.run("git", "worktree", "list").count("\n") == 1

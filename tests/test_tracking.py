@@ -3,17 +3,22 @@
 import base64
 import io
 import json
+import os
+import re
 import shutil
+import socket
 import sqlite3
 import subprocess
 import sys
 import threading
 import time
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
+import mlflow
 import numpy as np
 import pandas as pd
 import pytest
@@ -23,7 +28,7 @@ from mlflow.exceptions import MlflowException
 from optuna import TrialPruned
 from PIL import Image
 
-from conftest import find, prepare, write_folder
+from conftest import ROOT, edit_params, find, prepare, write_folder
 from darkroom import (
     images,
     inference,
@@ -41,7 +46,7 @@ from darkroom.errors import InputError, TrainingError
 from darkroom.files import write_json
 from darkroom.networks import PARAMS
 from darkroom.params import DataParams, read_params
-from darkroom.stages import promote
+from darkroom.stages import card, promote
 from darkroom.stages.initial import initial_network
 from darkroom.tracking import RunRecord
 from test_models import build
@@ -177,6 +182,9 @@ def test_what_is_no_image_is_refused_with_a_reason(model, given, words):
     with pytest.raises(MlflowException, match=words) as caught:
         model.predict(given)
     assert caught.value.error_code == "INVALID_PARAMETER_VALUE"
+    # As MLflow's server does, which would send the request back with it.
+    reason, caught.value.message = caught.value.message, "the whole request"
+    assert caught.value.message == reason
 
 
 def test_unsure_answers_are_marked_on_request(model):
@@ -327,6 +335,19 @@ def test_the_registry_obeys_the_decisions(models):
     assert (models.alias("champion"), models.alias("challenger")) == (better[0].run_id, worse[0].run_id)
 
 
+def test_the_page_of_a_version_says_why_and_how_good_it_is(models):
+    record, accuracy = models.train(5)
+    told = {"test_accuracy": 0.5, "test_accuracy_low": 0.4, "test_accuracy_high": 0.6, "test_log_loss": 0.25}
+    run = tracking.Run(record.run_id)
+    run.log_metrics(told)
+    run.tag({"diagnosis": "good fit"})
+    decision = models.promote(record, accuracy)
+    assert registry.champion(models.name).description == (
+        f"{decision.reason}\n\nOn all of its test images: accuracy 0.5000 (95 % interval 0.4000 to 0.6000), "
+        "log loss 0.2500. Diagnosis: good fit."
+    )
+
+
 def test_promotion_is_idempotent(models):
     record = models.train(5)
     models.promote(*record)
@@ -346,6 +367,25 @@ def test_a_champion_without_saved_predictions_predicts_anew(models):
     assert decision.champion.test_accuracy == pytest.approx(np.mean(models.test["label"].to_numpy() == answers))
 
 
+@pytest.mark.slow
+def test_promotion_with_saved_predictions_needs_neither_tensorflow_nor_the_images(models, monkeypatch):
+    shutil.copy(ROOT / "params.yaml", "params.yaml")
+    given = {"source": "folder", "path": "nowhere"}
+    edit_params(Path("params.yaml"), {"data": given, "models": ["mnist_cnn"], "promote.registered_model": models.name})
+    models.promote(*models.train(5))
+    models.write(*models.train(len(models.test)))
+    code = (
+        "import sys; from pipeline.promote import main; main(*sys.argv[1:])\n"
+        "print(sorted({'tensorflow', 'keras', 'matplotlib', 'scipy.stats', 'optuna', 'cv2'} & set(sys.modules)))"
+    )
+    places = (models.made[0] / "prepared", models.folder, models.folder / "reports" / "promotion.json")
+    command = [sys.executable, "-c", code, *map(str, places)]
+    monkeypatch.setenv("PYTHONPATH", f"{ROOT}{os.pathsep}{ROOT / 'src'}")
+    printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+    assert printed[0].startswith("promote: mnist_cnn 1.0000 against the champion's")
+    assert printed[1] == "[]"
+
+
 def test_test_images_that_the_champion_was_trained_on_are_left_out(models):
     images = len(models.test)
     models.promote(*models.train(5, seen=3))
@@ -361,20 +401,55 @@ def test_a_champion_that_was_trained_on_all_test_images_is_kept(models):
     decision = models.promote(*models.train(8))
     assert decision.outcome == "keep"
     assert "it was trained on all of the current test images" in decision.reason
+    assert (decision.champion.test_accuracy, decision.champion.test_images) == (None, None)
     assert models.alias("champion") == first[0].run_id
 
 
-def test_a_champion_that_cannot_be_loaded_is_kept_and_said_to_be(models, monkeypatch):
-    models.promote(models.made[2], 0.0)
-
-    def fail(uri):
-        raise OSError(f"No such artifact:\n {uri}")
-
-    monkeypatch.setattr(tracking, "load_model", fail)
+def test_a_champion_that_cannot_be_loaded_is_kept_and_said_to_be(models):
+    with tracking.start_run("mnist_cnn", "train", {"network": "mnist_cnn"}) as run:
+        uri = run.log_model(models.made[0] / "network.keras", models.made[0] / "prepared" / "dataset.json")
+        record = RunRecord(run.run_id, uri, 0.9, 0.1, 1, 1, 0, *run.origin())
+    models.promote(record, 0.0)
+    shutil.rmtree(url2pathname(urlsplit(registry.champion(models.name).source).path))
     decision = models.promote(*models.train(len(models.test)))
     assert decision.outcome == "keep"
-    assert "its model cannot be loaded (No such artifact: models:/" in decision.reason
-    assert "darkroom promote replaces it" in decision.reason
+    assert f"models:/{models.name}/1 cannot be loaded (" in decision.reason
+    assert decision.reason.endswith("); darkroom restore brings it back, darkroom promote replaces it")
+    # Nobody has measured it.
+    assert decision.as_json()["champion"]["test_accuracy"] is None
+    assert models.alias("champion") == record.run_id
+
+
+def test_the_page_of_a_model_holds_its_training_data_against_those_of_the_champion_before(models):
+    def train(right, dark):
+        record, accuracy = models.train(right)
+        manifest = pd.read_parquet(models.made[0] / "prepared" / "train" / "manifest.parquet")
+        manifest["pixel_mean"] -= dark
+        records.log_training_images(tracking.Run(record.run_id), manifest)
+        record = replace(record, tags={**record.tags, "data_digest": f"dark {dark}"})
+        tracking.annotate_run(record.run_id, {"data_digest": f"dark {dark}"})
+        return record, accuracy
+
+    def page(decision, withheld=False):
+        prepared, reports = models.made[0] / "prepared", models.folder / "reports"
+        card.write(decision, models.params, prepared, models.folder, reports, withheld=withheld)
+        return (reports / card.NAME).read_text()
+
+    assert "this is the first version" in page(models.promote(*train(4, 0)))
+    record, accuracy = train(8, 90)
+    decision = models.promote(record, accuracy)
+    assert ">Would be promoted</strong>" in page(decision, withheld=True)
+    assert "model_card.html" not in [file.path for file in MlflowClient().list_artifacts(record.run_id)]
+    first = page(decision)
+    assert ">Promoted</strong>" in first
+    assert "Drift: brightness." in first
+    assert "version 1" in first
+    # Decided once more, it is the champion already, and its page stays what it was.
+    again = page(models.promote(record, accuracy))
+    assert re.findall("<h3>Drift.*?<h2", again) == re.findall("<h3>Drift.*?<h2", first) != []
+    assert re.search(
+        r">Champion</strong>: mnist_cnn is the champion already, since 20.*: mnist_cnn 0\.\d+ against", again
+    )
 
 
 def test_a_candidate_without_predictions_is_told_how_to_get_them(models):
@@ -383,6 +458,19 @@ def test_a_candidate_without_predictions_is_told_how_to_get_them(models):
         record = RunRecord(run.run_id, "", 0.9, 0.1, 1, 1, 0, *run.origin())
     with pytest.raises(InputError, match="evaluate@mnist_cnn makes them"):
         models.promote(record, 0.9)
+
+
+def test_images_that_are_not_here_any_more_are_named_and_nothing_is_promoted(models):
+    models.promote(models.made[2], 0.0)
+    rival = models.train(len(models.test))
+    given = models.params.data.model_copy(update={"path": "away"})
+    models.params = models.params.model_copy(update={"data": given})
+    with pytest.raises(InputError, match=r"such as .*, are not in away; dvc pull away brings them"):
+        models.promote(*rival)
+    # What a retraining pulls, to decide once more.
+    assert promote.wish().read_text() == "away"
+    assert models.alias("champion") == models.made[2].run_id
+    assert [version.version for version in registry.versions(models.name)] == [1]
 
 
 def test_a_class_that_the_champion_does_not_know_is_named(models):
@@ -470,6 +558,25 @@ def test_of_two_that_find_a_dead_promotion_one_takes_its_place(tmp_path, monkeyp
     assert Path("log").read_text().split() == ["in", "out", "in", "out"]
     with pytest.raises(MlflowException, match="not found"):
         MlflowClient().get_registered_model("digits.promotion")
+
+
+def test_a_server_that_stops_answering_is_one_line_and_no_lack_of_files(models, monkeypatch):
+    record, _ = models.train(5, seen=3)
+    assert len(registry.training_images(record.run_id)) == 3
+    assert registry.training_sample(models.made[2].run_id) is None
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        address = f"http://127.0.0.1:{unused.getsockname()[1]}"
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
+        monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+        before = mlflow.get_tracking_uri()
+        mlflow.set_tracking_uri(address)
+        try:
+            line = rf"^the MLflow server {address} has stopped answering; .* finishes what was begun$"
+            with pytest.raises(InputError, match=line), tracking.answering():
+                registry.training_images(record.run_id)
+        finally:
+            mlflow.set_tracking_uri(before)
 
 
 def test_an_interrupted_promotion_is_finished_by_the_next(models, monkeypatch):

@@ -110,6 +110,17 @@ def _add_networks(commands: "argparse._SubParsersAction[argparse.ArgumentParser]
     form.add_argument("--json", dest="form", action="store_const", const="json", help="print JSON")
     predict.set_defaults(command=_predict, form="table")
 
+    serve = commands.add_parser(
+        "serve", help="answer images over HTTP, as mlflow models serve does, bad requests briefly"
+    )
+    serve.add_argument("model", nargs="?", metavar="URI", help="default: models:/NAME@champion with params.yaml's NAME")
+    serve.add_argument("--host", default="127.0.0.1", help="default: %(default)s")
+    serve.add_argument("--port", type=int, default=5001, help="default: %(default)s")
+    serve.add_argument(
+        "--largest", type=_count, default=32, metavar="MB", help="megabytes of a request at most; default: %(default)s"
+    )
+    serve.set_defaults(command=_serve)
+
     sweep = commands.add_parser("sweep", help="train a few epochs with each rate of a ladder: which learning rate?")
     sweep.add_argument("network", choices=NETWORKS)
     sweep.add_argument("--rates", nargs="+", default=RATES, metavar="RATE", help=f"default: {' '.join(RATES)}")
@@ -168,6 +179,9 @@ def _add_store(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     for name in ("first", "second"):
         compare.add_argument(name, metavar="MODEL", help="an alias, a version, or the beginning of a run's id")
     compare.add_argument("--images", type=int, default=20, help="disagreeing images to list; default: 20")
+    compare.add_argument(
+        "--out", type=Path, default=Path("reports/comparison/index.html"), metavar="FILE", help="default: %(default)s"
+    )
     compare.add_argument("--json", action="store_true", help="print JSON, with all disagreeing images")
     compare.set_defaults(command=_compare)
 
@@ -318,24 +332,30 @@ def _rollback(chosen: argparse.Namespace) -> int:
 
 
 def _compare(chosen: argparse.Namespace) -> int:
-    from darkroom import comparing, tracking
+    from darkroom import comparing, comparing_report, tracking
 
     tracking.open_store()
     rules = _promotion()
     one, other = (comparing.find(rules.registered_model, named) for named in (chosen.first, chosen.second))
     found = comparing.compare(one, other, rules)
     apart = [{str(name): value for name, value in row.items()} for row in found.disagreeing.to_dict("records")]
+    pictures = comparing_report.find_pictures(Path("data/prepared"), found)
+    write_text(chosen.out, comparing_report.page(one.name, other.name, found, pictures))
+    if lacking := len(apart) - len(pictures):
+        print(
+            f"darkroom compare: {lacking} of these images are not in data/prepared/test, and have no picture on the "
+            "page; dvc pull data/prepared/test brings the current ones",
+            file=sys.stderr,
+        )
     if chosen.json:
         of_all = {"images": found.images, "gained": found.gained, "p": found.p, "test": found.test}
         print(as_json({**of_all, "scores": found.rows, "disagreeing": apart}), end="")
         return 0
     print(_table(found.rows), end="")
-    print(
-        f"{found.images} images that both have answered: {other.name} has {found.gained:+d} right answers "
-        f"(p {found.p:.4f} that it is no better, {found.test}); they disagree on {len(apart)}"
-    )
+    print(comparing.sentence(other.name, found))
     if apart and chosen.images > 0:
         print(_table(apart[: chosen.images]), end="")
+    print(f"page: {chosen.out}")
     return 0
 
 
@@ -535,6 +555,22 @@ def _predict(chosen: argparse.Namespace) -> int:
     for answer in failed:
         print(f"darkroom predict: {answer.image}: {answer.error}", file=sys.stderr)
     return InputError.exit_code if failed else 0
+
+
+def _serve(chosen: argparse.Namespace) -> int:
+    from darkroom import services
+
+    services.check_tracking(must_exist=True)
+    from darkroom import guard
+
+    with guard.listen(chosen.host, chosen.port) as place:
+        from darkroom import backend, tracking  # noqa: F401 - backend keeps TensorFlow quiet
+
+        uri = chosen.model or _champion()
+        model = tracking.load_model(uri)
+        print(f"{uri} answers at http://{chosen.host}:{chosen.port}{guard.PLACE}", flush=True)
+        guard.serve(model, place, chosen.largest * 10**6)
+    return 0
 
 
 def _explain(chosen: argparse.Namespace) -> int:

@@ -76,19 +76,24 @@ class Compared:
     p: float
     test: str
     disagreeing: pd.DataFrame
-    """Images that the two answer differently: ``image``, ``label`` and both answers."""
+    """Images that the two answer differently, by their SHA-256: ``image``, ``label`` and both answers."""
+    certainty: pd.DataFrame
+    """How probable both found their answers to these images; a column for each model."""
 
 
 def compare(one: Side, other: Side, rules: PromoteParams) -> Compared:
     """Hold the second model against the first.
 
     Raises:
-        InputError: they have no test image in common, or know other classes.
+        InputError: they have no test image in common, or know other classes; or they are one.
     """
+    if one.name == other.name:
+        raise InputError(f"{one.name} was named twice; name two models, darkroom runs lists them")
     if one.labels != other.labels:
         difference = sorted(set(one.labels) ^ set(other.labels)) or ["their order"]
         raise InputError(
-            f"{one.name} and {other.name} know other classes ({', '.join(difference)}); nothing compares them"
+            f"{one.name} and {other.name} know other classes ({', '.join(difference)}), and nothing compares them; "
+            "name two that were trained on the same classes, darkroom runs lists them"
         )
     first, second = (side.table.drop_duplicates("sha256").set_index("sha256") for side in (one, other))
     common = first.index.intersection(second.index)
@@ -121,7 +126,21 @@ def compare(one: Side, other: Side, rules: PromoteParams) -> Compared:
             other.name: second["predicted"][apart],
         }
     )
-    return Compared(len(common), rows, int(answers[1].right.sum() - answers[0].right.sum()), p, test, disagreeing)
+    certainty = pd.DataFrame(
+        {side.name: each.probabilities.max(axis=1)[apart] for side, each in zip((one, other), answers, strict=True)},
+        index=disagreeing.index,
+    )
+    return Compared(
+        len(common), rows, int(answers[1].right.sum() - answers[0].right.sum()), p, test, disagreeing, certainty
+    )
+
+
+def sentence(other: str, found: Compared) -> str:
+    """Say what came of holding a model, the other one, against a first."""
+    return (
+        f"{found.images} images that both have answered: {other} has {found.gained:+d} right answers (p {found.p:.4f} "
+        f"that it is no better, {found.test}); they disagree on {len(found.disagreeing)}"
+    )
 
 
 def _answers(table: pd.DataFrame, labels: list[str]) -> scores.Answers:

@@ -1,52 +1,33 @@
 """The page of ``darkroom drift``: one file that shows what has moved, and needs nothing else to be shown."""
 
-import base64
-import io
 from html import escape
 
 import numpy as np
-from PIL import Image
 
 from darkroom import drift
 from darkroom.datasets import Integers
 from darkroom.drift import Labels, Numbers
 from darkroom.drifting import Comparison, Pictures
-from darkroom.images import Pixels
+from darkroom.pages import address_of, document
 
 SHOWN = 8  # pictures of each kind
 CLASSES_SHOWN = 20
-SIDE = 96  # pixels of a picture at most
 BINS = 40
 NEIGHBOURS = 5
 CHART = (640, 120)  # width and height in units of the drawing
 
 STYLE = """
-:root { color-scheme: light dark; --page: #fff; --text: #1f2328; --faint: #59636e; --line: #d1d9e0;
-  --training: #6e7781; --new: #c2410c; --good: #1a7f37; }
-@media (prefers-color-scheme: dark) { :root { --page: #0d1117; --text: #e6edf3; --faint: #9198a1; --line: #3d444d;
-  --training: #9aa4af; --new: #ff9a57; --good: #4ac26b; } }
-body { background: var(--page); color: var(--text); font: 16px/1.5 system-ui, sans-serif; margin: 2rem auto;
-  max-width: 60rem; padding: 0 1rem; }
-h1 { font-size: 1.6rem; }
 h1.drift, .drift, .new { color: var(--new); }
 h1.none { color: var(--good); }
-p.facts, figcaption, .axis { color: var(--faint); }
-.scroll { overflow-x: auto; }
-table { border-collapse: collapse; font-variant-numeric: tabular-nums; width: 100%; }
-th, td { border-bottom: 1px solid var(--line); padding: .3rem .8rem .3rem 0; text-align: left; }
+.axis { color: var(--faint); }
 details { border-top: 1px solid var(--line); padding: .8rem 0; }
 summary { cursor: pointer; font-weight: 600; }
-h3 { font-size: 1rem; margin: 1rem 0 .3rem; }
-.pictures { display: flex; flex-wrap: wrap; gap: .7rem; }
-figure { margin: 0; width: 96px; }
-figure img { border: 1px solid var(--line); display: block; image-rendering: pixelated; width: 96px; }
-figcaption { font-size: .75rem; overflow-wrap: anywhere; }
 svg { display: block; height: auto; max-width: 640px; width: 100%; }
-.of-training { fill: var(--training); opacity: .55; }
+.of-training { fill: var(--known); opacity: .55; }
 .of-new { fill: none; stroke: var(--new); stroke-width: 2; }
 .axis { display: flex; font-size: .8rem; justify-content: space-between; max-width: 640px; }
 .bar { height: .6rem; min-width: 1px; }
-.bar.training { background: var(--training); }
+.bar.training { background: var(--known); }
 .bar.new { background: var(--new); }
 td.bars { width: 60%; }
 """
@@ -63,13 +44,8 @@ def page(comparison: Comparison) -> str:
         f"{shown[outcome.test]}</details>"
         for outcome in sorted(comparison.outcomes, key=lambda outcome: outcome.p)
     )
-    return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{escape(verdict)}</title><style>{STYLE}</style></head><body>"
-        f'<h1 class="{"drift" if drifted else "none"}">{escape(verdict)}</h1>{facts}'
-        f"<div class=scroll>{_table(comparison)}</div>{sections}</body></html>\n"
-    )
+    head = f'<h1 class="{"drift" if drifted else "none"}">{escape(verdict)}</h1>{facts}'
+    return document(verdict, f"{head}<div class=scroll>{_table(comparison)}</div>{sections}", STYLE)
 
 
 def _table(comparison: Comparison) -> str:
@@ -167,7 +143,7 @@ def _chart(known: Numbers, new: Numbers, kind: str) -> str:
     paths = [_steps(of_one / of_one.max()) for of_one in counts]
     width, height = CHART
     return (
-        f'<h3><span style="color:var(--training)">■</span> {kind}, <span class=new>▬ new</span></h3>'
+        f'<h3><span style="color:var(--known)">■</span> {kind}, <span class=new>▬ new</span></h3>'
         f'<svg viewBox="0 -2 {width} {height + 2}" role="img" aria-label="distribution in both">'
         f'<path class=of-training d="{paths[0]}Z"/><path class=of-new d="{paths[1]}"/></svg>'
         f"<div class=axis><span>{low:.4g}</span><span>{high:.4g}</span></div>"
@@ -185,17 +161,8 @@ def _steps(heights: Numbers) -> str:
 def _pictures(title: str, of: Pictures, rows: Integers, values: Numbers | None = None) -> str:
     """Show images side by side, with their names and values."""
     shown = "".join(
-        f'<figure><img alt="" src="{_address(of.pixels[row])}"><figcaption>{escape(of.names[row])}'
+        f'<figure><img alt="" src="{address_of(of.pixels[row])}"><figcaption>{escape(of.names[row])}'
         f"{'' if values is None else f'<br>{values[row]:.4g}'}</figcaption></figure>"
         for row in rows.tolist()
     )
     return f"<h3>{escape(title)}</h3><div class=pictures>{shown}</div>"
-
-
-def _address(pixels: Pixels) -> str:
-    """Return an image as an address that holds it."""
-    image = Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
-    image.thumbnail((SIDE, SIDE))
-    file = io.BytesIO()
-    image.save(file, "PNG")
-    return f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"

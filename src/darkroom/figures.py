@@ -102,7 +102,7 @@ def calibration(
     first.set_xlabel("certainty of the answer")
     first.set_ylabel("share that is right")
     first.set_title(f"calibration error {error:.4f}")
-    first.legend(loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=2, markerscale=0.5, frameon=False)
+    first.legend(loc="upper center", bbox_to_anchor=(0.5, -0.14), markerscale=0.5, frameon=False)
     if ranked is not None:
         receiver, precision = others
         receiver.plot([0, *ranked.false_alarms], [0, *ranked.recall], color="tab:blue")

@@ -14,7 +14,15 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from darkroom.training_drift import Compared
+
 UNKNOWN = "not stated"
+OUTCOMES = {
+    "promote": "Promoted",
+    "keep": "Not promoted",
+    "champion": "Champion",
+    "withheld": "Would be promoted",
+}
 PICTURES = {
     "curves.png": "The course of the training",
     "confusion_matrix.png": "Which classes are taken for which",
@@ -38,12 +46,14 @@ h3 { font-size: 1rem; }
 .lack { color: var(--lack); }
 .good { color: var(--good); }
 .scroll { overflow-x: auto; }
+.scroll + .scroll { margin-top: 1rem; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 th, td { border-bottom: 1px solid var(--line); padding: .25rem 1.2rem .25rem 0; text-align: left; vertical-align: top; }
-td { overflow-wrap: anywhere; }
+td { overflow-wrap: break-word; }
 figure { margin: 1rem 0; }
 img { background: #fff; border: 1px solid var(--line); height: auto; max-width: 100%; }
-nav a { color: inherit; margin-right: 1rem; }
+nav { display: flex; flex-wrap: wrap; gap: 0 1rem; }
+nav a { color: inherit; }
 """
 
 
@@ -53,10 +63,12 @@ class Card:
 
     title: str
     outcome: str
-    """``promote`` or ``keep``."""
+    """One of ``OUTCOMES``."""
     reason: str
     use: Mapping[str, str]
     data: Mapping[str, Any]
+    drift: Compared
+    """Of the training data since the champion before."""
     report: Path
     """Folder of what evaluation wrote."""
     findings: Sequence[Mapping[str, Any]]
@@ -74,7 +86,7 @@ def page(card: Card) -> str:
         "Decision": _decision(card),
         "Scores": _scores(metrics, card.report),
         "Diagnosis": _diagnosis(card.report / "diagnosis.json"),
-        "Data": _facts(card.data),
+        "Data": _facts(card.data) + _drift(card.drift),
         "Pictures": "".join(_picture(card.report / name, words) for name, words in PICTURES.items()),
         "Cost": _facts(card.cost),
         "Lineage": _facts(card.lineage),
@@ -104,13 +116,16 @@ def environment() -> dict[str, str]:
 
 
 def _decision(card: Card) -> str:
-    promoted = card.outcome == "promote"
-    head = "Promoted" if promoted else "Not promoted"
+    kind = "lack" if card.outcome == "keep" else "good"
     rows = [
-        {"rule": finding["rule"], "held": "yes" if finding["passed"] else "no", "what": finding["text"]}
+        {
+            "rule": finding["rule"].replace("_", " "),
+            "held": "yes" if finding["passed"] else "no",
+            "what": finding["text"],
+        }
         for finding in card.findings
     ]
-    said = f"<p><strong class={'good' if promoted else 'lack'}>{head}</strong>: {escape(card.reason)}</p>"
+    said = f"<p><strong class={kind}>{OUTCOMES[card.outcome]}</strong>: {escape(card.reason)}</p>"
     return said + (_table(rows) if rows else "")
 
 
@@ -157,6 +172,13 @@ def _diagnosis(path: Path) -> str:
     return f"{said}<p>What may help: {escape(found['advice'])}.</p>"
 
 
+def _drift(found: Compared) -> str:
+    kind = "lack" if found.lack or found.drifted else "good"
+    rows = [{**outcome.row(), "drift": "yes" if outcome.drift else "no"} for outcome in found.outcomes]
+    said = f"<h3>Drift of the training data</h3><p class={kind}>{escape(found.verdict)}</p>"
+    return said + (_facts(found.facts) if found.facts else "") + (_table(rows) if rows else "")
+
+
 def _picture(path: Path, words: str) -> str:
     if not path.is_file():
         return _lack(f"{words}: no picture")
@@ -172,8 +194,8 @@ def _facts(facts: Mapping[str, Any]) -> str:
 def _value(value: Any) -> str:
     if value is None or value in ("", UNKNOWN):
         return f"<span class=lack>{UNKNOWN}</span>"
-    if isinstance(value, Mapping | list | tuple):
-        return escape(json.dumps(value, ensure_ascii=False))
+    if isinstance(value, Mapping):
+        return escape(", ".join(f"{name}: {of_name}" for name, of_name in value.items()))
     return escape(f"{value:.4g}" if isinstance(value, float) else str(value))
 
 

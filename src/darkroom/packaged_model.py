@@ -33,6 +33,23 @@ def import_privately(code: Path) -> ModuleType:
     return importlib.import_module(f"{name}.serving")
 
 
+class Refused(MlflowException):
+    """The caller's mistake, in our words alone: MLflow's server would put the whole request in front of them."""
+
+    def __init__(self, reason: str) -> None:
+        self._reason = reason
+        super().__init__(reason, error_code=INVALID_PARAMETER_VALUE)
+
+    @property
+    def message(self) -> str:
+        """What was wrong."""
+        return self._reason
+
+    @message.setter
+    def message(self, text: str) -> None:
+        """Keep what was wrong as it is."""
+
+
 class PackagedModel(PythonModel):
     """Raw images in, label and probabilities out."""
 
@@ -49,7 +66,7 @@ class PackagedModel(PythonModel):
         try:
             predictions = self._classifier.predict(model_input)
         except self._serving.ImageError as error:
-            raise MlflowException(str(error), error_code=INVALID_PARAMETER_VALUE) from None
+            raise Refused(str(error)) from None
         minimum = (params or {}).get("minimum_probability", 0.0)
         if minimum > 0:
             for prediction in predictions:

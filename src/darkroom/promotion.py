@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
+from scipy import special
 
 from darkroom import scores
 from darkroom.datasets import Integers
@@ -28,9 +28,10 @@ class Contender:
 
     network: str
     run_id: str
-    test_accuracy: float
-    """On the images that are compared."""
-    test_images: int
+    test_accuracy: float | None
+    """On the images that are compared; None for a champion that could not be."""
+    test_images: int | None
+    """How many these are."""
     validation_accuracy: float | None = None
     """None for a champion: the validation images that chose it need not be the current ones."""
     validation_loss: float | None = None
@@ -133,7 +134,7 @@ def decide(
     findings = [_against(compared, rules), *_classes(compared, rules), *limits]
     gained = int(compared.candidate.sum()) - int(compared.champion.sum())
     reason = (
-        f"{candidate.network} {candidate.test_accuracy:.4f} against the champion's {champion.test_accuracy:.4f} "
+        f"{candidate.network} {compared.candidate.mean():.4f} against the champion's {compared.champion.mean():.4f} "
         f"on the same {candidate.test_images} test images: {gained:+d} right answers"
     )
     return _decision(reason, findings, candidate, champion, compared.notes)
@@ -183,12 +184,16 @@ def chance(compared: Comparison, rules: PromoteParams) -> tuple[float, str]:
     if compared.independent:
         won = int((compared.candidate & ~compared.champion).sum())
         lost = int((compared.champion & ~compared.candidate).sum())
-        if won + lost == 0:
-            return 1.0, "exact McNemar test"
-        return float(stats.binomtest(won, won + lost, alternative="greater").pvalue), "exact McNemar test"
+        return mcnemar(won, lost), "exact McNemar test"
     # A share of draws, which is 0 where none of them is as bad: that many draws say no more than this.
     gains = _drawn_gains(compared, rules)
     return float((1 + (gains <= 0).sum()) / (1 + len(gains))), "bootstrap of what belongs together"
+
+
+def mcnemar(won: int, lost: int) -> float:
+    """Return the probability that an equal model wins so many or more of the images that only one of two has right."""
+    # Not by scipy.stats, whose import takes longer than all else that is decided.
+    return float(special.bdtrc(won - 1, won + lost, 0.5)) if won else 1.0
 
 
 def _drawn_gains(compared: Comparison, rules: PromoteParams) -> scores.Numbers:
@@ -220,7 +225,7 @@ def _classes(compared: Comparison, rules: PromoteParams) -> Iterator[Finding]:
         worse, better = int((champion & ~candidate).sum()), int((candidate & ~champion).sum())
         if lost <= rules.maximum_recall_loss:
             continue
-        p = float(stats.binomtest(worse, worse + better, alternative="greater").pvalue)
+        p = mcnemar(worse, better)
         text = (
             f"recall of {label}: {candidate.mean():.4f} against {champion.mean():.4f} (p {p:.4f}), a loss of at most "
             f"{rules.maximum_recall_loss:g} allowed"

@@ -13,13 +13,25 @@ from darkroom.files import read_json
 from darkroom.networks import NetworkParams
 from darkroom.params import Params
 from darkroom.splits import HASH_DIGITS
-from darkroom.tracking import TRAINING_IMAGES, Run, RunRecord
+from darkroom.tracking import TRAINING_IMAGES, TRAINING_SAMPLE, Run, RunRecord
 
 EVALUATION = (
     *("metrics.json", "diagnosis.json", "predictions.csv", "scores.csv", "slices.csv"),
     *("confusion_matrix.png", "calibration.png", "mistakes.png", "explanations.png"),
 )
 """Files of evaluation, in a network's report."""
+DESCRIBED = 500
+STATISTICS = {
+    "label": "label",
+    "pixel_mean": "brightness",
+    "pixel_deviation": "contrast",
+    "red": "red",
+    "green": "green",
+    "blue": "blue",
+    "width": "width",
+    "height": "height",
+}
+"""Columns of the manifest by which training data are compared, and what they are called there."""
 
 
 def log_inputs(run: Run, params: Params, values: NetworkParams, description: Description, preview: str | Path) -> None:
@@ -41,11 +53,26 @@ def log_inputs(run: Run, params: Params, values: NetworkParams, description: Des
 
 
 def log_training_images(run: Run, manifest: pd.DataFrame) -> None:
-    """Store which images a network is trained on, by the beginning of their SHA-256: they are no test of it, ever."""
+    """Store which images a network is trained on, by the beginning of their SHA-256, and what some of them look like.
+
+    They are no test of it, ever; and later ones are held against them.
+    """
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / TRAINING_IMAGES
         path.write_text("\n".join(sorted(set(manifest["sha256"].str[:HASH_DIGITS]))) + "\n", encoding="utf-8")
         run.log_file(path)
+        path = Path(folder) / TRAINING_SAMPLE
+        described(manifest).to_csv(path, index=False, float_format="%.6g", lineterminator="\n")
+        run.log_file(path)
+
+
+def described(manifest: pd.DataFrame) -> pd.DataFrame:
+    """Return label and image statistics of at most ``DESCRIBED`` images, each content once.
+
+    By their hashes, which is as good as by chance, and the same each time.
+    """
+    chosen = manifest.drop_duplicates("sha256").sort_values("sha256")[:DESCRIBED]
+    return chosen[list(STATISTICS)].rename(columns=STATISTICS)
 
 
 def log_best_epoch(run: Run, record: RunRecord) -> None:

@@ -20,6 +20,8 @@ from darkroom.errors import InputError
 LOCKED_FOR = 600.0  # seconds that another promotion may take
 TEST_IMAGES = "test_images"
 """The tag of a version that names the test images which decided about it, by a digest."""
+SHOWN = ("accuracy", "balanced_accuracy", "macro_f1", "log_loss", "brier", "calibration_error")
+"""What a version's description tells of its run's test metrics; the accuracy first, with its interval."""
 ABSENT = {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}
 
 
@@ -85,8 +87,21 @@ def register(name: str, run_id: str, tags: Mapping[str, Any]) -> ModelVersion:
         tags = {**tags, tracking.ORIGINAL: run_id}
     for key, value in tags.items():
         client.set_model_version_tag(name, version.version, key, str(value))
-    client.update_model_version(name, version.version, str(tags.get("promotion_reason", "")))
+    client.update_model_version(name, version.version, _described(str(tags.get("promotion_reason", "")), run))
     return client.get_model_version(name, version.version)
+
+
+def _described(reason: str, run: mlflow.entities.Run) -> str:
+    """Say why a version is what it is, and how good on all test images: its page in MLflow has no metrics."""
+    metrics = run.data.metrics
+    told = [f"{name.replace('_', ' ')} {metrics[f'test_{name}']:.4f}" for name in SHOWN if f"test_{name}" in metrics]
+    if not told:
+        return reason
+    if {"test_accuracy_low", "test_accuracy_high"} <= set(metrics):
+        low, high = (metrics[f"test_accuracy_{bound}"] for bound in ("low", "high"))
+        told[0] += f" (95 % interval {low:.4f} to {high:.4f})"
+    verdict = f" Diagnosis: {run.data.tags['diagnosis']}." if "diagnosis" in run.data.tags else ""
+    return f"{reason}\n\nOn all of its test images: {', '.join(told)}.{verdict}"
 
 
 def _create(name: str, run: mlflow.entities.Run) -> ModelVersion:
@@ -113,16 +128,19 @@ def training_images(run_id: str) -> frozenset[str]:
     return frozenset((_saved(run_id, tracking.TRAINING_IMAGES) or "").splitlines())
 
 
+def training_sample(run_id: str) -> pd.DataFrame | None:
+    """Return what ``records.described`` said of a run's training images; None where it was not recorded."""
+    content = _saved(run_id, tracking.TRAINING_SAMPLE)
+    return None if content is None else pd.read_csv(io.StringIO(content), dtype={"label": str}, keep_default_na=False)
+
+
 def _saved(run_id: str, path: str) -> str | None:
-    """Return the text of a run's file; None if it has none."""
+    """Return the text of a run's file; None if it has none, but not where the store only fails to answer."""
     run = tracking.find_run(run_id)
-    if run is None:
+    if run is None or not tracking.has_file(run_id, path):
         return None
     with tempfile.TemporaryDirectory() as folder:
-        try:
-            found = mlflow.artifacts.download_artifacts(run_id=run.info.run_id, artifact_path=path, dst_path=folder)
-        except (MlflowException, OSError):
-            return None
+        found = mlflow.artifacts.download_artifacts(run_id=run.info.run_id, artifact_path=path, dst_path=folder)
         return Path(found).read_text(encoding="utf-8")
 
 

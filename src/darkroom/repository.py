@@ -284,13 +284,37 @@ def checkout(commit: str, targets: Sequence[str]) -> Iterator[Path]:
         targets: files that DVC tracks, from its cache or remote.
 
     Raises:
-        DarkroomError: git or DVC cannot bring something.
+        InputError: neither DVC's cache nor its remote has an output any more.
+        DarkroomError: git cannot bring the commit.
     """
     root = Path(git("rev-parse", "--show-toplevel") or ".").resolve()
     with tempfile.TemporaryDirectory() as temporary, worktree(Path(temporary) / "checkout", commit) as folder:
         _share_dvc(root, folder)
-        run_dvc("pull" if has_remote() else "checkout", "--quiet", *targets, folder=folder)
+        _bring(targets, commit, folder)
         yield folder
+
+
+def _bring(targets: Sequence[str], commit: str, folder: Path) -> None:
+    try:
+        run(*DVC, "pull" if has_remote() else "checkout", "--quiet", *targets, folder=folder)
+    except DarkroomError as error:
+        missing = [name for name in targets if not (folder / name).exists()]
+        what = f"{missing[0]}, as commit {commit[:12]} has it," if missing else f"an output of commit {commit[:12]}"
+        raise InputError(
+            f"{what} is neither in DVC's cache nor in its remote ({str(error).rpartition(' failed: ')[2]}); dvc push "
+            "--all-commits where it still is brings it into the remote"
+        ) from None
+
+
+def changed_deps(stage: str, folder: Path) -> list[str]:
+    """Return in what a folder's code, data and parameters are not those that a stage of its dvc.lock has run with.
+
+    Raises:
+        DarkroomError: DVC cannot tell.
+    """
+    found = json.loads(run(*DVC, "status", "--json", stage, folder=folder))
+    parts = [part for part in found.get(stage, []) if isinstance(part, dict)]
+    return [name for part in parts for name in part.get("changed deps", {})]
 
 
 @contextmanager

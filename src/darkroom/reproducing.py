@@ -52,7 +52,7 @@ def reproduce(name: str, named: str, *, here: bool) -> Reproduced:
         here: whether the code and parameters of this workspace take the place of that commit's.
 
     Raises:
-        InputError: nothing is named so, its results are in no commit, or the data is nowhere.
+        InputError: nothing is named so, its results are in no commit, or its code or data is nowhere.
         DarkroomError: git, DVC or the training fails.
     """
     run_id = comparing.run_named(name, named)
@@ -65,15 +65,15 @@ def reproduce(name: str, named: str, *, here: bool) -> Reproduced:
     network = _network_of(run_id, commit)
     targets = [*DATA, f"models/{network}.keras"]
     with tempfile.TemporaryDirectory() as kept, repository.checkout(commit, targets) as folder:
-        known = [*_environment(folder), *_code(commit, run_id, here=here), *_data(folder, run_id)]
+        stage = f"train@{network}"
+        code = _code_here(commit) if here else _code(commit, run_id, repository.changed_deps(stage, folder))
+        known = [*_environment(folder), *code, *_data(folder, run_id)]
         model, record = folder / "models" / f"{network}.keras", folder / "runs" / network / "run.json"
         before = shutil.copy(model, kept), RunRecord.read(record)
         if here:
             _bring_code(folder)
         # A store of its own: nothing of this is for the project's.
-        repository.run_dvc(
-            *("repro", "--force", "--single-item", f"train@{network}"), folder=folder, MLFLOW_TRACKING_URI=""
-        )
+        repository.run_dvc("repro", "--force", "--single-item", stage, folder=folder, MLFLOW_TRACKING_URI="")
         differences = [*_weights(Path(before[0]), model), *_metrics(before[1], RunRecord.read(record))]
     return Reproduced(run_id, network, commit, tuple(differences), tuple(known))
 
@@ -104,16 +104,35 @@ def _environment(folder: Path) -> Iterator[str]:
             yield f"environment: {package} {installed}, where {pinned[package]} was locked"
 
 
-def _code(commit: str, run_id: str, *, here: bool) -> Iterator[str]:
-    """Say what of the code may not be that of the run."""
+def _code(commit: str, run_id: str, changed: list[str]) -> Iterator[str]:
+    """Say whether the commit that holds a run's results has the code that made them.
+
+    Args:
+        commit: which it is.
+        run_id: the run.
+        changed: what of that commit is not as it was in the training, by its dvc.lock.
+
+    Raises:
+        InputError: nobody knows what code it was.
+    """
+    if not changed:
+        return
     run = tracking.find_run(run_id)
-    if run and run.data.tags.get("git_uncommitted_diff", "none") != "none":
-        yield (
-            f"code: the run was trained with changes on top of commit {run.data.tags['git_commit'][:12]}, which its "
-            f"file uncommitted.diff has; commit {commit[:12]}, which holds its results, is what is trained here"
+    tags = run.data.tags if run else {}
+    if tags.get("git_uncommitted_diff", "none") != "none" and not tracking.has_file(run_id, tracking.DIFF):
+        raise InputError(
+            f"run {run_id} was trained with uncommitted changes, of which commit {commit[:12]} has others "
+            f"({', '.join(changed)}) and the tracking store has no {tracking.DIFF}: its code is lost; train it anew "
+            "and commit, or darkroom reproduce --here with this workspace's code"
         )
+    diff = f"; what it was is in its {tracking.DIFF}" if tracking.has_file(run_id, tracking.DIFF) else ""
+    yield f"code: commit {commit[:12]} is not what the run was trained with: {', '.join(changed)}{diff}"
+
+
+def _code_here(commit: str) -> Iterator[str]:
+    """Say what of the workspace's code is not as in the commit that holds a run's results."""
     changed = (git("diff", "--name-only", commit, "--", *CODE) or "").split()
-    if here and changed:
+    if changed:
         yield f"code: not as in commit {commit[:12]}: {', '.join(changed)}"
 
 

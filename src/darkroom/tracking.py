@@ -57,6 +57,10 @@ for _name in ("mlflow", "alembic"):
 
 TRAINING_IMAGES = "training_images.txt"
 """A run's file of what it was trained on."""
+TRAINING_SAMPLE = "training_sample.csv"
+"""A run's file of what some of these images look like."""
+DIFF = "uncommitted.diff"
+"""A run's file of what its code had that its commit has not."""
 
 
 @dataclass(frozen=True)
@@ -329,7 +333,7 @@ def start_run(name: str, stage: str, tags: Mapping[str, Any], earlier: str | Non
     with mlflow.start_run(run_name=name, tags={**lineage.tags(stage), **_process(), **tags}) as active:
         if diff := lineage.uncommitted_diff():
             # params.yaml may name a database together with its password.
-            mlflow.log_text(services.without_password(diff), "uncommitted.diff")
+            mlflow.log_text(services.without_password(diff), DIFF)
         yield Run(active.info.run_id)
 
 
@@ -413,6 +417,34 @@ def clone() -> str:
     return f"{socket.gethostname()} {services.project_root()}"
 
 
+def has_file(run_id: str, path: str) -> bool:
+    """Say whether a run of the store has a file, named by its path among the run's files."""
+    run = find_run(run_id)
+    folder = str(Path(path).parent)
+    where = None if folder == "." else folder
+    return run is not None and path in {
+        file.path for file in MlflowClient().list_artifacts(run.info.run_id, where) if not file.is_dir
+    }
+
+
+@contextmanager
+def answering() -> Iterator[None]:
+    """Turn what MLflow says of a server that has stopped answering into one line.
+
+    Raises:
+        InputError: it has.
+    """
+    try:
+        yield
+    except MlflowException as error:
+        if not (services.is_server() and str(error).startswith("API request to ")):
+            raise
+        raise InputError(
+            f"the MLflow server {services.shown_uri()} has stopped answering; once it does again, the same command "
+            "finishes what was begun"
+        ) from None
+
+
 def log_file(run_id: str, path: Path) -> None:
     """Store a file with a run that has ended; nothing where the store lacks the run."""
     if run := find_run(run_id):
@@ -468,7 +500,8 @@ def _loading(uri: str) -> Iterator[None]:
     mlflow.set_tracking_uri(services.tracking_uri())
     try:
         yield
-    except (MlflowException, OSError, ValueError) as error:  # the last is what Keras raises for a missing file
+    # The last three are what Keras raises for a missing file, and for a network that another version has saved.
+    except (MlflowException, OSError, ValueError, TypeError, ImportError) as error:
         raise InputError(
             f"{uri} cannot be loaded ({_first_line(error)}); dvc repro makes and promotes the first model, darkroom "
             "restore writes those again whose results are in git"

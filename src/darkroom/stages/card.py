@@ -5,17 +5,18 @@ from typing import Any
 
 from mlflow.entities import Run
 
-from darkroom import lineage, model_card, registry, tracking
+from darkroom import champions, lineage, model_card, registry, tracking, training_drift
 from darkroom.datasets import Description
 from darkroom.files import read_json, write_text
 from darkroom.params import Params
 from darkroom.promotion import Decision
 from darkroom.tracking import RunRecord
+from darkroom.training_drift import Compared, TrainingData
 
 NAME = "model_card.html"
 
 
-def write(decision: Decision, params: Params, prepared: Path, runs: Path, reports: Path, *, log: bool) -> None:
+def write(decision: Decision, params: Params, prepared: Path, runs: Path, reports: Path, *, withheld: bool) -> None:
     """Write the page.
 
     Args:
@@ -24,7 +25,7 @@ def write(decision: Decision, params: Params, prepared: Path, runs: Path, report
         prepared: folder of the packed images, of which the description alone is read.
         runs: folder of what each network left.
         reports: folder of what evaluation wrote; gets the page.
-        log: whether the page goes into the candidate's MLflow run.
+        withheld: whether the decision is not carried out; the page goes into the candidate's MLflow run if it is.
     """
     candidate = decision.candidate
     folder = runs / candidate.network
@@ -33,10 +34,11 @@ def write(decision: Decision, params: Params, prepared: Path, runs: Path, report
     run = tracking.find_run(record.run_id)
     card = model_card.Card(
         title=f"{candidate.network}, {params.promote.registered_model} {number}",
-        outcome=decision.outcome,
-        reason=decision.reason,
+        outcome=_outcome(decision, withheld=withheld),
+        reason=decision.reason + _since(decision, params.promote.registered_model),
         use={name.replace("_", " "): value or "" for name, value in params.card.model_dump().items()},
         data=_data(Description.read(prepared / "dataset.json")),
+        drift=_drift(decision, params),
         report=reports / candidate.network,
         findings=[finding.__dict__ for finding in decision.findings],
         cost=_cost(reports / candidate.network, record, run),
@@ -44,8 +46,26 @@ def write(decision: Decision, params: Params, prepared: Path, runs: Path, report
         values=dict(sorted(run.data.params.items())) if run else {},
     )
     write_text(reports / NAME, model_card.page(card))
-    if log:
+    if not withheld:
         tracking.log_file(record.run_id, reports / NAME)
+
+
+def _is_champion(decision: Decision) -> bool:
+    """Say whether the candidate was the champion before anything was decided."""
+    return decision.champion is not None and decision.champion.run_id == decision.candidate.run_id
+
+
+def _outcome(decision: Decision, *, withheld: bool) -> str:
+    if _is_champion(decision):
+        return "champion"
+    return "withheld" if withheld and decision.outcome == "promote" else decision.outcome
+
+
+def _since(decision: Decision, name: str) -> str:
+    """Say since when and why the candidate is the champion, if it was before; nothing where it has left no trace."""
+    version = registry.champion(name) if _is_champion(decision) else None
+    reigns = champions.reigns(version) if version else []
+    return f", since {reigns[-1].since}: {reigns[-1].why}" if reigns else ""
 
 
 def _version(name: str, run_id: str) -> str:
@@ -61,8 +81,33 @@ def _data(description: Description) -> dict[str, Any]:
         "training images of each class": description.training_counts,
         "left out": description.quarantined,
         "size": "×".join(map(str, description.size)),
-        "drift since": "",
     }
+
+
+def _drift(decision: Decision, params: Params) -> Compared:
+    """Hold the candidate's training data against those of the champion that it met, or took the place of."""
+    name = params.promote.registered_model
+    of_run = {registry.run_of(version): version for version in registry.versions(name)}
+    if decision.champion is None:
+        return training_drift.nothing("this is the first version")
+    before = of_run.get(decision.champion.run_id)
+    if _is_champion(decision) and before is not None:
+        reigns = champions.reigns(before)
+        if not reigns or reigns[-1].after is None:
+            return training_drift.nothing("no champion before this one is known")
+        numbered = {str(version.version): version for version in of_run.values()}
+        before = numbered.get(reigns[-1].after)
+    if before is None:
+        return training_drift.nothing("the version before was deleted")
+    known = _training_data(registry.run_of(before), f"{name} version {before.version}")
+    own = _training_data(decision.candidate.run_id, "this model")
+    return training_drift.compare(known, own, params.promote.seed)
+
+
+def _training_data(run_id: str, of: str) -> TrainingData:
+    run = tracking.find_run(run_id)
+    digest = (run.data.tags.get("data_digest") if run else None) or training_drift.UNKNOWN
+    return TrainingData(of, digest, registry.training_images(run_id), registry.training_sample(run_id))
 
 
 def _cost(report: Path, record: RunRecord, run: Run | None) -> dict[str, Any]:

@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from mlflow.entities.model_registry import ModelVersion
-from mlflow.exceptions import MlflowException
 
 from darkroom import champions, lineage, promotion, registry, scores, services, tracking
 from darkroom.datasets import Description, read_split
@@ -44,9 +43,10 @@ def decide(params: Params, prepared: Path, runs: Path, reports: Path) -> Decisio
     version = registry.champion(rules.registered_model)
     if version is None:
         return promotion.decide(candidate, None, None, rules)
-    champion = Contender(version.tags.get("network", "unnamed"), registry.run_of(version), 0.0, candidate.test_images)
+    champion = Contender(version.tags.get("network", "unnamed"), registry.run_of(version), None, None)
     if champion.run_id == candidate.run_id:
-        return promotion.decide(candidate, replace(champion, test_accuracy=candidate.test_accuracy), None, rules)
+        measured = replace(champion, test_accuracy=candidate.test_accuracy, test_images=candidate.test_images)
+        return promotion.decide(candidate, measured, None, rules)
     description = Description.read(prepared / "dataset.json")
     test = read_split(prepared / "test", description.labels).manifest
     seen = test["sha256"].str[:HASH_DIGITS].isin(registry.training_images(champion.run_id))
@@ -143,9 +143,10 @@ def _answers(
     content = _originals(names, data, description.size)
     try:
         model = tracking.load_model(f"models:/{version.name}/{version.version}")
-    except (MlflowException, OSError, ValueError) as error:
-        reason = " ".join(str(error).split())
-        return f"its model cannot be loaded ({reason}); darkroom restore brings it back, darkroom promote replaces it"
+    except InputError as error:
+        # Without its remedies, which are for those who have no champion yet.
+        reason = str(error).partition("; dvc repro makes")[0]
+        return f"{reason}; darkroom restore brings it back, darkroom promote replaces it"
     predicted: list[str] = []
     for start in range(0, len(names), PORTION):
         answers = model.predict([content[name].content() for name in names[start : start + PORTION]])

@@ -1,0 +1,211 @@
+"""What scores, evaluation and promotion cost beside predicting, with 10,000 test images in ten classes.
+
+    python -m benchmarks.evaluation [NETWORK]
+
+Makes noise images, 28×28, and an untrained network (mnist_cnn unless told), in a clone of the last commit. Times 2,000
+bootstrap draws of all scores; the stage ``evaluate`` without loading TensorFlow, less what predicting alone takes; and
+the whole command of ``promote``, where champion and candidate have saved predictions and other training data. Medians
+of 3, in Markdown.
+"""
+
+import hashlib
+import io
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from contextlib import redirect_stdout
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from ruamel.yaml import YAML
+
+from benchmarks.recipes import machine
+from darkroom import inference, records, registry, scores, tracking, training
+from darkroom.datasets import Description, read_split
+from darkroom.files import read_json, write_json
+from darkroom.networks import PARAMS, Network
+from darkroom.params import Params, read_params
+from darkroom.stages import evaluate
+from darkroom.tracking import RunRecord
+
+ROOT = Path(__file__).resolve().parents[1]
+IMAGES, SIZE, ROUNDS, RIGHT = 10_000, (28, 28, 1), 3, 0.9
+LABELS = tuple("abcdefghij")
+PREPARED, RUNS, REPORTS = Path("data/prepared"), Path("runs"), Path("reports")
+
+
+def main(network: Network) -> None:
+    """Make the project, time, print the table."""
+    with tempfile.TemporaryDirectory() as temporary:
+        project = Path(temporary) / "darkroom"
+        subprocess.run(["git", "clone", "--quiet", str(ROOT), str(project)], check=True)
+        os.environ.pop("MLFLOW_TRACKING_URI", None)
+        os.chdir(project)
+        yaml = YAML()
+        values: dict[str, Any] = yaml.load(Path("params.yaml").read_text(encoding="utf-8"))
+        values["models"] = [network]
+        with Path("params.yaml").open("w", encoding="utf-8") as file:
+            yaml.dump(values, file)
+        params, description = read_params(), make_images()
+        model = Path(f"models/{network}.keras")
+        model.parent.mkdir(exist_ok=True)
+        training.build_model(network, PARAMS[network](), description, None).save(model)
+        tracking.open_store()
+        print(f"{machine()}\n\n| what | seconds, median of {ROUNDS} | lowest to highest | of processor time |")
+        print("| --- | --- | --- | --- |")
+        show(f"{params.evaluate.draws:,} draws of all scores", time_scores(params))
+        predicting, evaluating = time_evaluation(network, params, description, model)
+        show(f"predicting with {network}", predicting)
+        show("the stage `evaluate`, pictures included, beyond that", evaluating)
+        show("`python -m pipeline.promote`, the whole command", time_promotion(network, model))
+
+
+class Time(NamedTuple):
+    """What something takes, in seconds."""
+
+    passed: float
+    used: float
+    """Of the processor's cores together, own processes included: as much on a busy machine as on an idle one."""
+
+    def __sub__(self, other: "Time") -> "Time":
+        """Take off what a part of it takes."""
+        return Time(self.passed - other.passed, self.used - other.used)
+
+
+def show(what: str, times: list[Time]) -> None:
+    """Print a row."""
+    passed, used = ([*column] for column in zip(*times, strict=True))
+    median = f"{statistics.median(passed):.2f} | {min(passed):.2f} to {max(passed):.2f}"
+    print(f"| {what} | {median} | {statistics.median(used):.2f} |", flush=True)
+
+
+def timed(work: Callable[[], Any]) -> Time:
+    """Return what something takes."""
+    started = _now()
+    work()
+    return _now() - started
+
+
+def _now() -> Time:
+    ended = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return Time(time.perf_counter(), time.process_time() + ended.ru_utime + ended.ru_stime)
+
+
+def make_images() -> Description:
+    """Write test images of noise, as the stage ``preprocess`` does; return the description of the data."""
+    generator = np.random.default_rng(0)
+    folder = PREPARED / "test"
+    folder.mkdir(parents=True)
+    np.save(folder / "images.npy", generator.integers(0, 256, (IMAGES, *SIZE), dtype=np.uint8))
+    manifest_of(0).to_parquet(folder / "manifest.parquet", index=False)
+    description = Description(
+        *(LABELS, SIZE, "bicubic", "stretch", (127.5,), (73.9,), "folder"),
+        counts={"train": IMAGES, "validation": IMAGES, "test": IMAGES},
+        training_counts=dict.fromkeys(LABELS, IMAGES // len(LABELS)),
+        digest="0" * 16,
+    )
+    description.write(PREPARED / "dataset.json")
+    return description
+
+
+def manifest_of(first: int) -> pd.DataFrame:
+    """Describe so many images as ``IMAGES``, numbered from ``first`` on."""
+    generator, numbers = np.random.default_rng(first), np.arange(first, first + IMAGES)
+    brightness = generator.normal(127, 10, IMAGES)
+    return pd.DataFrame(
+        {
+            "name": [f"{number}.png" for number in numbers],
+            "label": np.array(LABELS)[numbers % len(LABELS)],
+            "sha256": [hashlib.sha256(f"{number}".encode()).hexdigest() for number in numbers],
+            "width": generator.integers(20, 40, IMAGES),
+            "height": generator.integers(20, 40, IMAGES),
+            "mode": generator.choice(["L", "RGB"], IMAGES),
+            "format": generator.choice(["PNG", "JPEG"], IMAGES),
+            "pixel_mean": brightness,
+            "pixel_deviation": generator.normal(60, 5, IMAGES),
+            **{colour: brightness + shift for colour, shift in (("red", 0), ("green", 3), ("blue", -3))},
+            "cluster": [f"{number}" for number in numbers],
+            "leaked": False,
+        }
+    )
+
+
+def answered(seed: int) -> scores.Answers:
+    """Answer the test images, most of them right."""
+    generator, truth = np.random.default_rng(seed), np.arange(IMAGES) % len(LABELS)
+    probabilities = generator.random((IMAGES, len(LABELS)))
+    wrong = generator.integers(0, len(LABELS), IMAGES)
+    probabilities[np.arange(IMAGES), np.where(generator.random(IMAGES) < RIGHT, truth, wrong)] += 2
+    return scores.Answers(truth, (probabilities / probabilities.sum(axis=1, keepdims=True)).astype(np.float32))
+
+
+def time_scores(params: Params) -> list[Time]:
+    """Time all scores and their intervals."""
+    answers, clusters, given = answered(0), np.arange(IMAGES), params.evaluate
+    return [timed(lambda: scores.score(answers, clusters, given.draws, given.seed)) for _ in range(ROUNDS)]
+
+
+def train(network: Network, model: Path, seed: int, digest: str) -> RunRecord:
+    """Leave what a training and an evaluation leave: a run with a model, training images and predictions."""
+    with tracking.start_run(network, "train", {"network": network, "data_digest": digest}) as run:
+        uri = run.log_model(model, PREPARED / "dataset.json")
+        records.log_training_images(run, manifest_of((seed + 1) * IMAGES))
+        test = read_split(PREPARED / "test", LABELS)
+        table = evaluate.predictions_table(test, answered(seed).probabilities, LABELS)
+        report = REPORTS / network
+        report.mkdir(parents=True, exist_ok=True)
+        table.to_csv(report / "predictions.csv", index=False)
+        run.log_file(report / "predictions.csv", "evaluation")
+    record = RunRecord(run.run_id, uri, 0.9, 0.3, 1, 1, 0, *run.origin())
+    (RUNS / network).mkdir(parents=True, exist_ok=True)
+    record.write(RUNS / network / "run.json")
+    return record
+
+
+def time_evaluation(
+    network: Network, params: Params, description: Description, model: Path
+) -> tuple[list[Time], list[Time]]:
+    """Time the prediction of the test images, and what the stage takes beyond it."""
+    record = train(network, model, 0, "0" * 16)
+    test = read_split(PREPARED / "test", description.labels)
+    history = pd.DataFrame({"epoch": [1], "loss": 1.0, "accuracy": 0.9, "val_loss": 1.0, "val_accuracy": 0.9})
+    history.to_csv(REPORTS / network / "history.csv", index=False)
+    predicting, beyond = [], []
+    for _ in range(ROUNDS):
+        predicting.append(timed(lambda: inference.probabilities(inference.load(model), test.images)))
+        # What the stage says is about noise.
+        with tracking.continue_run(record, network) as run, redirect_stdout(io.StringIO()):
+            places = (PREPARED, model, record, RUNS / network, REPORTS / network)
+            whole = timed(
+                lambda places=places, run=run: evaluate.evaluate_network(network, params.evaluate, *places, run)
+            )
+        beyond.append(whole - predicting[-1])
+    return predicting, beyond
+
+
+def time_promotion(network: Network, model: Path) -> list[Time]:
+    """Time the command where the candidate is held against a champion, and both have answered the same images."""
+    name = read_params().promote.registered_model
+    champion = train(network, model, 1, "1" * 16)
+    registry.point(name, "champion", registry.register(name, champion.run_id, champion.tags))
+    seconds = []
+    for seed in range(2, 2 + ROUNDS):
+        train(network, model, seed, f"{seed}" * 16)
+        write_json(RUNS / network / "test.json", {"accuracy": RIGHT, "images": IMAGES})
+        command = [sys.executable, "-m", "pipeline.promote", str(PREPARED), str(RUNS), str(REPORTS / "promotion.json")]
+        seconds.append(timed(lambda command=command: subprocess.run(command, check=True, stdout=subprocess.DEVNULL)))
+        decided = read_json(REPORTS / "promotion.json")
+        if not decided["findings"]:
+            raise SystemExit(f"nothing was compared: {decided['reason']}")
+    return seconds
+
+
+if __name__ == "__main__":
+    main(sys.argv[1] if len(sys.argv) > 1 else "mnist_cnn")  # type: ignore[arg-type]
