@@ -1,5 +1,6 @@
 """Training at toy scale, with the real Keras."""
 
+import gc
 import re
 import time
 from contextlib import suppress
@@ -435,6 +436,18 @@ def test_the_schedule_in_force_is_told(data):
     fit("mlp", values, data, on_epoch=[lambda epoch, logs: told.append((epoch, logs["learning_rate"]))])
     assert [epoch for epoch, _ in told] == [0, 1, 2, 3]
     np.testing.assert_allclose([rate for _, rate in told], [0.1, 0.1, 0.05, 0.05], rtol=1e-6)
+
+
+def test_a_training_leaves_no_graph_behind(data):
+    def graphs():
+        gc.collect()
+        return sum(type(each).__name__ == "FuncGraph" for each in gc.get_objects())
+
+    values = MlpParams(hidden_units=(4,), epochs=1)
+    fit("mlp", values, data)
+    before = graphs()
+    fit("mlp", values, data)
+    assert graphs() == before
 
 
 def test_a_progress_line(data, capsys):

@@ -37,6 +37,7 @@ with _without_greetings():
     import tensorflow as tf
 
 __all__ = [
+    "add_up_nothing",
     "choose_deterministic_kernels",
     "devices",
     "keras",
@@ -83,6 +84,15 @@ def mirrored() -> tf.distribute.Strategy:
     """Return what divides each batch among all devices; networks and optimizers are made in its ``scope()``."""
     # TensorFlow's collective operations were seen to take one network's gradients for another's; this adds in order.
     return tf.distribute.MirroredStrategy(devices(), cross_device_ops=tf.distribute.ReductionToOneDevice())
+
+
+def add_up_nothing(optimizer: keras.optimizers.Optimizer) -> None:
+    """Let an optimizer take the gradients of one device as they are.
+
+    Keras adds them up over all devices, also where there is one. TensorFlow keeps the gradient of each such sum for
+    good, and with it the graph of the whole training, some 10 MB.
+    """
+    optimizer._all_reduce_sum_gradients = list  # noqa: SLF001 - there is no public way
 
 
 def part_of_step(images: Any) -> Any:

@@ -12,7 +12,7 @@ import numpy as np
 
 from darkroom import initial_weights, models
 from darkroom.augment import Augmenter
-from darkroom.backend import devices, keras, make_reproducible, memory, mirrored, part_of_step
+from darkroom.backend import add_up_nothing, devices, keras, make_reproducible, memory, mirrored, part_of_step
 from darkroom.batches import TrainingBatches
 from darkroom.checkpoints import Checkpoint
 from darkroom.datasets import Description, Split, balanced_weights, one_hot
@@ -303,11 +303,14 @@ def _before_training(
 
 
 def _compiled(network: Network, values: NetworkParams, start: Any, built: keras.Model) -> "_Classifier":
-    kind = _DividedClassifier if built.distribute_strategy.num_replicas_in_sync > 1 else _Classifier
-    model = kind(start, built.outputs, name=network)
+    is_divided = built.distribute_strategy.num_replicas_in_sync > 1
+    model = (_DividedClassifier if is_divided else _Classifier)(start, built.outputs, name=network)
     model.auxiliary_weight = getattr(values, "auxiliary_weight", 0.0)
     model.objective = loss_function(values)
-    model.compile(optimizer=optimizer(values), loss=model.objective, metrics=["accuracy"])
+    steps = optimizer(values)
+    if not is_divided:
+        add_up_nothing(steps)
+    model.compile(optimizer=steps, loss=model.objective, metrics=["accuracy"])
     return model
 
 
