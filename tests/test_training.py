@@ -6,12 +6,13 @@ import time
 from contextlib import suppress
 from dataclasses import replace
 
+import albumentations
 import numpy as np
 import pandas as pd
 import pytest
 
 from conftest import draw
-from darkroom import inference, models, training
+from darkroom import augment, inference, models, training
 from darkroom.augment import Augmenter
 from darkroom.backend import keras, make_reproducible
 from darkroom.batches import TrainingBatches
@@ -532,6 +533,16 @@ def test_augmentation_keeps_to_its_ranges():
     assert columns.min() >= 39
     assert columns.max() <= 61
     assert len(columns) > 10
+
+
+def test_moving_is_that_of_the_library(monkeypatch):
+    images, params = split(50).images, AugmentationParams(rotation=30, shift=0.1, scale=0.2, shear=15)
+    moved = Augmenter(params)(images, 3)
+    monkeypatch.setattr(augment, "_Affine", albumentations.Affine)
+    theirs = Augmenter(params)(images, 3)
+    # Where a sum is rounded otherwise.
+    assert np.abs(moved.astype(int) - theirs).max() <= 1
+    assert np.abs(moved.astype(int) - images).max() > 50
 
 
 def test_flips_mirror():
