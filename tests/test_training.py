@@ -535,14 +535,24 @@ def test_augmentation_keeps_to_its_ranges():
     assert len(columns) > 10
 
 
-def test_moving_is_that_of_the_library(monkeypatch):
-    images, params = split(50).images, AugmentationParams(rotation=30, shift=0.1, scale=0.2, shear=15)
-    moved = Augmenter(params)(images, 3)
+@pytest.mark.parametrize(
+    "params",
+    [
+        AugmentationParams(rotation=30, shift=0.1, scale=0.2, shear=15, vertical_flip=True),
+        AugmentationParams(crop=3, horizontal_flip=True, erase=0.3),
+    ],
+    ids=["moved", "cropped"],
+)
+def test_variation_is_that_of_the_library(monkeypatch, params):
+    images = split(50).images
+    varied = Augmenter(params)(images, 3)
     monkeypatch.setattr(augment, "_Affine", albumentations.Affine)
-    theirs = Augmenter(params)(images, 3)
+    library = Augmenter(params).transform_of(28, 28)
+    library.set_random_seed(3)
+    theirs = np.stack([library(image=image)["image"].reshape(image.shape) for image in images])
     # Where a sum is rounded otherwise.
-    assert np.abs(moved.astype(int) - theirs).max() <= 1
-    assert np.abs(moved.astype(int) - images).max() > 50
+    assert np.abs(varied.astype(int) - theirs).max() <= 1
+    assert np.abs(varied.astype(int) - images).max() > 50
 
 
 def test_flips_mirror():

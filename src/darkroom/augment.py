@@ -56,7 +56,7 @@ class Augmenter:
         self._params = params
         self._transforms: dict[tuple[int, int], albumentations.Compose] = {}
 
-    def _transform(self, height: int, width: int) -> albumentations.Compose:
+    def transform_of(self, height: int, width: int) -> albumentations.Compose:
         """Return the transformation of images of one size."""
         params = self._params
         symmetric = [
@@ -100,8 +100,18 @@ class Augmenter:
             A new array of the same shape and type.
         """
         size = images.shape[1], images.shape[2]
-        transform = self._transforms.get(size) or self._transforms.setdefault(size, self._transform(*size))
+        transform = self._transforms.get(size) or self._transforms.setdefault(size, self.transform_of(*size))
         if not len(transform.transforms):
             return images
         transform.set_random_seed(seed)
-        return np.stack([transform(image=image)["image"].reshape(image.shape) for image in images])
+        return np.stack([_varied(transform, image) for image in images])
+
+
+def _varied(transform: albumentations.Compose, image: Pixels) -> Pixels:
+    """Do with an image what the whole would do, without its questions for masks and boxes, a third of the time."""
+    # The whole would draw whether it does anything at all.
+    transform.py_random.random()
+    varied = image
+    for part in transform.transforms:
+        varied = part(image=varied)["image"]
+    return varied.reshape(image.shape)
