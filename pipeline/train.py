@@ -14,11 +14,12 @@ def main(
     values = with_values(params.network(network), read_best_params(best_params))
     import pandas as pd
 
-    from darkroom import records, tracking
+    from darkroom import records, tracking, training
     from darkroom.datasets import Description
     from darkroom.stages import train
 
     description = Description.read(Path(prepared) / "dataset.json")
+    training.check_devices(params.train.strategy, network, values, sum(description.training_counts.values()))
     tracking.open_store()
     with tracking.start_run(network, "train", train.run_tags(network, description)) as run:
         records.log_inputs(run, params, values, description, preview)

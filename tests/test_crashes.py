@@ -13,11 +13,12 @@ import sys
 import time
 from contextlib import closing, suppress
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from conftest import Project, environment, write_folder
-from darkroom import processes
+from darkroom import inference, processes
 
 pytestmark = pytest.mark.slow
 
@@ -377,6 +378,114 @@ def test_an_interrupted_training_goes_on_and_its_run_has_every_epoch(undisturbed
     expected = pd.read_csv(project.root / "reports/mlp/history.csv")
     assert sorted(step for step, _ in losses) == [1, 2, 3, 4]
     assert dict(losses) == pytest.approx(dict(zip(expected["epoch"], expected["val_loss"], strict=True)))
+
+
+KILLED_IN_A_STEP = """
+import os, signal
+from darkroom import training
+
+watched = training._FiniteLoss.on_train_batch_end
+
+def killed(self, batch, logs):
+    watched(self, batch, logs)
+    if (self._epoch, batch) == {at}:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+training._FiniteLoss.on_train_batch_end = killed
+"""
+KILLED_WHILE_IT_KEEPS = """
+import os, signal
+from types import SimpleNamespace
+from darkroom import checkpoints
+
+written = []
+
+def killed(file):
+    os.fsync(file)
+    written.append(file)
+    if len(written) == {at}:
+        # Half of it, and the name that it is to have is still that of the one before.
+        os.ftruncate(file, os.fstat(file).st_size // 2)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+checkpoints.os = SimpleNamespace(fsync=killed)
+"""
+TRAINING = ("dvc", "repro", "--force", "--single-item", "train@cifar_bn_cnn")
+EPOCHS, STEPS = 4, 9
+
+
+def killed_training(project, how):
+    """Run the training until it is killed; return the file from which the next one goes on, if there is one."""
+    script = project.root / "pipeline" / "train.py"
+    whole = script.read_text()
+    script.write_text(whole.replace('\nif __name__ == "__main__":', f'{how}\nif __name__ == "__main__":'))
+    project.run(*TRAINING, code=255)
+    script.write_text(whole)
+    # DVC has taken away what the last training wrote, and this one wrote nothing.
+    assert not (project.root / "models" / "cifar_bn_cnn.keras").exists()
+    return list((project.root / ".darkroom" / "train").glob("*.npz"))
+
+
+def trained(project):
+    """Run the training to its end; return what is printed, and the weights, the history and each curve in MLflow."""
+    printed = project.run(*TRAINING)
+    weights = inference.load(project.root / "models/cifar_bn_cnn.keras").get_weights()
+    run = json.loads((project.root / "runs/cifar_bn_cnn/run.json").read_text())["run_id"]
+    query = "SELECT key, step, value FROM metrics WHERE run_uuid = ? AND key != 'seconds' ORDER BY key, step"
+    with closing(sqlite3.connect(project.root / "mlflow.db")) as store:
+        curves = store.execute(query, (run,)).fetchall()
+    return printed, weights, (project.root / "reports/cifar_bn_cnn/history.csv").read_text(), curves
+
+
+@pytest.fixture(scope="module")
+def convolutional(tmp_path_factory):
+    """A project that has come to the training of a network with batch norm, dropout and varied images."""
+    project = Project(tmp_path_factory.mktemp("convolutional") / "project")
+    write_folder(project.root / "data" / "raw", "ab", 120, size=(16, 16))
+    values = {"epochs": EPOCHS, "batch_size": 16, "filters": [4, 8], "dropout": [0.2, 0.3], "augment": True}
+    project.params(
+        **{
+            "data.source": "folder",
+            "data.path": "data/raw",
+            "preprocess.size": [16, 16, 1],
+            "models": ["cifar_bn_cnn"],
+            "search.budget": {},
+            "train.cifar_bn_cnn": values,
+        }
+    ).git()
+    project.run("dvc", "repro", "train@cifar_bn_cnn")
+    return project
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"optimizer": "muon"},
+        {
+            "optimizer": "sgd",
+            "learning_rate": 0.05,
+            "momentum": 0.9,
+            "schedule": {"kind": "plateau", "factor": 0.5, "patience": 1, "growth": 1.5},
+        },
+    ],
+    ids=lambda of: of["optimizer"],
+)
+def test_a_training_killed_at_any_step_ends_as_one_that_was_not(convolutional, settings):
+    project = convolutional.params(**{f"train.cifar_bn_cnn.{name}": value for name, value in settings.items()})
+    _, weights, history, curves = trained(project)
+    moments = random.Random(settings["optimizer"])
+    assert not killed_training(project, KILLED_IN_A_STEP.format(at=(0, moments.randrange(STEPS))))
+    at = moments.randrange(1, EPOCHS - 1), moments.randrange(STEPS)
+    assert len(killed_training(project, KILLED_IN_A_STEP.format(at=at))) == 1
+    # Goes on, and is killed when it keeps its first epoch: what was kept before stays whole.
+    assert len(killed_training(project, KILLED_WHILE_IT_KEEPS.format(at=1))) == 1
+    printed, *again = trained(project)
+    assert f"cifar_bn_cnn: goes on after epoch {at[0]} of {EPOCHS}" in printed
+    assert len(weights) == len(again[0]) > 20  # with the statistics of batch norm
+    assert all(np.array_equal(one, other) for one, other in zip(weights, again[0], strict=True))
+    assert again[1] == history
+    assert again[2] == curves
+    assert [step for key, step, _ in curves if key == "val_loss"] == [1, 2, 3, 4]
 
 
 def test_of_two_runs_at_once_one_works_and_the_other_says_so(tmp_path):

@@ -1,16 +1,18 @@
 """Training at toy scale, with the real Keras."""
 
+import gc
 import re
 import time
 from contextlib import suppress
 from dataclasses import replace
 
+import albumentations
 import numpy as np
 import pandas as pd
 import pytest
 
 from conftest import draw
-from darkroom import inference, models, training
+from darkroom import augment, inference, models, training
 from darkroom.augment import Augmenter
 from darkroom.backend import keras, make_reproducible
 from darkroom.batches import TrainingBatches
@@ -437,6 +439,18 @@ def test_the_schedule_in_force_is_told(data):
     np.testing.assert_allclose([rate for _, rate in told], [0.1, 0.1, 0.05, 0.05], rtol=1e-6)
 
 
+def test_a_training_leaves_no_graph_behind(data):
+    def graphs():
+        gc.collect()
+        return sum(type(each).__name__ == "FuncGraph" for each in gc.get_objects())
+
+    values = MlpParams(hidden_units=(4,), epochs=1)
+    fit("mlp", values, data)
+    before = graphs()
+    fit("mlp", values, data)
+    assert graphs() == before
+
+
 def test_a_progress_line(data, capsys):
     show = training.progress_line("mlp", 2)
     fit("mlp", MlpParams(hidden_units=(4,), epochs=2), data, on_epoch=[show])
@@ -519,6 +533,26 @@ def test_augmentation_keeps_to_its_ranges():
     assert columns.min() >= 39
     assert columns.max() <= 61
     assert len(columns) > 10
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        AugmentationParams(rotation=30, shift=0.1, scale=0.2, shear=15, vertical_flip=True),
+        AugmentationParams(crop=3, horizontal_flip=True, erase=0.3),
+    ],
+    ids=["moved", "cropped"],
+)
+def test_variation_is_that_of_the_library(monkeypatch, params):
+    images = split(50).images
+    varied = Augmenter(params)(images, 3)
+    monkeypatch.setattr(augment, "_Affine", albumentations.Affine)
+    library = Augmenter(params).transform_of(28, 28)
+    library.set_random_seed(3)
+    theirs = np.stack([library(image=image)["image"].reshape(image.shape) for image in images])
+    # Where a sum is rounded otherwise.
+    assert np.abs(varied.astype(int) - theirs).max() <= 1
+    assert np.abs(varied.astype(int) - images).max() > 50
 
 
 def test_flips_mirror():

@@ -114,16 +114,6 @@ def test_the_users_mistake_is_said_as_it_is(tmp_path):
     assert not any(is_alive(pid) for pid in pids(tmp_path))
 
 
-def test_a_worker_makes_place_for_a_new_one(tmp_path, monkeypatch):
-    monkeypatch.setattr("darkroom.search.workers.TRIALS_OF_A_WORKER", 2)
-    trials, *_ = run(tmp_path, "bowl", 6)
-    assert [trial.state for trial in trials] == ["complete"] * 6
-    used = [line for file in tmp_path.glob("trial-*") for line in file.read_text().splitlines()]
-    assert len(used) == 6
-    assert max(used.count(pid) for pid in used) <= 2
-    assert not any(is_alive(pid) for pid in pids(tmp_path))
-
-
 def test_workers_share_the_cores(monkeypatch):
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)), raising=False)
     assert [threads_of_each(workers) for workers in (1, 2, 3, 16)] == [8, 4, 2, 1]

@@ -8,6 +8,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 # Written by TensorFlow's C++ code before any of its log levels applies.
 GREETINGS = ("WARNING: All log messages before absl::InitializeLog()", "oneDNN custom operations are on")
@@ -35,7 +36,18 @@ with _without_greetings():
     import keras
     import tensorflow as tf
 
-__all__ = ["choose_deterministic_kernels", "keras", "limit_threads", "make_reproducible", "memory", "tf"]
+__all__ = [
+    "add_up_nothing",
+    "choose_deterministic_kernels",
+    "devices",
+    "keras",
+    "limit_threads",
+    "make_reproducible",
+    "memory",
+    "mirrored",
+    "part_of_step",
+    "tf",
+]
 
 
 def make_reproducible(seed: int) -> None:
@@ -60,6 +72,41 @@ def memory() -> int:
 
     # Linux counts in KiB, macOS in bytes.
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+
+
+def devices() -> list[str]:
+    """Return the names of what a training can be divided among: the GPUs, or where there is none the CPUs."""
+    found = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
+    return [device.name for device in found]
+
+
+def mirrored() -> tf.distribute.Strategy:
+    """Return what divides each batch among all devices; networks and optimizers are made in its ``scope()``."""
+    # TensorFlow's collective operations were seen to take one network's gradients for another's; this adds in order.
+    return tf.distribute.MirroredStrategy(devices(), cross_device_ops=tf.distribute.ReductionToOneDevice())
+
+
+def add_up_nothing(optimizer: keras.optimizers.Optimizer) -> None:
+    """Let an optimizer take the gradients of one device as they are.
+
+    Keras adds them up over all devices, also where there is one. TensorFlow keeps the gradient of each such sum for
+    good, and with it the graph of the whole training, some 10 MB.
+    """
+    optimizer._all_reduce_sum_gradients = list  # noqa: SLF001 - there is no public way
+
+
+def part_of_step(images: Any) -> Any:
+    """Return what a device's mean over its images counts for in a step, so that all devices' sum is that of one.
+
+    Args:
+        images: how many of the step's images are on this device, as a scalar tensor; 1 is what an even share counts.
+    """
+    strategy = tf.distribute.get_strategy()
+    if strategy.num_replicas_in_sync == 1 or tf.distribute.in_cross_replica_context():
+        return 1.0
+    own = tf.cast(images, tf.float32)
+    every = tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, own)
+    return own * strategy.num_replicas_in_sync / every
 
 
 def limit_threads(count: int) -> None:

@@ -361,10 +361,15 @@ class Resnet50Params(NetworkParams):
     activation: Activation = "relu"
 
 
+Strategy = Literal["none", "mirrored"]
+"""``mirrored`` divides each batch among all GPUs of the machine, which hold the same weights."""
+
+
 class TrainParams(Section):
-    """One seed for all trainings, and the values of each network."""
+    """One seed and one strategy for all trainings, and the values of each network."""
 
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
+    strategy: Strategy = "none"
     mlp: MlpParams | None = None
     mnist_cnn: MnistCnnParams | None = None
     cifar_cnn: CifarCnnParams | None = None

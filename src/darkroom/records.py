@@ -36,7 +36,8 @@ STATISTICS = {
 
 def log_inputs(run: Run, params: Params, values: NetworkParams, description: Description, preview: str | Path) -> None:
     """Record parameters, data set and what augmentation does to it."""
-    run.log_params({**values.model_dump(mode="json", exclude={"augmentation"}), "seed": params.train.seed})
+    of_all = {"seed": params.train.seed, "strategy": params.train.strategy}
+    run.log_params({**values.model_dump(mode="json", exclude={"augmentation"}), **of_all})
     augmentation = values.augmentation or params.preprocess.augmentation
     run.log_params(
         {

@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,14 +12,14 @@ import numpy as np
 
 from darkroom import initial_weights, models
 from darkroom.augment import Augmenter
-from darkroom.backend import keras, make_reproducible, memory
+from darkroom.backend import add_up_nothing, devices, keras, make_reproducible, memory, mirrored, part_of_step
 from darkroom.batches import TrainingBatches
 from darkroom.checkpoints import Checkpoint
 from darkroom.datasets import Description, Split, balanced_weights, one_hot
-from darkroom.errors import TrainingError
+from darkroom.errors import InputError, TrainingError
 from darkroom.inference import BATCH
 from darkroom.muon import Muon
-from darkroom.networks import Network, NetworkParams, check_data, images_per_step
+from darkroom.networks import Network, NetworkParams, Strategy, check_data, images_per_step
 from darkroom.params import with_values
 from darkroom.schedules import Plateau, learning_rate
 from darkroom.sections import AugmentationParams
@@ -161,6 +161,40 @@ def validation_loss() -> keras.losses.Loss:
     return keras.losses.CategoricalCrossentropy()
 
 
+def check_devices(strategy: Strategy, network: Network, values: NetworkParams, images: int) -> None:
+    """Check that there is what ``train.strategy`` needs.
+
+    Args:
+        strategy: its value.
+        network: the network's name.
+        values: its effective parameters.
+        images: how many there are to train on.
+
+    Raises:
+        InputError: there are not two devices, not as many images in a step as devices, or something is set that means
+            another thing on several devices.
+    """
+    if strategy == "none":
+        return
+    found = devices()
+    if len(found) < 2:  # noqa: PLR2004
+        kind = found[0].partition("device:")[2].partition(":")[0]
+        raise InputError(
+            f"train.strategy: {strategy} given, which needs two GPUs or more, and TensorFlow has one {kind}; set none, "
+            "or install TensorFlow for GPUs (make EXTRA=gpu) where there are some"
+        )
+    if (size := images_per_step(values, images)) < len(found):
+        raise InputError(
+            f"train.{network}.batch_size: {size} given, and train.strategy {strategy} divides it among {len(found)} "
+            f"devices; set {len(found)} or more"
+        )
+    if values.clip_norm:
+        raise InputError(
+            f"train.{network}.clip_norm: {values.clip_norm:g} given, which would cut each device's part of a gradient "
+            f"by itself; set 0, or train.strategy none"
+        )
+
+
 def train(  # noqa: PLR0913 - all that a training depends on
     network: Network,
     values: NetworkParams,
@@ -175,6 +209,7 @@ def train(  # noqa: PLR0913 - all that a training depends on
     checkpoint: Path | None = None,
     features: initial_weights.Features | None = None,
     trials: int = 1,
+    strategy: Strategy = "none",
 ) -> Trained:
     """Train a network; the weights of the best epoch on the validation images are restored at the end.
 
@@ -194,6 +229,8 @@ def train(  # noqa: PLR0913 - all that a training depends on
             training depends on; whoever gave it removes it.
         trials: how many trainings like this one there will be, for what is said.
         features: kept from one training on these images to the next, where a part of the network is left as it is.
+        strategy: whether each batch is divided among several devices, see ``check_devices``; what comes out is an
+            ordinary network.
 
     Raises:
         InputError: the data does not go with the values, see ``networks.check_data``.
@@ -203,9 +240,10 @@ def train(  # noqa: PLR0913 - all that a training depends on
     classes = len(description.labels)
     check_data(network, values, len(training.classes), classes)
     make_reproducible(seed)
-    built = build_model(network, values, description, initial)
-    start, training, validation = _before_training(built, values, data, features)
-    model = _compiled(network, values, start, built)
+    with mirrored().scope() if strategy == "mirrored" else nullcontext():
+        built = build_model(network, values, description, initial)
+        start, training, validation = _before_training(built, values, data, features)
+        model = _compiled(network, values, start, built)
     recorder, rate, stopping = _Recorder(on_epoch), _LearningRate(values), _early_stopping(values)
     kept = [Checkpoint(checkpoint, stopping, {"history": recorder, "rate": rate}, values.epochs)] if checkpoint else []
     first_epoch = kept[0].first_epoch if kept else 0
@@ -232,6 +270,7 @@ def train(  # noqa: PLR0913 - all that a training depends on
         verbose=0,
         callbacks=[
             _FiniteLoss(network, len(batches), values.epochs),
+            *([] if strategy == "none" else [_OneStatistic()]),
             rate,
             *([_Estimate(values.epochs, trials, validation_share, say)] if say else []),
             stopping,
@@ -239,8 +278,9 @@ def train(  # noqa: PLR0913 - all that a training depends on
             *kept,
         ],
     )
-    exact = _in_float32(built, network, values, description, initial)
-    return Trained(served(exact), recorder.history, stopping.best_epoch)
+    if values.precision != "float32" or strategy != "none":
+        built = _plain(built, network, values, description, initial)
+    return Trained(served(built), recorder.history, stopping.best_epoch)
 
 
 def _before_training(
@@ -263,10 +303,14 @@ def _before_training(
 
 
 def _compiled(network: Network, values: NetworkParams, start: Any, built: keras.Model) -> "_Classifier":
-    model = _Classifier(start, built.outputs, name=network)
+    is_divided = built.distribute_strategy.num_replicas_in_sync > 1
+    model = (_DividedClassifier if is_divided else _Classifier)(start, built.outputs, name=network)
     model.auxiliary_weight = getattr(values, "auxiliary_weight", 0.0)
     model.objective = loss_function(values)
-    model.compile(optimizer=optimizer(values), loss=model.objective, metrics=["accuracy"])
+    steps = optimizer(values)
+    if not is_divided:
+        add_up_nothing(steps)
+    model.compile(optimizer=steps, loss=model.objective, metrics=["accuracy"])
     return model
 
 
@@ -279,19 +323,17 @@ def _early_stopping(values: NetworkParams) -> keras.callbacks.EarlyStopping:
     )
 
 
-def _in_float32(
+def _plain(
     built: keras.Model,
     network: Network,
     values: NetworkParams,
     description: Description,
     initial: keras.Model | None,
 ) -> keras.Model:
-    """Return a network that computes in float32 with the same weights."""
-    if values.precision == "float32":
-        return built
-    exact = build_model(network, with_values(values, {"precision": "float32"}), description, initial)
-    exact.set_weights(built.get_weights())
-    return exact
+    """Return a network with the same weights that computes in float32, and on one device."""
+    plain = build_model(network, with_values(values, {"precision": "float32"}), description, initial)
+    plain.set_weights(built.get_weights())
+    return plain
 
 
 def progress_line(title: str, epochs: int) -> OnEpoch:
@@ -332,10 +374,56 @@ class _Classifier(keras.Model):  # type: ignore[misc]
             return validation_loss()(y, predicted)
         loss = self.objective(y, predicted, sample_weight)
         loss += self.auxiliary_weight * sum(self.objective(y, side, sample_weight) for side in sides)
-        return loss + sum(self.losses)
+        # Of several devices' losses the sum is lowered, and Keras' own losses are shares of it already.
+        return loss + sum(self.losses) / self.distribute_strategy.num_replicas_in_sync
 
     def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> Any:
         return super().compute_metrics(x, y, keras.tree.flatten(y_pred)[0], sample_weight)
+
+
+class _DividedClassifier(_Classifier):
+    """The same on several devices, each of which has a part of every batch; of an epoch's last one perhaps nothing."""
+
+    def _maybe_symbolic_build(self, iterator: Any = None, data_batch: Any = None) -> None:  # noqa: ARG002
+        # Keras' own takes the mean of the devices' first images for an example, so that they must be equally many.
+        if self.optimizer.built:
+            return
+        (images, *_), (answers, *_) = self.inputs, self.outputs
+        example = [keras.KerasTensor((1, *like.shape[1:]), like.dtype) for like in (images, answers)]
+        with self.distribute_strategy.scope():
+            self._symbolic_build(data_batch=tuple(example))
+
+    def call(self, inputs: Any, training: Any = None, mask: Any = None) -> Any:
+        count = keras.ops.shape(inputs)[0]
+        # A convolution of no images is an error: a black one is taken, and its answer dropped.
+        black = keras.ops.zeros((1, *inputs.shape[1:]), inputs.dtype)
+        some = keras.ops.concatenate([inputs, black])[: keras.ops.maximum(count, 1)]
+        return keras.tree.map_structure(lambda answer: answer[:count], super().call(some, training, mask))
+
+    def compute_loss(
+        self,
+        x: Any = None,
+        y: Any = None,
+        y_pred: Any = None,
+        sample_weight: Any = None,
+        training: bool = True,  # noqa: FBT001, FBT002
+    ) -> Any:
+        loss = super().compute_loss(x, y, y_pred, sample_weight, training)
+        if not training:
+            return loss
+        # For the gradient alone: Keras weighs what it tells of the loss by the number of images itself.
+        part = part_of_step(keras.ops.shape(y)[0])
+        return part * loss + keras.ops.stop_gradient((1 - part) * loss)
+
+
+class _OneStatistic(keras.callbacks.Callback):  # type: ignore[misc]
+    """Gives all devices the mean of what batch norm has learnt on each, before anything is validated or kept."""
+
+    def on_test_begin(self, logs: Any = None) -> None:  # noqa: ARG002 - Keras' signature
+        for variable in self.model.non_trainable_variables:
+            if "float" in variable.dtype:
+                own = self.model.distribute_strategy.experimental_local_results(variable.value)
+                variable.assign(np.mean([each.numpy() for each in own], axis=0))
 
 
 class _LearningRate(keras.callbacks.Callback):  # type: ignore[misc]
@@ -361,7 +449,7 @@ class _LearningRate(keras.callbacks.Callback):  # type: ignore[misc]
             self._set(self._epoch + batch / self.params["steps"])
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any]) -> None:  # noqa: ARG002 - Keras' signature
-        rate = float(self.model.optimizer.learning_rate)
+        rate = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
         logs["learning_rate"] = rate
         if self._plateau is not None:
             self.model.optimizer.learning_rate = self._plateau.next(rate, float(logs["val_loss"]))

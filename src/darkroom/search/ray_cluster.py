@@ -26,7 +26,6 @@ from darkroom.errors import DarkroomError, InputError
 from darkroom.search.ray_node import Epoch, Make, Node, Wanted, versions
 from darkroom.search.settings import RaySettings
 from darkroom.search.trials import OnEpoch, Outcome
-from darkroom.search.workers import TRIALS_OF_A_WORKER
 
 QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -187,7 +186,6 @@ class _Actor:
 
     handle: Any
     host: str = ""
-    trials: int = 0
 
 
 class RayCluster:
@@ -261,7 +259,6 @@ class RayCluster:
         """
         while self._waiting and self._idle:
             actor, (number, tried) = self._idle.pop(), self._waiting.popleft()
-            actor.trials += 1
             self._busy[actor.handle.hear.remote((number, tried))] = number, actor
         while len(self._starting) < len(self._waiting):
             self._begin()
@@ -329,7 +326,7 @@ class RayCluster:
                 self._busy[actor.handle.hear.remote(self._part(message))] = number, actor
                 return None
         outcome: Outcome = message
-        if outcome.state == "lost" or actor.trials >= TRIALS_OF_A_WORKER:
+        if outcome.state == "lost":
             _end(actor)
         else:
             self._idle.append(actor)

@@ -21,8 +21,6 @@ Make = Callable[[], Objective]
 """Makes, in a worker, what runs its trials; must be picklable."""
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OPENCV_FOR_THREADS_NUM")
 """Variables by which NumPy's libraries and OpenCV are told how many threads they may have, before they are loaded."""
-TRIALS_OF_A_WORKER = 20
-"""After so many, a worker makes place for a new one: TensorFlow keeps about 5 MB of each training's graphs for good."""
 ENDS_WITHIN = 5.0  # seconds that a process may take to end whose pipe has ended
 
 
@@ -74,9 +72,7 @@ class Workers:
                 if outcome is None:
                     continue
                 del self._busy[number]
-                if worker.trials >= TRIALS_OF_A_WORKER:
-                    worker.end()
-                elif outcome.state != "lost":
+                if outcome.state != "lost":
                     self._idle.append(worker)
                 return number, outcome
 
@@ -89,10 +85,8 @@ class _Worker:
         self.process = context.Process(target=_work, args=(theirs, make, threads, os.getpid()), daemon=True)
         self.process.start()
         theirs.close()
-        self.trials = 0
 
     def give(self, number: int, tried: dict[str, Any]) -> None:
-        self.trials += 1
         with suppress(OSError):  # it has just died, which the next look at the pipe finds
             self.connection.send((number, tried))
 

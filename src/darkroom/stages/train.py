@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from darkroom import figures, inference, previews, records, tracking, training
+from darkroom.backend import devices
 from darkroom.datasets import Description, read_split
 from darkroom.files import write_text
 from darkroom.networks import Network, NetworkParams
@@ -47,7 +48,9 @@ def train_network(
         The trained network; when its results have been written, there is nothing more to go on with.
     """
     initial = initial_network(network, values)
-    file = interrupted.file_of("train", network, params, values, description, interrupted.digest_of(initial))
+    many = devices() if params.train.strategy == "mirrored" else []
+    begins_with = [interrupted.digest_of(initial), many]
+    file = interrupted.file_of("train", network, params, values, description, begins_with)
     told: set[int] = set()
     with interrupted.kept_checkpoint(file) as checkpoint:
         trained = training.train(
@@ -68,6 +71,7 @@ def train_network(
                 lambda epoch, _: told.add(epoch),
             ],
             checkpoint=checkpoint,
+            strategy=params.train.strategy,
         )
         for epoch, reached in enumerate(trained.history):
             if epoch not in told:
