@@ -119,29 +119,30 @@ def point(name: str, alias: str, version: ModelVersion) -> None:
 
 def saved_predictions(run_id: str) -> pd.DataFrame | None:
     """Return a run's predictions of its test images, all cells as text; None if it has none."""
-    content = _saved(run_id, "evaluation/predictions.csv")
+    content = text_of(run_id, "evaluation/predictions.csv")
     return None if content is None else pd.read_csv(io.StringIO(content), dtype=str, keep_default_na=False)
 
 
 def training_images(run_id: str) -> frozenset[str]:
     """Return what a run was trained on, see ``records.log_training_images``; nothing where it was not recorded."""
-    return frozenset((_saved(run_id, tracking.TRAINING_IMAGES) or "").splitlines())
+    return frozenset((text_of(run_id, tracking.TRAINING_IMAGES) or "").splitlines())
 
 
 def training_sample(run_id: str) -> pd.DataFrame | None:
     """Return what ``records.described`` said of a run's training images; None where it was not recorded."""
-    content = _saved(run_id, tracking.TRAINING_SAMPLE)
+    content = text_of(run_id, tracking.TRAINING_SAMPLE)
     return None if content is None else pd.read_csv(io.StringIO(content), dtype={"label": str}, keep_default_na=False)
 
 
-def _saved(run_id: str, path: str) -> str | None:
+def text_of(run_id: str, path: str) -> str | None:
     """Return the text of a run's file; None if it has none, but not where the store only fails to answer."""
     run = tracking.find_run(run_id)
     if run is None or not tracking.has_file(run_id, path):
         return None
     with tempfile.TemporaryDirectory() as folder:
         found = mlflow.artifacts.download_artifacts(run_id=run.info.run_id, artifact_path=path, dst_path=folder)
-        return Path(found).read_text(encoding="utf-8")
+        # As bytes, since a patch needs the line ends that it has.
+        return Path(found).read_bytes().decode()
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from darkroom import comparing, lineage, repository, tracking
+from darkroom import comparing, lineage, registry, repository, tracking
 from darkroom.errors import InputError
 from darkroom.files import read_json
 from darkroom.lineage import git
@@ -66,7 +66,7 @@ def reproduce(name: str, named: str, *, here: bool) -> Reproduced:
     targets = [*DATA, f"models/{network}.keras"]
     with tempfile.TemporaryDirectory() as kept, repository.checkout(commit, targets) as folder:
         stage = f"train@{network}"
-        code = _code_here(commit) if here else _code(commit, run_id, repository.changed_deps(stage, folder))
+        code = _code_here(commit) if here else _code(commit, run_id, stage, folder)
         known = [*_environment(folder), *code, *_data(folder, run_id)]
         model, record = folder / "models" / f"{network}.keras", folder / "runs" / network / "run.json"
         before = shutil.copy(model, kept), RunRecord.read(record)
@@ -104,29 +104,47 @@ def _environment(folder: Path) -> Iterator[str]:
             yield f"environment: {package} {installed}, where {pinned[package]} was locked"
 
 
-def _code(commit: str, run_id: str, changed: list[str]) -> Iterator[str]:
-    """Say whether the commit that holds a run's results has the code that made them.
+def _code(commit: str, run_id: str, stage: str, folder: Path) -> Iterator[str]:
+    """Say whether a folder has the code that a run was made with, once what the run has recorded of it was brought.
+
+    The commit that holds a run's results is younger than the run, and need not have its code.
 
     Args:
-        commit: which it is.
+        commit: the one that holds the results; it is in the folder.
         run_id: the run.
-        changed: what of that commit is not as it was in the training, by its dvc.lock.
+        stage: of the training.
+        folder: a checkout.
 
     Raises:
         InputError: nobody knows what code it was.
     """
-    if not changed:
+    if not (changed := repository.changed_deps(stage, folder)):
         return
     run = tracking.find_run(run_id)
     tags = run.data.tags if run else {}
-    if tags.get("git_uncommitted_diff", "none") != "none" and not tracking.has_file(run_id, tracking.DIFF):
+    diff = registry.text_of(run_id, tracking.DIFF)
+    if tags.get("git_uncommitted_diff", "none") != "none" and diff is None:
         raise InputError(
             f"run {run_id} was trained with uncommitted changes, of which commit {commit[:12]} has others "
             f"({', '.join(changed)}) and the tracking store has no {tracking.DIFF}: its code is lost; train it anew "
             "and commit, or darkroom reproduce --here with this workspace's code"
         )
-    diff = f"; what it was is in its {tracking.DIFF}" if tracking.has_file(run_id, tracking.DIFF) else ""
-    yield f"code: commit {commit[:12]} is not what the run was trained with: {', '.join(changed)}{diff}"
+    _bring_recorded_code(tags.get("git_commit", "none"), diff, folder)
+    if changed := repository.changed_deps(stage, folder):
+        yield f"code: commit {commit[:12]} is not what the run was trained with: {', '.join(changed)}"
+
+
+def _bring_recorded_code(commit: str, diff: str | None, folder: Path) -> None:
+    """Bring the code of the commit at which a run was trained, with its uncommitted changes, as far as that is here."""
+    places = [place for place in CODE if git("cat-file", "-e", f"{commit}:{place}") is not None]
+    if not places:
+        return
+    repository.run_git("restore", f"--source={commit}", "--", *places, folder=folder)
+    if diff:
+        included = [f"--include={place}{'*' if place.endswith('.yaml') else '/*'}" for place in CODE]
+        with tempfile.NamedTemporaryFile() as patch:
+            Path(patch.name).write_bytes(diff.encode())
+            repository.run_git("apply", "--whitespace=nowarn", *included, patch.name, folder=folder)
 
 
 def _code_here(commit: str) -> Iterator[str]:
