@@ -1,14 +1,16 @@
 """What feeding a network costs: augmentation against other ways, and a training against a bare ``model.fit``.
 
-    python -m benchmarks.input_pipeline {augmentation,share,stage} [IMAGES [EPOCHS]]
+    python -m benchmarks.input_pipeline {augmentation,share,stage,precision} [IMAGES [EPOCHS]]
 
 ``augmentation``: images a second that come out of our batches, of Keras' preprocessing layers in tf.data, and of
 albumentations called for each image by tf.numpy_function, with the same variation. ``share``: images a second of a
 training of cifar_cnn with varied images, without, and what the first is of the second. ``stage``: seconds of our
 training of cifar_cnn, and of a bare ``model.fit`` of the same network on arrays in memory, both with validation.
+``precision``: images a second of networks that train in float32 and in bfloat16.
 
 Takes CIFAR-10 from DARKROOM_DATASETS, or noise where that is not set. The ways take turns; medians, and of their ratios
-in each round the median, lowest and highest, in Markdown.
+in each round the median, lowest and highest, in Markdown. Ratios of the processor's time, of all threads together, are
+given beside those of the clock: they hold on a busy machine too.
 """
 
 import argparse
@@ -16,7 +18,7 @@ import os
 import statistics
 import time
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import albumentations
 import cv2
@@ -31,7 +33,7 @@ from darkroom.backend import keras, make_reproducible, tf
 from darkroom.batches import TrainingBatches
 from darkroom.datasets import Description, Split, channel_statistics, one_hot
 from darkroom.inference import BATCH
-from darkroom.networks import PARAMS
+from darkroom.networks import PARAMS, Network
 from darkroom.params import read_params
 from darkroom.sections import AugmentationParams
 
@@ -42,13 +44,33 @@ KINDS = {
     "flip and crop": published.augmentation("cifar10", NETWORK),
     "rotation, shift and scale": read_params("params.yaml").preprocess.augmentation,
 }
-Seconds = Mapping[str, list[float]]
+
+
+class Cost(NamedTuple):
+    """Of one run of one way."""
+
+    seconds: float
+    processor: float
+    """Seconds of all threads together."""
+
+
+def now() -> Cost:
+    """Return a moment to measure from."""
+    return Cost(time.perf_counter(), time.process_time())
+
+
+def since(begun: Cost) -> Cost:
+    """Return what has passed."""
+    return Cost(*(after - before for after, before in zip(now(), begun, strict=True)))
+
+
+Way = Callable[[], Cost]
 
 
 def main() -> None:
     """Measure what is asked for, and print it."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("what", choices=("augmentation", "share", "stage"))
+    parser.add_argument("what", choices=("augmentation", "share", "stage", "precision"))
     parser.add_argument("images", type=int, nargs="?", default=10_000)
     parser.add_argument("epochs", type=int, nargs="?", default=5)
     chosen = parser.parse_args()
@@ -60,6 +82,8 @@ def main() -> None:
             augmentation(name, params, train)
     elif chosen.what == "share":
         share(description, train)
+    elif chosen.what == "precision":
+        precision(description, train)
     else:
         stage(description, (train, validation), chosen.epochs)
 
@@ -94,22 +118,30 @@ def first(split: Split, images: int) -> Split:
     return Split(np.array(split.images[:images]), split.classes[:images], split.manifest)
 
 
-def in_turns(ways: Mapping[str, Callable[[], float]], rounds: int = ROUNDS) -> dict[str, list[float]]:
-    """Run each way once for nothing, then all of them in turns, each round beginning with another; return seconds."""
-    seconds: dict[str, list[float]] = {name: [] for name in ways}
+def in_turns(ways: Mapping[str, Way]) -> dict[str, list[Cost]]:
+    """Run each way once for nothing, then all of them in turns, each round beginning with another; return the costs."""
+    costs: dict[str, list[Cost]] = {name: [] for name in ways}
     for way in ways.values():
         way()
-    for number in range(rounds):
+    for number in range(ROUNDS):
         names = list(ways)
         for name in names[number % len(names) :] + names[: number % len(names)]:
-            seconds[name].append(ways[name]())
-    return seconds
+            costs[name].append(ways[name]())
+    return costs
 
 
-def ratio(ours: list[float], theirs: list[float]) -> str:
-    """Return the median of the rounds' ratios, with the lowest and the highest."""
-    found = [a / b for a, b in zip(ours, theirs, strict=True)]
-    return f"{statistics.median(found):.2f} ({min(found):.2f} to {max(found):.2f})"
+def median(costs: list[Cost]) -> float:
+    """Return the median of the seconds."""
+    return statistics.median(cost.seconds for cost in costs)
+
+
+def ratios(these: list[Cost], those: list[Cost]) -> str:
+    """Return two cells: by the clock and by the processor, the median of the rounds' ratios, lowest and highest."""
+    cells = []
+    for part in Cost._fields:
+        found = [getattr(a, part) / getattr(b, part) for a, b in zip(these, those, strict=True)]
+        cells.append(f"{statistics.median(found):.2f} ({min(found):.2f} to {max(found):.2f})")
+    return " | ".join(cells)
 
 
 def augmentation(name: str, params: AugmentationParams, train: Split) -> None:
@@ -119,26 +151,26 @@ def augmentation(name: str, params: AugmentationParams, train: Split) -> None:
         "Keras layers in tf.data": with_layers(params, train),
         "albumentations by tf.numpy_function": with_albumentations(params, train),
     }
-    seconds = in_turns(ways)
-    print(f"| {name} | images a second | ours is so many times as fast |\n| --- | --- | --- |")
-    for way, found in seconds.items():
-        print(f"| {way} | {len(train.classes) / statistics.median(found):,.0f} | {ratio(found, seconds['ours'])} |")
+    costs = in_turns(ways)
+    print(f"| {name} | images a second | time in ours' | processor's time |\n| --- | --- | --- | --- |")
+    for way, found in costs.items():
+        print(f"| {way} | {len(train.classes) / median(found):,.0f} | {ratios(found, costs['ours'])} |")
     print(flush=True)
 
 
-def epoch_of(dataset: tf.data.Dataset) -> Callable[[], float]:
-    """Return a function that takes all batches of a data set, and returns the seconds."""
+def epoch_of(dataset: tf.data.Dataset) -> Way:
+    """Return a function that takes all batches of a data set."""
 
-    def run() -> float:
-        begun = time.perf_counter()
+    def run() -> Cost:
+        begun = now()
         for _ in dataset:
             pass
-        return time.perf_counter() - begun
+        return since(begun)
 
     return run
 
 
-def ours(params: AugmentationParams, train: Split) -> Callable[[], float]:
+def ours(params: AugmentationParams, train: Split) -> Way:
     """Our batches, as Keras' ``fit`` takes them."""
     batches = TrainingBatches(train, CLASSES, STEP, 0, Augmenter(params))
     signature = tuple(tf.TensorSpec((None, *part.shape[1:]), part.dtype) for part in batches[0])
@@ -148,7 +180,7 @@ def ours(params: AugmentationParams, train: Split) -> Callable[[], float]:
     return epoch_of(drawn.prefetch(tf.data.AUTOTUNE))
 
 
-def with_layers(params: AugmentationParams, train: Split) -> Callable[[], float]:
+def with_layers(params: AugmentationParams, train: Split) -> Way:
     """Keras' preprocessing layers on whole batches."""
     layers = []
     if params.rotation:
@@ -171,7 +203,7 @@ def with_layers(params: AugmentationParams, train: Split) -> Callable[[], float]
     return epoch_of(varied.prefetch(tf.data.AUTOTUNE))
 
 
-def with_albumentations(params: AugmentationParams, train: Split) -> Callable[[], float]:
+def with_albumentations(params: AugmentationParams, train: Split) -> Way:
     """The same library that we call, as its documentation shows for TensorFlow: image by image."""
     parts: list[Any] = []
     if params.rotation:
@@ -202,23 +234,42 @@ def with_albumentations(params: AugmentationParams, train: Split) -> Callable[[]
 
 def share(description: Description, train: Split) -> None:
     """Compare trainings with and without varied images."""
-    few = first(train, STEP)
+    without = {"augment": False}
+    ways = {"without": without, **{name: {"augmentation": params} for name, params in KINDS.items()}}
+    costs = in_turns({name: epoch(NETWORK, values, description, train) for name, values in ways.items()})
+    print("| varied by | images a second | share of without | by the processor |\n| --- | --- | --- | --- |")
+    for name, found in costs.items():
+        print(f"| {name} | {len(train.classes) / median(found):,.0f} | {ratios(costs['without'], found)} |")
 
-    def way(params: AugmentationParams | None) -> Callable[[], float]:
-        def run() -> float:
-            # The first epoch builds the graph.
-            values = PARAMS[NETWORK](epochs=2, batch_size=STEP, augment=params is not None)
-            trained = training.train(
-                *(NETWORK, values, description, (train, few)), seed=0, augmentation=params or AugmentationParams()
-            )
-            return trained.history[1]["seconds"]
 
-        return run
+def epoch(network: Network, values: dict[str, Any], description: Description, train: Split) -> Way:
+    """Return a function that trains two epochs; the second one counts, since the first builds the graph."""
+    chosen, few = PARAMS[network](epochs=2, batch_size=STEP, **values), first(train, STEP)
 
-    seconds = in_turns({"without": way(None), **{name: way(params) for name, params in KINDS.items()}})
-    print("| varied by | images a second in a training | share of without |\n| --- | --- | --- |")
-    for name, found in seconds.items():
-        print(f"| {name} | {len(train.classes) / statistics.median(found):,.0f} | {ratio(seconds['without'], found)} |")
+    def run() -> Cost:
+        ended: list[Cost] = []
+        training.train(
+            *(network, chosen, description, (train, few)),
+            seed=0,
+            augmentation=AugmentationParams(),
+            on_epoch=[lambda *_: ended.append(now())],
+        )
+        return Cost(*(second - first for first, second in zip(*ended, strict=True)))
+
+    return run
+
+
+def precision(description: Description, train: Split) -> None:
+    """Compare float32 and bfloat16."""
+    print("| network | images a second in float32 | in bfloat16 | float32's time in bfloat16's | by the processor |")
+    print("| --- | --- | --- | --- | --- |")
+    networks: tuple[Network, ...] = ("mlp", "lenet5", "mnist_cnn", "cifar_cnn", "cifar_bn_cnn")
+    for network in networks:
+        kinds = ("float32", "bfloat16")
+        ways = {kind: epoch(network, {"precision": kind, "augment": False}, description, train) for kind in kinds}
+        costs = in_turns(ways)
+        speeds = [f"{len(train.classes) / median(costs[kind]):,.0f}" for kind in kinds]
+        print(f"| `{network}` | {' | '.join(speeds)} | {ratios(costs['float32'], costs['bfloat16'])} |", flush=True)
 
 
 def stage(description: Description, splits: tuple[Split, Split], epochs: int) -> None:
@@ -226,8 +277,8 @@ def stage(description: Description, splits: tuple[Split, Split], epochs: int) ->
     values = PARAMS[NETWORK](epochs=epochs, batch_size=STEP, augment=False)
     arrays = [(split.images, one_hot(split.classes, CLASSES)) for split in splits]
 
-    def bare() -> float:
-        begun = time.perf_counter()
+    def bare() -> Cost:
+        begun = now()
         make_reproducible(0)
         model = training.build_model(NETWORK, values, description)
         loss = keras.losses.CategoricalCrossentropy(label_smoothing=values.label_smoothing)
@@ -240,17 +291,17 @@ def stage(description: Description, splits: tuple[Split, Split], epochs: int) ->
             validation_batch_size=BATCH,
             verbose=0,
         )
-        return time.perf_counter() - begun
+        return since(begun)
 
-    def whole() -> float:
-        begun = time.perf_counter()
+    def whole() -> Cost:
+        begun = now()
         training.train(NETWORK, values, description, splits, seed=0, augmentation=AugmentationParams())
-        return time.perf_counter() - begun
+        return since(begun)
 
-    seconds = in_turns({"ours": whole, "bare": bare})
-    print(f"| {epochs} epochs | seconds | ratio |\n| --- | --- | --- |")
-    for name, found in seconds.items():
-        print(f"| {name} | {statistics.median(found):.1f} | {ratio(found, seconds['bare'])} |")
+    costs = in_turns({"ours": whole, "bare": bare})
+    print(f"| {epochs} epochs | seconds | ratio | by the processor |\n| --- | --- | --- | --- |")
+    for name, found in costs.items():
+        print(f"| {name} | {median(found):.1f} | {ratios(found, costs['bare'])} |")
 
 
 if __name__ == "__main__":

@@ -53,6 +53,8 @@ class Augmenter:
     """
 
     def __init__(self, params: AugmentationParams) -> None:
+        # Training has all cores already; dividing one image among OpenCV's own threads costs as much again.
+        cv2.setNumThreads(1)
         self._params = params
         self._transforms: dict[tuple[int, int], albumentations.Compose] = {}
 
