@@ -317,7 +317,8 @@ def _promote(chosen: argparse.Namespace) -> int:
     from darkroom import champions, tracking
 
     tracking.open_store()
-    version = champions.promote(_registered_model(), chosen.version, chosen.reason)
+    with tracking.answering():
+        version = champions.promote(_registered_model(), chosen.version, chosen.reason)
     print(f"models:/{version.name}@champion is version {version.version}")
     return 0
 
@@ -326,7 +327,8 @@ def _rollback(chosen: argparse.Namespace) -> int:
     from darkroom import champions, tracking
 
     tracking.open_store()
-    version = champions.rollback(_registered_model(), chosen.reason)
+    with tracking.answering():
+        version = champions.rollback(_registered_model(), chosen.reason)
     print(f"models:/{version.name}@champion is version {version.version} again")
     return 0
 

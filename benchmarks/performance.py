@@ -1,0 +1,33 @@
+"""The table of what training and search cost, one benchmark after the other.
+
+    python -m benchmarks.performance
+
+Takes about half an hour on two cores that nobody else uses. Needs the data sets; see benchmarks/published.py.
+"""
+
+import subprocess
+import sys
+
+BENCHMARKS = (
+    ("input_pipeline", "augmentation"),
+    ("input_pipeline", "share"),
+    ("input_pipeline", "stage"),
+    ("default_pipeline",),
+    ("search", "grid"),
+    ("search", "workers"),
+    ("search", "tracking"),
+    ("memory",),
+)
+
+
+def main() -> None:
+    """Run each, under a heading with its command."""
+    for name, *arguments in BENCHMARKS:
+        command = ["-m", f"benchmarks.{name}", *arguments]
+        print(f"## python {' '.join(command)}\n", flush=True)
+        subprocess.run([sys.executable, *command], check=True)
+        print(flush=True)
+
+
+if __name__ == "__main__":
+    main()
