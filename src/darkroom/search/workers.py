@@ -138,7 +138,7 @@ def _work(connection: Connection, make: Make, threads: int, parent: int) -> None
         try:
             objective = objective or make()
             connection.send(attempt(objective, number, tried, report))
-        except (EOFError, BrokenPipeError):
+        except (EOFError, ConnectionError):
             return
         except DarkroomError as error:
             connection.send(error)
