@@ -547,9 +547,18 @@ def test_pictures_of_a_study_show_what_can_be_told_apart(tmp_path):
     drawn = draw(study, tmp_path)
     assert [file.name for file in drawn] == ["history.png", "slice.png", "importances.png", "parallel.png"]
     readable, name = readable_copy(study)
-    assert re.fullmatch(r"validation loss \(at most \S+ shown\)", name)
+    assert re.fullmatch(r"lowest validation loss \(at most \S+ shown\)", name)
     assert max(trial.value for trial in readable.trials) < 10
     assert study.trials[7].value == 900.0
+    # A pruned trial is shown with the lowest loss that it reached.
+    pruned = open_study(params)
+    for losses, state in ([0.5], "COMPLETE"), ([0.9, 0.7, 0.8], "PRUNED"), ([], "PRUNED"):
+        trial = pruned.ask()
+        for epoch, loss in enumerate(losses):
+            trial.report(loss, epoch)
+        pruned.tell(trial, 0.5 if state == "COMPLETE" else None, state=optuna.trial.TrialState[state])
+    values = [trial.value for trial in readable_copy(pruned)[0].trials if trial.state.name == "COMPLETE"]
+    assert values == [0.5, 0.7]
     # With one trial, there is nothing to weigh up.
     alone = open_study(params)
     search(alone, VALUES, SPACE, SearchParams(budget=BudgetSettings(trials=1)), ThisProcess(bowl))

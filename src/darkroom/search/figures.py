@@ -17,7 +17,7 @@ from darkroom.search.study import Study
 
 mpl.use("agg")
 
-LOSS = "validation loss"
+LOSS = "lowest validation loss"
 WIDTH_OF_A_PARAMETER = 2.4  # inches
 
 
@@ -47,17 +47,22 @@ def draw(study: Study, folder: Path) -> list[Path]:
 
 
 def readable_copy(study: Study) -> tuple[Study, str]:
-    """Return a copy of a study in which no loss is so high that the others cannot be told apart, and the losses' name.
+    """Return a copy of a study whose pictures show all that was found, and what the losses are called in them.
 
-    What lies above Tukey's outer fence (J. Tukey, Exploratory Data Analysis, 1977) is drawn there.
+    Pruned trials count as finished, with the lowest loss that they reached: where pruning works, they are most of them.
+    No loss is so high that the others cannot be told apart: what lies above Tukey's outer fence (J. Tukey, Exploratory
+    Data Analysis, 1977) is drawn there.
     """
     trials = study.get_trials()
-    losses = [trial.value for trial in trials if trial.state == TrialState.COMPLETE and trial.value is not None]
+    for trial in trials:
+        if trial.state == TrialState.PRUNED and trial.intermediate_values:
+            trial.state, trial.value = TrialState.COMPLETE, min(trial.intermediate_values.values())
+    finished = [trial for trial in trials if trial.state == TrialState.COMPLETE and trial.value is not None]
+    losses = [trial.value for trial in finished if trial.value is not None]
     lower, upper = np.quantile(losses, (0.25, 0.75))
     fence = float(upper + 3 * (upper - lower)) or max(losses)
-    for trial in trials:
-        if trial.state == TrialState.COMPLETE and trial.value is not None:
-            trial.value = min(trial.value, fence)
+    for trial, loss in zip(finished, losses, strict=True):
+        trial.value = min(loss, fence)
     copy = optuna.create_study()
     copy.add_trials(trials)
     return copy, LOSS if max(losses) <= fence else f"{LOSS} (at most {fence:.2g} shown)"

@@ -56,14 +56,19 @@ def search_network(network: Network, params: Params, prepared: Path, best_path: 
                 found = search(study, params.network(network), params.space(network), params.search, executor, watch)
             watch.progress.close()
             _log_outcome(parent, study, found)
-        best = best_values(found.trials)
+            summary = _summary(found)
+            parent.describe(summary[0].upper() + summary[1:])
         rows = [{**asdict(one), **cells(one.tried)} for one in found.trials]
         table = pd.DataFrame(rows).drop(columns=NOT_IN_THE_TABLE)
-        write_json(best_path, best)
+        write_json(best_path, best_values(found.trials))
         write_text(trials_path, table.to_csv(index=False, lineterminator="\n"))
+    print(f"{network}: {summary}")
+
+
+def _summary(found: Found) -> str:
     lowest = min(one.val_loss for one in found.trials if one.state == "complete" and one.val_loss is not None)
-    print(
-        f"{network}: best validation loss {lowest:.4f} of {len(found.trials)} trials with {shown(best)}; "
+    return (
+        f"best validation loss {lowest:.4f} of {len(found.trials)} trials with {shown(best_values(found.trials))}; "
         f"{_end(found.ended_by)}"
     )
 
