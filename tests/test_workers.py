@@ -120,10 +120,11 @@ def test_workers_share_the_cores(monkeypatch):
 
 
 SEARCHING = """
-import sys
+import signal, sys
 from pathlib import Path
 from test_workers import run
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # who starts the tests in the background ignores it
     try:
         run(Path(sys.argv[1]), "lasts")
     except KeyboardInterrupt:

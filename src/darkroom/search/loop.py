@@ -1,10 +1,7 @@
 """The search itself: which values are tried next, what goes on, and when it is enough."""
 
 import json
-import signal
-import threading
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from time import monotonic
 from typing import Any
@@ -83,9 +80,8 @@ def search(
     at_work = _Search(study, values, space, params, watch)
     try:
         while True:
-            with _held_interrupts():
-                while len(at_work.running) < executor.workers and at_work.limit() is None:
-                    executor.start(*at_work.begin())
+            while len(at_work.running) < executor.workers and at_work.limit() is None:
+                executor.start(*at_work.begin())
             if not at_work.running:
                 break
             at_work.end(*executor.wait(at_work.on_epoch))
@@ -98,22 +94,6 @@ def search(
     if not any(trial.state == "complete" for trial in trials):
         raise TrainingError(f"none of {len(trials)} trials came to an end; the last one: {trials[-1].reason}")
     return Found(trials, at_work.limit() or "trials", at_work.seconds())
-
-
-@contextmanager
-def _held_interrupts() -> Iterator[None]:
-    """Let a Ctrl-C wait while study and store are written to: half a transaction would lock them against their end."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    held: list[int] = []
-    before = signal.signal(signal.SIGINT, lambda number, _: held.append(number))
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before or signal.SIG_DFL)
-    if held:
-        raise KeyboardInterrupt
 
 
 class _Search:
@@ -202,7 +182,6 @@ class _Search:
         trial = study.ask()
         return trial, trial.user_attrs.get(MEANT_FOR, len(known))
 
-    @_held_interrupts()
     def on_epoch(self, number: int, epoch: int, values: Mapping[str, float]) -> bool:
         """Take down an epoch of a trial; return whether going on is worth it."""
         trial, _ = self.running[number]
@@ -212,7 +191,6 @@ class _Search:
         # After its last epoch, there is nothing left to save.
         return epoch + 1 >= self._longest or not (trial.should_prune() or self.out_of_time())
 
-    @_held_interrupts()
     def end(self, number: int, outcome: Outcome) -> None:
         """Take down how a trial ended."""
         trial, began = self.running.pop(number)
