@@ -224,10 +224,11 @@ def test_who_listens_but_is_no_cluster_is_not_waited_for(monkeypatch):
 
 
 SEARCHING = """
-import sys
+import signal, sys
 from pathlib import Path
 from test_ray import run_trials
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # who starts the tests in the background ignores it
     try:
         run_trials(Path(sys.argv[1]), "lasts", sys.argv[2] if len(sys.argv) > 2 else None, workers=1)
     except KeyboardInterrupt:
