@@ -101,6 +101,7 @@ def run_trials(folder, kind, address, trials=6, **params):  # noqa: F811
 
 
 @pytest.mark.slow
+@pytest.mark.servers
 def test_a_search_outlives_a_node_that_is_lost(cluster, tmp_path):
     begun = [tmp_path / f"begun-{number}" for number in range(2)]
     with losing(cluster, lambda: all(file.exists() for file in begun), tmp_path / "lost"):
@@ -113,6 +114,7 @@ def test_a_search_outlives_a_node_that_is_lost(cluster, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.servers
 def test_the_stage_outlives_a_node_that_is_lost_and_brings_its_data_along(cluster, temporary, folder, monkeypatch):  # noqa: F811
     monkeypatch.setattr(ray_cluster, "PART", 1000)
     studies = folder / ".darkroom" / "search"
@@ -155,6 +157,7 @@ def test_the_stage_outlives_a_node_that_is_lost_and_brings_its_data_along(cluste
 
 
 @pytest.mark.slow
+@pytest.mark.servers
 def test_trials_on_nodes_are_pruned(cluster, tmp_path):
     trials, _ = run_trials(tmp_path, "bowl", cluster.address, 7, pruner={"name": "median", "startup_trials": 2})
     assert [trial.number for trial in trials] == list(range(7))
@@ -164,6 +167,7 @@ def test_trials_on_nodes_are_pruned(cluster, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.servers
 def test_a_process_that_dies_of_a_trial_twice_is_replaced(head, tmp_path):
     trials, states = run_trials(tmp_path, "crashes", head.address, 4)
     assert [trial.state for trial in trials] == ["complete", "lost", "complete", "complete"]
@@ -172,6 +176,7 @@ def test_a_process_that_dies_of_a_trial_twice_is_replaced(head, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.servers
 def test_a_trial_has_what_it_asks_for_and_the_users_mistake_is_said(head, tmp_path):
     for gpus, seen in ((0, "-1"), (1, "0")):
         place = tmp_path / str(gpus)
@@ -185,6 +190,7 @@ def test_a_trial_has_what_it_asks_for_and_the_users_mistake_is_said(head, tmp_pa
 
 
 @pytest.mark.slow
+@pytest.mark.servers
 def test_what_no_node_can_hold_and_other_versions_are_refused(head, tmp_path, monkeypatch):
     ray_cluster.check(RaySettings(address=head.address, gpus=0.5))
     with pytest.raises(InputError, match=r"^search.ray.gpus: a trial asks for 2, and no node .* more than 1;"):
@@ -211,6 +217,7 @@ def test_more_than_this_machine_has_is_refused(project):
 
 
 @pytest.mark.slow
+@pytest.mark.servers
 def test_who_listens_but_is_no_cluster_is_not_waited_for(monkeypatch):
     monkeypatch.setattr(ray_cluster, "ANSWERS_WITHIN", 8.0)
     import socket
@@ -258,6 +265,7 @@ def of_a_cluster_below(pid):
 
 
 @pytest.mark.slow
+@pytest.mark.servers
 @pytest.mark.parametrize("own", [True, False])
 def test_trials_do_not_outlive_a_killed_search(head, tmp_path, own):
     with searching(tmp_path, *([] if own else [head.address])) as process:
@@ -271,6 +279,7 @@ def test_trials_do_not_outlive_a_killed_search(head, tmp_path, own):
 
 
 @pytest.mark.slow
+@pytest.mark.servers
 @pytest.mark.parametrize("own", [True, False])
 def test_an_interrupt_ends_all_trials_and_leaves_none_running(head, tmp_path, own):
     with searching(tmp_path, *([] if own else [head.address])) as process:
