@@ -5,6 +5,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections import Counter
@@ -34,15 +35,18 @@ OF_A_NODE = {"num_cpus": 1, "object_store_memory": 100 * 2**20, "include_dashboa
 
 
 @pytest.fixture(scope="module")
-def temporary(tmp_path_factory):
+def temporary():
     """The temporary folder of all nodes, whose processes have the environment that they are started with."""
-    place = tmp_path_factory.mktemp("nodes")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("TMPDIR", str(place))
+    # Sockets lie below it, whose paths may have 107 characters: pytest's own folders are too deep.
+    with (
+        tempfile.TemporaryDirectory(prefix="nodes-", dir="/tmp", ignore_cleanup_errors=True) as place,
+        pytest.MonkeyPatch.context() as patch,
+    ):
+        patch.setenv("TMPDIR", place)
         patch.setenv("PYTHONPATH", str(Path(__file__).parent))
         for name, value in ray_cluster.QUIET.items():
             patch.setenv(name, value)
-        yield place
+        yield Path(place)
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
@@ -109,6 +108,8 @@ class ChannelCounts:
 
     def add(self, images: Pixels) -> None:
         """Take images: uint8 of shape (images, height, width, channels)."""
+        import cv2  # here, since who only reads descriptions, as promotion does, starts without it
+
         pixels = images.reshape(-1, 1, len(self._counts))
         for start in range(0, len(pixels), COUNTED):
             portion = pixels[start : start + COUNTED]
