@@ -171,6 +171,8 @@ def test_of_ten_right_answers_it_does_not_follow_that_all_are():
     exact = stats.binomtest(10, 10).proportion_ci(0.95, method="exact")
     assert found["accuracy"] == pytest.approx((exact.low, exact.high))
     assert found["recall/0"] == pytest.approx((stats.binomtest(5, 5).proportion_ci(0.95).low, 1))
+    of_five = stats.binomtest(5, 5).proportion_ci(0.95).low
+    assert found["f1/0"] == pytest.approx((2 * of_five / (1 + of_five), 1))
     # Copies are no further findings.
     assert score(answers, np.arange(10) // 5, 200, 0).intervals["accuracy"].low < found["accuracy"].low
 

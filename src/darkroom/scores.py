@@ -213,6 +213,9 @@ def score(answers: Answers, clusters: Integers, draws: int, seed: int) -> Scored
     intervals = {name: interval(column) for name, column in zip(known, drawn_values.T, strict=True)}
     for name, of in _shares_of(answers, clusters).items():
         intervals[name] = exact_where_all_or_none(intervals[name], of)
+    for number in range(answers.classes):
+        either = len(np.unique(clusters[(answers.predicted == number) | (answers.truth == number)]))
+        intervals[f"f1/{number}"] = _exact_f1(intervals[f"f1/{number}"], either)
     return Scored(dict(zip(known, values.tolist(), strict=True)), intervals)
 
 
@@ -238,6 +241,15 @@ def exact_where_all_or_none(found: Interval, count: int) -> Interval:
     if count and found == (0.0, 0.0):
         return Interval(0.0, 1 - ((1 - CONFIDENCE) / 2) ** (1 / count))
     return found
+
+
+def _exact_f1(found: Interval, count: int) -> Interval:
+    """Do the same for an F1 of all or none: it is 2 J / (1 + J) of a share.
+
+    J is the share of images that are of a class and called so, among those that are the one or the other.
+    """
+    exact = exact_where_all_or_none(found, count)
+    return found if exact == found else Interval(*(2 * share / (1 + share) for share in exact))
 
 
 def accuracy_in(
