@@ -4,12 +4,14 @@
 
 ``grid``: epochs that a search with pruning spends until it reaches the lowest validation loss of all 48 points of a
 grid; lenet5 on a tenth of Fashion-MNIST (see benchmarks/published.py), among the same points, for each of some seeds.
+The losses of the grid are kept in benchmarks/results/; the searches replay them.
 ``workers``: trials a minute of two workers against one, each with one thread, in turns; their start aside.
 ``tracking``: the share of its time that a search of 50 short trials spends in MLflow, as it runs in the pipeline.
 Prints Markdown.
 """
 
 import argparse
+import json
 import shutil
 import statistics
 import tempfile
@@ -25,6 +27,7 @@ import numpy as np
 import pandas as pd
 
 from benchmarks import published
+from benchmarks.recipes import RESULTS
 from darkroom import training
 from darkroom.backend import limit_threads, tf
 from darkroom.datasets import Description, Split, channel_statistics
@@ -64,7 +67,7 @@ SPACE = SearchSpace(
     },
 )
 NO_PRUNING = NoPruning(name="none")
-PRUNING = SuccessiveHalvingSettings(name="successive_halving", minimum_epochs=1, reduction_factor=3)
+PRUNING = SuccessiveHalvingSettings(name="successive_halving", minimum_epochs=2, reduction_factor=2)
 
 
 class Reached(Exception):  # noqa: N818 - no error
@@ -133,7 +136,11 @@ def of_grid(seeds: int) -> None:
 
 
 def of_all_points(seed: int) -> dict[str, list[float]]:
-    """Train at each point of the grid; return the validation losses of its epochs."""
+    """Train at each point of the grid, or read what was kept of it; return the validation losses of its epochs."""
+    kept = RESULTS / f"search-grid-{seed}.json"
+    if kept.is_file():
+        found: dict[str, list[float]] = json.loads(kept.read_text(encoding="utf-8"))
+        return found
     every = GridSettings(name="grid", points=2)
     params = SearchParams(budget=BudgetSettings(trials=10**6), epochs=EPOCHS, sampler=every, pruner=NO_PRUNING)
     curves: dict[str, list[float]] = {}
@@ -149,6 +156,7 @@ def of_all_points(seed: int) -> dict[str, list[float]]:
         return train(number, tried, on_epoch)
 
     search(open_study(params), VALUES, SPACE, params, ThisProcess(taken_down), Count())
+    kept.write_text(json.dumps(curves, indent=1) + "\n", encoding="utf-8")
     return curves
 
 
