@@ -9,6 +9,7 @@ from importlib import metadata
 from pathlib import Path
 
 import numpy as np
+from packaging.markers import Marker
 
 from darkroom import comparing, lineage, registry, repository, tracking
 from darkroom.errors import InputError
@@ -20,7 +21,7 @@ from darkroom.tracking import RunRecord
 CODE = ("src", "pipeline", "params.yaml", "dvc.yaml")
 DATA = ("data/prepared/train", "data/prepared/validation", "data/prepared/dataset.json", "reports/augmentation.png")
 METRICS = ("validation_accuracy", "validation_loss", "best_epoch", "epochs", "parameters")
-PINNED = re.compile(r"^([A-Za-z0-9_.-]+)==([^ ;\\]+)")
+PINNED = re.compile(r"^([A-Za-z0-9_.-]+)==([^ ;\\]+)(?: ; ([^\\]+))?")
 DECIDES = ("tensorflow", "tensorflow-cpu", "keras", "numpy", "albumentations", "opencv-python-headless", "pillow")
 """Packages whose version may change what a training comes to."""
 
@@ -92,7 +93,12 @@ def _environment(folder: Path) -> Iterator[str]:
         yield "environment: the commit has no requirements.lock to hold it against"
         return
     lines = lock.read_text(encoding="utf-8").splitlines()
-    pinned = {found[1]: found[2] for line in lines if (found := PINNED.match(line))}
+    # One file for all versions of Python: a package may stand in it more than once, each time for others.
+    pinned = {
+        found[1]: found[2]
+        for line in lines
+        if (found := PINNED.match(line)) and (not found[3] or Marker(found[3]).evaluate())
+    }
     for package in DECIDES:
         if package not in pinned:
             continue
