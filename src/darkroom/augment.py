@@ -1,25 +1,44 @@
 """Random variation of training images; the only place that imports albumentations."""
 
 import math
-from typing import Any
+from collections.abc import Sequence
 
 import albumentations
 import cv2
 import numpy as np
+import numpy.typing as npt
+from cv2.typing import MatLike
 
 from darkroom.images import Pixels
 from darkroom.sections import AugmentationParams
 
 MID_GREY = 127
 
+# The library's parts, each with a way to ``vary`` many images that draws what the library draws for one after the
+# other, but leaves out what it asks and prepares for each: where an image is small, that is most of the time.
+
 
 class _Affine(albumentations.Affine):  # type: ignore[misc]
-    """The same variation in a third of the time: only what small images need is computed, and not by way of arrays."""
+    """The matrix is computed without the arrays that the library multiplies it from."""
 
-    def get_params_dependent_on_data(self, params: dict[str, Any], data: dict[str, Any]) -> dict[str, Any]:  # noqa: ARG002
+    def vary(self, images: Sequence[MatLike]) -> list[MatLike]:
+        """Move images."""
+        height, width = images[0].shape[:2]
+        return [
+            cv2.warpAffine(
+                image,
+                self._matrix(height, width),
+                (width, height),
+                flags=self.interpolation,
+                borderMode=self.border_mode,
+                borderValue=self.fill,
+            )
+            for image in images
+        ]
+
+    def _matrix(self, height: int, width: int) -> npt.NDArray[np.float64]:
         """Draw what the library draws, in its order; return the matrix of shape (2, 3) that takes an image there."""
-        shape = params["shape"][:2]
-        shift = self._get_translate_params(shape)
+        shift = self._get_translate_params((height, width))
         shear = self._get_shear_params()
         scale = self._get_scale(self.scale, self.keep_ratio, self.balanced_scale, self.py_random)
         angle = math.radians(self.py_random.uniform(*self.rotate))
@@ -28,21 +47,46 @@ class _Affine(albumentations.Affine):  # type: ignore[misc]
         a, b = (cosine - across * sine) * scale["x"], (sine + across * cosine) * scale["y"]
         c, d = (down * cosine - sine) * scale["x"], (down * sine + cosine) * scale["y"]
         # Around the middle.
-        x, y = (shape[1] - 1) / 2, (shape[0] - 1) / 2
-        matrix = np.array([[a, b, shift["x"] + x - a * x - b * y], [c, d, shift["y"] + y - c * x - d * y]])
-        return {"matrix": matrix, "output_shape": shape}
+        x, y = (width - 1) / 2, (height - 1) / 2
+        return np.array([[a, b, shift["x"] + x - a * x - b * y], [c, d, shift["y"] + y - c * x - d * y]])
 
-    def apply(self, img: Pixels, matrix: Any, output_shape: tuple[int, int], **_: Any) -> Pixels:
-        """Move an image."""
-        moved: Pixels = cv2.warpAffine(  # type: ignore[assignment]
-            img,
-            matrix,
-            output_shape[::-1],
-            flags=self.interpolation,
-            borderMode=self.border_mode,
-            borderValue=self.fill,
-        )
-        return moved.reshape(img.shape)
+
+class _Pad(albumentations.Pad):  # type: ignore[misc]
+    def vary(self, images: Sequence[MatLike]) -> list[MatLike]:
+        """Put a border around images."""
+        by = self.padding
+        return [cv2.copyMakeBorder(image, by, by, by, by, self.border_mode) for image in images]
+
+
+class _RandomCrop(albumentations.RandomCrop):  # type: ignore[misc]
+    def vary(self, images: Sequence[MatLike]) -> list[MatLike]:
+        """Cut pieces out of images."""
+        shape = {"shape": images[0].shape}
+        pieces = (self.get_params_dependent_on_data(shape, {})["crop_coords"] for _ in images)
+        return [image[top:bottom, left:right] for image, (left, top, right, bottom) in zip(images, pieces, strict=True)]
+
+
+class _HorizontalFlip(albumentations.HorizontalFlip):  # type: ignore[misc]
+    def vary(self, images: Sequence[MatLike]) -> list[MatLike]:
+        """Mirror some of the images, left for right."""
+        return [cv2.flip(image, 1) if self.should_apply() else image for image in images]
+
+
+class _VerticalFlip(albumentations.VerticalFlip):  # type: ignore[misc]
+    def vary(self, images: Sequence[MatLike]) -> list[MatLike]:
+        """Mirror some of the images, top for bottom."""
+        return [cv2.flip(image, 0) if self.should_apply() else image for image in images]
+
+
+class _CoarseDropout(albumentations.CoarseDropout):  # type: ignore[misc]
+    def vary(self, images: Sequence[MatLike]) -> list[MatLike]:
+        """Paint a part of images over."""
+        shape = {"shape": images[0].shape}
+        painted = [image.copy() for image in images]
+        for image in painted:
+            for left, top, right, bottom in self.get_params_dependent_on_data(shape, {})["holes"]:
+                image[top:bottom, left:right] = self.fill
+        return painted
 
 
 class Augmenter:
@@ -73,15 +117,13 @@ class Augmenter:
             )
         ]
         moves = any((params.rotation, params.shift, params.scale, params.shear))
-        flips = [albumentations.HorizontalFlip(p=0.5)] * params.horizontal_flip + [
-            albumentations.VerticalFlip(p=0.5)
-        ] * params.vertical_flip
+        flips = [_HorizontalFlip(p=0.5)] * params.horizontal_flip + [_VerticalFlip(p=0.5)] * params.vertical_flip
         crop = [
-            albumentations.Pad(padding=params.crop, border_mode=cv2.BORDER_REFLECT_101, p=1.0),
-            albumentations.RandomCrop(height, width, p=1.0),
+            _Pad(padding=params.crop, border_mode=cv2.BORDER_REFLECT_101, p=1.0),
+            _RandomCrop(height, width, p=1.0),
         ]
         erase = [
-            albumentations.CoarseDropout(
+            _CoarseDropout(
                 num_holes_range=(1, 1),
                 hole_height_range=(params.erase, params.erase),
                 hole_width_range=(params.erase, params.erase),
@@ -106,14 +148,9 @@ class Augmenter:
         if not len(transform.transforms):
             return images
         transform.set_random_seed(seed)
-        return np.stack([_varied(transform, image) for image in images])
-
-
-def _varied(transform: albumentations.Compose, image: Pixels) -> Pixels:
-    """Do with an image what the whole would do, without its questions for masks and boxes, a third of the time."""
-    # The whole would draw whether it does anything at all.
-    transform.py_random.random()
-    varied = image
-    for part in transform.transforms:
-        varied = part(image=varied)["image"]
-    return varied.reshape(image.shape)
+        # OpenCV takes the axis of a single channel away.
+        varied: Sequence[MatLike] = list(images if images.shape[3] > 1 else images[..., 0])
+        # One part after the other: each has a generator of its own.
+        for part in transform.transforms:
+            varied = part.vary(varied)
+        return np.stack(varied, dtype=np.uint8).reshape(images.shape)
