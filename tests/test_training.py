@@ -559,6 +559,7 @@ def none_or(*bounds):
 )
 def test_variation_is_that_of_the_library(params, shape, seed):
     images = np.random.default_rng(seed).integers(0, 256, shape, dtype=np.uint8)
+    images.setflags(write=False)
     with pytest.MonkeyPatch.context() as patch:
         for part in ("Affine", "Pad", "RandomCrop", "HorizontalFlip", "VerticalFlip", "CoarseDropout"):
             patch.setattr(augment, f"_{part}", getattr(albumentations, part))
