@@ -1,11 +1,13 @@
 """A network's recipe on a published data set: accuracy on the official test images, epochs and minutes.
 
-    python -m benchmarks.recipes DATA NETWORK [--recipe NAME] [--seeds N] [--epochs N] [--minutes N] [--precision NAME]
+    python -m benchmarks.recipes DATA NETWORK [--recipe NAME] [--seeds N] [--epochs N | --minutes N]
+        [--precision NAME] [--threads N]
 
 Needs the data sets (see benchmarks/published.py). Each training writes its parameters, its course and its result to
 benchmarks/results/. A training that was interrupted goes on when the command is given again; one whose result is
 there is not run again. With ``--minutes`` it ends with the epoch in which they have passed. The precision says what the
-processor computes fast in, and is no part of a recipe. The last line is a row in Markdown.
+processor computes fast in, and is no part of a recipe. ``--threads 1`` lets two trainings run side by side, each on a core
+of its own, so that their minutes compare. The last line is a row in Markdown.
 
 ``--set JSON`` changes the recipe to look for a better one. Such a trial sees no test image; it is written to
 benchmarks/results/trials/.
@@ -27,6 +29,7 @@ import numpy as np
 
 from benchmarks import published
 from darkroom import inference, training
+from darkroom.backend import limit_threads
 from darkroom.networks import NETWORKS, PARAMS, Network, NetworkParams
 from darkroom.recipes import with_recipe
 
@@ -55,6 +58,7 @@ class Plan:
     recipe: str
     values: NetworkParams
     minutes: float | None
+    threads: int | None
     trial: bool
 
     def described(self) -> dict[str, Any]:
@@ -67,6 +71,7 @@ class Plan:
             "values": self.values.model_dump(mode="json"),
             "augmentation": augmentation and augmentation.model_dump(mode="json"),
             "minutes_at_most": self.minutes,
+            **({"threads": self.threads} if self.threads else {}),
         }
 
     def name(self) -> str:
@@ -76,6 +81,8 @@ class Plan:
             parts.append(f"{self.minutes:g}min")
         elif self.values.epochs != recipe_values(self.network, self.recipe, {}).epochs:
             parts.append(f"{self.values.epochs}epochs")
+        if self.threads:
+            parts.append(f"threads{self.threads}")
         return "-".join([*parts, self.digest()] if self.trial else parts)
 
     def digest(self) -> str:
@@ -94,6 +101,7 @@ def main() -> None:
     length.add_argument("--epochs", type=int)
     length.add_argument("--minutes", type=float)
     parser.add_argument("--precision", choices=("float32", "bfloat16"), default="float32")
+    parser.add_argument("--threads", type=int)
     parser.add_argument("--set", default="{}", help="JSON that changes the recipe: a trial, which sees no test image")
     chosen = parser.parse_args()
     changes = json.loads(chosen.set) | ({"epochs": chosen.epochs} if chosen.epochs else {})
@@ -102,7 +110,11 @@ def main() -> None:
         if values.schedule.kind not in {"constant", "step", "exponential", "piecewise", "plateau"}:
             sys.exit(f"--minutes: {values.schedule.kind} has to know its end from the beginning; give --epochs instead")
         values = values.model_copy(update={"epochs": 10_000})
-    plan = Plan(chosen.data, chosen.network, chosen.recipe, values, chosen.minutes, trial=chosen.set != "{}")
+    plan = Plan(
+        chosen.data, chosen.network, chosen.recipe, values, chosen.minutes, chosen.threads, trial=chosen.set != "{}"
+    )
+    if plan.threads:
+        limit_threads(plan.threads)
     print(HEADER, row([run(plan, seed) for seed in range(chosen.seeds)]), sep="\n")
 
 
@@ -183,8 +195,9 @@ def row(results: list[dict[str, Any]]) -> str:
     spread = f" ± {statistics.stdev(accuracies):.4f}" if len(accuracies) > 1 else ""
     minutes = statistics.mean(result["minutes"] for result in results)
     precision = " in bfloat16" * (first["values"]["precision"] == "bfloat16")
+    threads = f", {first['threads']} thread" if "threads" in first else ""
     return (
-        f"| `{first['network']}` | {first['data']} | {first['values']['recipe']}{precision} | "
+        f"| `{first['network']}` | {first['data']} | {first['values']['recipe']}{precision}{threads} | "
         f"{which} {statistics.mean(accuracies):.4f}{spread} ({len(results)} seed{'s' * (len(results) > 1)}) | "
         f"{PUBLISHED.get(first['network'], '–')} | {first['epochs']} | {minutes:.1f} |"
     )

@@ -137,7 +137,7 @@ def of_grid(seeds: int) -> None:
 
 def of_all_points(seed: int) -> dict[str, list[float]]:
     """Train at each point of the grid, or read what was kept of it; return the validation losses of its epochs."""
-    kept = RESULTS / f"search-grid-{seed}.json"
+    kept = RESULTS / "search" / f"grid-{seed}.json"
     if kept.is_file():
         found: dict[str, list[float]] = json.loads(kept.read_text(encoding="utf-8"))
         return found
