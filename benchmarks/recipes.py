@@ -6,8 +6,8 @@
 Needs the data sets (see benchmarks/published.py). Each training writes its parameters, its course and its result to
 benchmarks/results/. A training that was interrupted goes on when the command is given again; one whose result is
 there is not run again. With ``--minutes`` it ends with the epoch in which they have passed. The precision says what the
-processor computes fast in, and is no part of a recipe. ``--threads 1`` lets two trainings run side by side, each on a core
-of its own, so that their minutes compare. The last line is a row in Markdown.
+processor computes fast in, and is no part of a recipe. ``--threads 1`` lets two trainings run side by side, each on a
+core of its own, so that their minutes compare. The last line is a row in Markdown.
 
 ``--set JSON`` changes the recipe to look for a better one. Such a trial sees no test image; it is written to
 benchmarks/results/trials/.

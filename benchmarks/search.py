@@ -3,8 +3,9 @@
     python -m benchmarks.search {grid,workers,tracking} [SEEDS]
 
 ``grid``: epochs that a search with pruning spends until it reaches the lowest validation loss of all 48 points of a
-grid; lenet5 on a tenth of Fashion-MNIST (see benchmarks/published.py), among the same points, for each of some seeds.
-The losses of the grid are kept in benchmarks/results/; the searches replay them.
+grid; lenet5 on a tenth of Fashion-MNIST (see benchmarks/published.py), among the same points, for each of some seeds,
+with the sampler and the pruner of params.yaml. For three seeds of the trainings: settings that were chosen on one grid
+have to do on another. The losses of the grids are kept in benchmarks/results/search/; the searches replay them.
 ``workers``: trials a minute of two workers against one, each with one thread, in turns; their start aside.
 ``tracking``: the share of its time that a search of 50 short trials spends in MLflow, as it runs in the pipeline.
 Prints Markdown.
@@ -32,9 +33,9 @@ from darkroom import training
 from darkroom.backend import limit_threads, tf
 from darkroom.datasets import Description, Split, channel_statistics
 from darkroom.networks import PARAMS, EarlyStoppingParams, Network, NetworkParams, ScheduleParams
-from darkroom.params import SearchParams, with_values
+from darkroom.params import SearchParams, read_params, with_values
 from darkroom.search.loop import search
-from darkroom.search.settings import BudgetSettings, GridSettings, NoPruning, SuccessiveHalvingSettings
+from darkroom.search.settings import BudgetSettings, GridSettings, NoPruning
 from darkroom.search.spaces import Range, SearchSpace
 from darkroom.search.study import open_study
 from darkroom.search.trials import Objective, Report, ThisProcess, Trial
@@ -44,6 +45,7 @@ from darkroom.sections import AugmentationParams
 NETWORK: Network = "lenet5"
 TENTH = 10  # every tenth image
 EPOCHS = 8  # of one trial
+GRIDS = 3
 TRIALS_OF_A_WORKER = 6
 ROUNDS = 3
 SHORT = 3  # epochs
@@ -67,7 +69,6 @@ SPACE = SearchSpace(
     },
 )
 NO_PRUNING = NoPruning(name="none")
-PRUNING = SuccessiveHalvingSettings(name="successive_halving", minimum_epochs=2, reduction_factor=2)
 
 
 class Reached(Exception):  # noqa: N818 - no error
@@ -123,9 +124,9 @@ def objective(values: NetworkParams, seed: int = 0, threads: int | None = None) 
 
 
 def of_grid(seeds: int) -> None:
-    """Print the epochs of the grid, and those of the search for each seed; for two seeds of the trainings."""
+    """Print the epochs of the grid, and those of the search for each seed."""
     print("| training seed | what | lowest validation loss | epochs | share |\n| --- | --- | --- | --- | --- |")
-    for training_seed in range(2):
+    for training_seed in range(GRIDS):
         curves = of_all_points(training_seed)
         spent, lowest = sum(map(len, curves.values())), min(map(min, curves.values()))
         print(f"| {training_seed} | grid, {len(curves)} × {EPOCHS} epochs | {lowest:.4f} | {spent} | 1 |", flush=True)
@@ -172,7 +173,8 @@ def epochs_until(target: float, curves: Mapping[str, list[float]], seed: int) ->
         return min(curves[str(tried)])
 
     budget = BudgetSettings(epochs=sum(map(len, curves.values())))
-    params = SearchParams(seed=seed, budget=budget, epochs=EPOCHS, pruner=PRUNING)
+    ours = read_params("params.yaml").search
+    params = SearchParams(seed=seed, budget=budget, epochs=EPOCHS, sampler=ours.sampler, pruner=ours.pruner)
     count = Count(target)
     # One that never gets there has spent as much as the grid.
     with suppress(Reached):
@@ -204,7 +206,6 @@ def of_workers(_seeds: int) -> None:
 def of_tracking(_seeds: int) -> None:
     """Print the share of MLflow in a search as the pipeline runs it."""
     from darkroom import tracking
-    from darkroom.params import read_params
     from darkroom.stages import search as stage
 
     clock = Clock()

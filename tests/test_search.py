@@ -29,7 +29,7 @@ from darkroom.search.figures import draw, readable_copy
 from darkroom.search.loop import best_values, search
 from darkroom.search.settings import BudgetSettings, MedianSettings
 from darkroom.search.spaces import Range, SearchSpace
-from darkroom.search.study import attempts, kept_study, open_study
+from darkroom.search.study import TRIED, attempts, kept_study, open_study
 from darkroom.search.trials import ThisProcess
 
 SPACE = SearchSpace(
@@ -61,6 +61,33 @@ def test_only_what_the_space_names_is_turned_and_types_are_kept():
         assert 8 <= trial.tried["batch_size"] <= 64
         assert 1e-4 <= trial.tried["learning_rate"] <= 1
         assert trial.tried["dropout"] in {0.0, 0.25, 0.5}
+
+
+def test_three_numbers_among_choices_have_an_order_and_fewer_have_none():
+    choices = {"learning_rate": (0.3, 1e-4, 1e-2), "batch_size": (256, 8, 64, 32), "dropout": (0.5, 0, 0.25, 0.1)}
+    space = SearchSpace(
+        learning={**{name: Range(choices=some) for name, some in choices.items()}, "beta_1": Range(choices=(0.8, 0.9))}
+    )
+    params = SearchParams(budget={"trials": 80}, epochs=1, sampler={"name": "random"}, pruner={"name": "none"})
+    study = open_study(params)
+    found = search(study, MlpParams(), space, params, ThisProcess(lambda *_: 1.0)).trials
+    for name, some in choices.items():
+        assert {trial.tried[name] for trial in found} == set(some)
+        assert {type(trial.tried[name]) for trial in found} == {type(one) for one in some}
+        spread = study.trials[0].distributions[name]
+        assert spread.low < min(some)
+        assert spread.high > max(some)
+        assert spread.log == (min(some) > 0)
+    assert study.trials[0].distributions["beta_1"].choices == (0.8, 0.9)
+    by_chance = [trial.tried["batch_size"] for trial in found[1:]]
+    assert all(by_chance.count(one) / len(by_chance) > 0.15 for one in (8, 32, 64, 256))
+    # By their ratio, 16 is in the middle of 8 and 32.
+    counted = [trial for trial in study.trials if TRIED in trial.user_attrs]
+    nearest = [trial for trial in counted if 8 < trial.params["batch_size"] < 32]
+    for trial in nearest:
+        assert trial.user_attrs[TRIED]["batch_size"] == (8 if trial.params["batch_size"] < 16 else 32)
+    shown, _ = readable_copy(study)
+    assert {trial.params["batch_size"] for trial in shown.trials if TRIED in trial.user_attrs} == {8, 32, 64, 256}
 
 
 def test_the_networks_own_values_come_first():

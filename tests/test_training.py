@@ -564,14 +564,24 @@ def test_variation_is_that_of_the_library(params, shape, seed):
         for part in ("Affine", "Pad", "RandomCrop", "HorizontalFlip", "VerticalFlip", "CoarseDropout"):
             patch.setattr(augment, f"_{part}", getattr(albumentations, part))
         library = Augmenter(params).transform_of(*shape[1:3])
+    flips = [part for part in library.transforms if isinstance(part, albumentations.VerticalFlip)]
     augmenter = Augmenter(params)
     # The second batch does not begin where the first one ended.
     for one in (seed, seed + 1):
         library.set_random_seed(one)
+        for flip in flips:
+            flip.set_random_seed(one + 1)
         theirs = np.stack([library(image=image)["image"].reshape(image.shape) for image in images])
         # The sums of a move are rounded otherwise.
         moves = any((params.rotation, params.shift, params.scale, params.shear))
         assert np.abs(augmenter(images, one).astype(int) - theirs).max() <= moves
+
+
+def test_flips_are_independent_of_each_other():
+    images = split(200).images
+    flipped = Augmenter(AugmentationParams(horizontal_flip=True, vertical_flip=True))(images, 0)
+    for mirrored in (images, images[:, :, ::-1], images[:, ::-1], images[:, ::-1, ::-1]):
+        assert 25 < sum(np.array_equal(a, b) for a, b in zip(flipped, mirrored, strict=True)) < 75
 
 
 def test_flips_mirror():

@@ -73,6 +73,10 @@ class _HorizontalFlip(albumentations.HorizontalFlip):  # type: ignore[misc]
 
 
 class _VerticalFlip(albumentations.VerticalFlip):  # type: ignore[misc]
+    def set_random_seed(self, seed: int | None) -> None:
+        """Draw other numbers than the other flip: with the same seed, both would mirror the same images."""
+        super().set_random_seed(None if seed is None else seed + 1)
+
     def vary(self, images: Sequence[MatLike]) -> list[MatLike]:
         """Mirror some of the images, top for bottom."""
         return [cv2.flip(image, 0) if self.should_apply() else image for image in images]

@@ -13,7 +13,7 @@ from optuna.exceptions import ExperimentalWarning
 from optuna.trial import TrialState
 from optuna.visualization import matplotlib as pictures
 
-from darkroom.search.study import Study
+from darkroom.search.study import TRIED, Study
 
 mpl.use("agg")
 
@@ -55,6 +55,8 @@ def readable_copy(study: Study) -> tuple[Study, str]:
     """
     trials = study.get_trials()
     for trial in trials:
+        # Of numbers among choices, Optuna knows one nearby.
+        trial.params.update({name: _tried(trial, name) for name in trial.params})
         if trial.state == TrialState.PRUNED and trial.intermediate_values:
             trial.state, trial.value = TrialState.COMPLETE, min(trial.intermediate_values.values())
     finished = [trial for trial in trials if trial.state == TrialState.COMPLETE and trial.value is not None]
@@ -66,6 +68,11 @@ def readable_copy(study: Study) -> tuple[Study, str]:
     copy = optuna.create_study()
     copy.add_trials(trials)
     return copy, LOSS if max(losses) <= fence else f"{LOSS} (at most {fence:.2g} shown)"
+
+
+def _tried(trial: optuna.trial.FrozenTrial, name: str) -> Any:
+    chosen, tried = trial.params[name], trial.user_attrs.get(TRIED, {}).get(name)
+    return tried if isinstance(chosen, float) and tried is not None else chosen
 
 
 def _varies(finished: list[optuna.trial.FrozenTrial], name: str) -> bool:

@@ -1,10 +1,11 @@
 """The search itself: which values are tried next, what goes on, and when it is enough."""
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from time import monotonic
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 import optuna
@@ -274,6 +275,11 @@ def _points(tried: Range, name: str, values: NetworkParams, chosen: GridSettings
 
 def suggest(trial: optuna.Trial, name: str, tried: Range, values: NetworkParams) -> Any:
     """Let Optuna choose a value: a whole number where the parameter is one."""
+    if tried.choices is not None and is_ladder(tried.choices):
+        # As a range, so that what is learnt of one number is learnt of its neighbours too.
+        low, high, log = span(tried.choices)
+        chosen = trial.suggest_float(name, low, high, log=log)
+        return min(tried.choices, key=lambda choice: abs(math.log(choice / chosen) if log else choice - chosen))
     if tried.choices is not None:
         chosen = trial.suggest_categorical(name, [_encoded(choice) for choice in tried.choices])
         return next(choice for choice in tried.choices if is_same(_encoded(choice), chosen))
@@ -282,3 +288,21 @@ def suggest(trial: optuna.Trial, name: str, tried: Range, values: NetworkParams)
     if is_whole(values, name):
         return trial.suggest_int(name, int(tried.low), int(tried.high), log=tried.log)
     return trial.suggest_float(name, tried.low, tried.high, log=tried.log)
+
+
+def is_ladder(choices: Sequence[Any]) -> TypeGuard[Sequence[float]]:
+    """Say whether choices are three numbers or more, of which some lie between others."""
+    numbers = {choice for choice in choices if isinstance(choice, int | float) and not isinstance(choice, bool)}
+    return len(numbers) == len(choices) and len(numbers) > 2  # noqa: PLR2004
+
+
+def span(choices: Sequence[float]) -> tuple[float, float, bool]:
+    """Return the range that stands for numbers, and whether it goes by their logarithm, as that of positive ones does.
+
+    It begins half a step below the lowest and ends half a step above the highest, so that these are as near to as much
+    of it as those between.
+    """
+    rungs, log = sorted(choices), min(choices) > 0
+    if log:
+        return rungs[0] * math.sqrt(rungs[0] / rungs[1]), rungs[-1] * math.sqrt(rungs[-1] / rungs[-2]), log
+    return rungs[0] - (rungs[1] - rungs[0]) / 2, rungs[-1] + (rungs[-1] - rungs[-2]) / 2, log

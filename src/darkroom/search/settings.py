@@ -35,7 +35,7 @@ class RandomSettings(Section):
 
 
 class CmaEsSettings(Section):
-    """Covariance matrix adaptation: for numbers alone; choices are drawn by chance."""
+    """Covariance matrix adaptation: for numbers alone; other choices are drawn by chance."""
 
     name: Literal["cma_es"]
     startup_trials: Whole = 1
