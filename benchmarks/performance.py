@@ -13,7 +13,7 @@ BENCHMARKS = (
     ("input_pipeline", "share"),
     ("input_pipeline", "stage"),
     ("default_pipeline",),
-    ("search", "grid"),
+    ("search", "grid", "20"),
     ("search", "workers"),
     ("search", "tracking"),
     ("memory",),
