@@ -1,7 +1,7 @@
 """The manifest: one row for each image. It is the contract between the stages before training."""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,18 +27,14 @@ COLUMNS = {
 QUARANTINE_COLUMNS = {"name": "str", "label": "str", "reason": "str", "remedy": "str"}
 
 
-def from_rows(rows: Iterable[tuple[Any, ...]]) -> pd.DataFrame:
-    """Make a manifest: a frame with ``COLUMNS``."""
-    return _frame(rows, COLUMNS)
+def from_columns(columns: Mapping[Any, Sequence[Any] | pd.Series]) -> pd.DataFrame:
+    """Make a manifest: a frame with ``COLUMNS``, of a mapping that has these and perhaps others."""
+    return pd.DataFrame({name: columns[name] for name in COLUMNS}).astype(COLUMNS)
 
 
 def quarantine_from_rows(rows: Iterable[tuple[Any, ...]]) -> pd.DataFrame:
     """Make the table of the images that are not used: a frame with ``QUARANTINE_COLUMNS``."""
-    return _frame(rows, QUARANTINE_COLUMNS)
-
-
-def _frame(rows: Iterable[tuple[Any, ...]], columns: dict[str, str]) -> pd.DataFrame:
-    return pd.DataFrame(list(rows), columns=list(columns)).astype(columns)
+    return pd.DataFrame(list(rows), columns=list(QUARANTINE_COLUMNS)).astype(QUARANTINE_COLUMNS)
 
 
 def without(manifest: pd.DataFrame, quarantine: pd.DataFrame) -> pd.DataFrame:

@@ -16,7 +16,7 @@ SPLIT_FOLDERS: dict[str, SplitName] = {
     "testing": "test",
 }
 LITTER = {"thumbs.db", "desktop.ini"}  # what Windows leaves in folders of pictures
-IN_A_SPLIT = 3  # parts of a path: the split's folder, the class's and the image
+BELOW_A_SPLIT = 2  # dividers in a path: after the split's folder, and after the class's
 
 
 class Labelled(NamedTuple):
@@ -30,7 +30,7 @@ class Labelled(NamedTuple):
 def is_hidden(path: str) -> bool:
     """Say whether a path is hidden, or litter of an operating system; macOS puts its own notes into archives."""
     parts = path.split("/")
-    return parts[-1].lower() in LITTER or any(part.startswith(".") or part == "__MACOSX" for part in parts)
+    return path.startswith(".") or "/." in path or "__MACOSX" in parts or parts[-1].lower() in LITTER
 
 
 def is_image(path: str) -> bool:
@@ -47,10 +47,12 @@ def labelled(paths: Iterable[str]) -> list[Labelled]:
     Args:
         paths: below the source, with forward slashes.
     """
-    parts = sorted(path.split("/") for path in paths if is_image(path))
-    splits = {top: SPLIT_FOLDERS.get(top.lower()) for top in {path[0] for path in parts}}
+    # In the order of their parts: the divider comes before all other characters.
+    inside = sorted((path for path in paths if is_image(path)), key=lambda path: path.replace("/", "\0"))
+    tops = {path.partition("/")[0] for path in inside}
+    splits = {top: SPLIT_FOLDERS.get(top.lower()) for top in tops}
     named = set(splits.values())
-    given = None not in named and "train" in named and len(named) > 1 and min(map(len, parts)) >= IN_A_SPLIT
-    if not given:
-        return [Labelled("/".join(path), path[0], None) for path in parts]
-    return [Labelled("/".join(path), path[1], splits[path[0]]) for path in parts]
+    deep = all(path.count("/") >= BELOW_A_SPLIT for path in inside)
+    if None in named or "train" not in named or len(named) == 1 or not deep:
+        return [Labelled(path, path.partition("/")[0], None) for path in inside]
+    return [Labelled(path, label, splits[top]) for path in inside for top, label, *_ in (path.split("/", 2),)]
