@@ -87,7 +87,10 @@ class Suites:
                 result_format={"result_format": "COMPLETE", "unexpected_index_column_names": ["name", "label"]},
             )
         )
-        (outcome,) = checkpoint.run(batch_parameters={"dataframe": frame}).run_results.values()
+        # Great Expectations hashes every column that it is given.
+        needed = {"name", "label", *(rule["kwargs"]["column"] for rule in rules)}
+        parameters = {"dataframe": frame[[column for column in frame.columns if column in needed]]}
+        (outcome,) = checkpoint.run(batch_parameters=parameters).run_results.values()
         return [_finding(row) for row in outcome.results]
 
 

@@ -49,8 +49,7 @@ def labels_of(manifest: pd.DataFrame) -> list[str]:
 
 def digest(manifest: pd.DataFrame) -> str:
     """Return a digest of the images, their labels and their splits, whatever their order."""
-    columns = [manifest[name].tolist() for name in ("sha256", "label", "split")]
-    lines = sorted(map("\t".join, zip(*columns, strict=True)))
+    lines = sorted((manifest["sha256"] + "\t" + manifest["label"] + "\t" + manifest["split"]).tolist())
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
 
 
@@ -58,7 +57,9 @@ def write(manifest: pd.DataFrame, path: str | Path) -> None:
     """Write a manifest with its index as Parquet, which keeps a label such as ``007`` the text that it is."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    manifest.to_parquet(path)
+    # Of values that seldom repeat, a table of all there are would be in vain.
+    repeated = [name for name, kind in manifest.dtypes.items() if kind != "float64" and name not in {"name", "sha256"}]
+    manifest.to_parquet(path, use_dictionary=repeated)
 
 
 def read(path: str | Path) -> pd.DataFrame:

@@ -52,7 +52,7 @@ def labelled(paths: Iterable[str]) -> list[Labelled]:
     tops = {path.partition("/")[0] for path in inside}
     splits = {top: SPLIT_FOLDERS.get(top.lower()) for top in tops}
     named = set(splits.values())
-    deep = all(path.count("/") >= BELOW_A_SPLIT for path in inside)
-    if None in named or "train" not in named or len(named) == 1 or not deep:
+    given = None not in named and "train" in named and len(named) > 1
+    if not given or any(path.count("/") < BELOW_A_SPLIT for path in inside):
         return [Labelled(path, path.partition("/")[0], None) for path in inside]
     return [Labelled(path, label, splits[top]) for path in inside for top, label, *_ in (path.split("/", 2),)]

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from darkroom import manifest
@@ -32,6 +33,7 @@ def pack(
     """
     folder = Path(folder)
     of_split = {split: rows[rows["split"] == split] for split in SPLITS}
+    numbers = {split: part.index.to_numpy() for split, part in of_split.items()}
     size = params.size
     counts = ChannelCounts(size[2])
     with (
@@ -42,15 +44,14 @@ def pack(
         start = 0
         for portion in read_portions(images):
             for split, target in zip(SPLITS, (train, validation, test), strict=True):
-                numbers = of_split[split].index
-                first, last = numbers.searchsorted([start, start + len(portion)])
-                chosen = portion[numbers[first:last].to_numpy() - start]
-                target.write(chosen.tobytes())
+                first, last = np.searchsorted(numbers[split], [start, start + len(portion)])
+                chosen = portion[numbers[split][first:last] - start]
+                target.write(chosen.data)
                 if split == "train":
                     counts.add(chosen)
             start += len(portion)
     for split, part in of_split.items():
-        part.reset_index(drop=True).to_parquet(folder / split / "manifest.parquet", index=False)
+        manifest.write(part.reset_index(drop=True), folder / split / "manifest.parquet")
     mean, deviation = counts.mean_and_deviation()
     training = of_split["train"]["label"].value_counts()
     labels = manifest.labels_of(rows)
