@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -60,7 +61,8 @@ class Ledger:
     def __init__(self, folder: Path, params: PreprocessParams) -> None:
         self._folder = folder / _settings_digest(params)
         self.stamps = self._folder / "files"
-        """Belongs to ``_Stamps``, and to who holds the ledger."""
+        """See ``_read_stamps``; belongs to who holds the ledger."""
+        self._size = params.size
         self._image_bytes = int(np.prod(params.size))
         self.known: dict[str, int] = {}
         """The SHA-256 of each content, and the number of its row."""
@@ -105,7 +107,7 @@ class Ledger:
             self._pixels.write(pixels)
         refusal, *measured = description
         row = "\t".join(map(str, (sha256, place, *measured, json.dumps(refusal)))).encode() + b"\n"
-        self.known[sha256] = len(self.known)
+        self.known[sha256] = len(self._table) + len(self._added)
         self._rows.write(row)
         self._added.append(row)
 
@@ -121,14 +123,15 @@ class Ledger:
         described: pd.DataFrame = rows.take(numbers).to_pandas()
         return described
 
-    def copy_pixels(self, places: npt.NDArray[np.int64], target: ArrayWriter) -> None:
-        """Write the pixels at these places, in their order."""
+    def copy_pixels(self, places: npt.NDArray[np.int64], path: Path) -> None:
+        """Write an array of the pixels at these places, in their order."""
         # What lies side by side, as most does, is read at once, up to a portion.
         portion = max(COPIED_BYTES // self._image_bytes, 1)
-        for run in np.split(places, np.flatnonzero(np.diff(places) != 1) + 1):
-            for start in range(0, len(run), portion):
-                self._pixels.seek(int(run[start]) * self._image_bytes)
-                target.write(self._pixels.read(len(run[start : start + portion]) * self._image_bytes))
+        with ArrayWriter(path, (len(places), *self._size)) as target:
+            for run in np.split(places, np.flatnonzero(np.diff(places) != 1) + 1):
+                for start in range(0, len(run), portion):
+                    self._pixels.seek(int(run[start]) * self._image_bytes)
+                    target.write(self._pixels.read(len(run[start : start + portion]) * self._image_bytes))
 
 
 def _parsed(rows: bytes) -> pa.Table:
@@ -172,9 +175,12 @@ def ingest(source: Found, params: PreprocessParams, folder: Path, pixels: Path |
             usable = described[sound]
             for number in described.index[~sound]:
                 refused[number] = json.loads(described["refusal"][number])
-            if pixels is not None:
-                with ArrayWriter(pixels, (len(usable), *params.size)) as target:
-                    ledger.copy_pixels(usable["place"].to_numpy(), target)
+            # The system copies while Python makes the table.
+            with ThreadPoolExecutor(1) as beside:
+                copied = pixels and beside.submit(ledger.copy_pixels, usable["place"].to_numpy(), pixels)
+                table = _manifest([found[number] for number in usable.index], usable)
+            if copied:
+                copied.result()
     except OSError as error:
         raise DarkroomError(
             f"{error.filename or folder}: {error.strerror}; the images that were decoded stay, so run it again"
@@ -184,9 +190,7 @@ def ingest(source: Found, params: PreprocessParams, folder: Path, pixels: Path |
         for number, refusal in sorted(refused.items())
     ]
     foreign = [(name, "", "its ending is not an image's", "rename or remove it") for name in source.left_out]
-    return Ingested(
-        _manifest([found[number] for number in usable.index], usable), manifest.quarantine_from_rows(unused + foreign)
-    )
+    return Ingested(table, manifest.quarantine_from_rows(unused + foreign))
 
 
 def _read_all(found: Sequence[Sample], ledger: Ledger, params: PreprocessParams) -> tuple[list[str], dict[int, str]]:

@@ -1,7 +1,6 @@
 """What the paths of a folder or an archive say: splits, classes, and what is no image."""
 
 from collections.abc import Iterable
-from typing import NamedTuple
 
 from darkroom import images
 from darkroom.samples import SplitName
@@ -19,14 +18,6 @@ LITTER = {"thumbs.db", "desktop.ini"}  # what Windows leaves in folders of pictu
 BELOW_A_SPLIT = 2  # dividers in a path: after the split's folder, and after the class's
 
 
-class Labelled(NamedTuple):
-    """A path below the source, and what it says of the image."""
-
-    path: str
-    label: str
-    split: SplitName | None
-
-
 def is_hidden(path: str) -> bool:
     """Say whether a path is hidden, or litter of an operating system; macOS puts its own notes into archives."""
     parts = path.split("/")
@@ -38,7 +29,7 @@ def is_image(path: str) -> bool:
     return "/" in path and path.lower().endswith(images.ENDINGS)
 
 
-def labelled(paths: Iterable[str]) -> list[Labelled]:
+def labelled(paths: Iterable[str]) -> list[tuple[str, str, SplitName | None]]:
     """Read classes, and splits where there are any, from the paths of images, in the order of the paths.
 
     ``<class>/<image>`` at any depth below the class; or ``<split>/<class>/<image>`` where all that lies at the top is
@@ -46,6 +37,9 @@ def labelled(paths: Iterable[str]) -> list[Labelled]:
 
     Args:
         paths: below the source, with forward slashes.
+
+    Returns:
+        Path, class and split of each image.
     """
     # In the order of their parts: the divider comes before all other characters.
     inside = sorted((path for path in paths if is_image(path)), key=lambda path: path.replace("/", "\0"))
@@ -54,5 +48,5 @@ def labelled(paths: Iterable[str]) -> list[Labelled]:
     named = set(splits.values())
     given = None not in named and "train" in named and len(named) > 1
     if not given or any(path.count("/") < BELOW_A_SPLIT for path in inside):
-        return [Labelled(path, path.partition("/")[0], None) for path in inside]
-    return [Labelled(path, label, splits[top]) for path in inside for top, label, *_ in (path.split("/", 2),)]
+        return [(path, path.partition("/")[0], None) for path in inside]
+    return [(path, label, splits[top]) for path in inside for top, label, *_ in (path.split("/", 2),)]
