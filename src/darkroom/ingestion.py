@@ -168,16 +168,18 @@ def ingest(source: Found, params: PreprocessParams, folder: Path, pixels: Path |
     found = source.samples
     try:
         with Ledger(folder, params) as ledger:
-            hashes, refused = _read_all(found, ledger, params)
+            stamps = [_stamp(sample.place) for sample in found]
+            hashes, refused = _read_all(found, stamps, ledger, params)
             read = [number for number in range(len(found)) if number not in refused]
             described = ledger.describe(hashes[number] for number in read).set_axis(read)
             sound = described["refusal"].isna()
             usable = described[sound]
             for number in described.index[~sound]:
                 refused[number] = json.loads(described["refusal"][number])
-            # The system copies while Python makes the table.
+            # The system copies while Python makes tables.
             with ThreadPoolExecutor(1) as beside:
                 copied = pixels and beside.submit(ledger.copy_pixels, usable["place"].to_numpy(), pixels)
+                _write_stamps(ledger.stamps, zip(stamps, hashes, strict=True))
                 table = _manifest([found[number] for number in usable.index], usable)
             if copied:
                 copied.result()
@@ -193,10 +195,12 @@ def ingest(source: Found, params: PreprocessParams, folder: Path, pixels: Path |
     return Ingested(table, manifest.quarantine_from_rows(unused + foreign))
 
 
-def _read_all(found: Sequence[Sample], ledger: Ledger, params: PreprocessParams) -> tuple[list[str], dict[int, str]]:
+def _read_all(
+    found: Sequence[Sample], stamps: Sequence[str], ledger: Ledger, params: PreprocessParams
+) -> tuple[list[str], dict[int, str]]:
     """Put what is new into the ledger; return the hash of each image, and why some could not even be read."""
-    now, before = [_stamp(sample.place) for sample in found], _read_stamps(ledger.stamps)
-    hashes = [sha256 if (sha256 := before.get(stamp, UNREADABLE)) in ledger.known else UNREADABLE for stamp in now]
+    before = _read_stamps(ledger.stamps)
+    hashes = [sha256 if (sha256 := before.get(stamp, UNREADABLE)) in ledger.known else UNREADABLE for stamp in stamps]
     new = [number for number, sha256 in enumerate(hashes) if sha256 == UNREADABLE]
     unread: dict[int, str] = {}
     with tqdm(total=len(new), desc="reading images", unit=" images", disable=None) as progress:
@@ -211,7 +215,6 @@ def _read_all(found: Sequence[Sample], ledger: Ledger, params: PreprocessParams)
                     ledger.add(sha256, content, image)
             ledger.flush()
             progress.update(len(portion))
-    _write_stamps(ledger.stamps, zip(now, hashes, strict=True))
     return hashes, unread
 
 
