@@ -13,6 +13,7 @@ import zlib
 from pathlib import Path, PurePosixPath
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -21,8 +22,10 @@ from PIL import Image, ImageOps
 from conftest import draw, environment, find, ingested, write_folder
 from darkroom import decoding, images, rules
 from darkroom.arrays import ArrayFile, ArrayWriter, read_portions
+from darkroom.decoding import Content
 from darkroom.errors import DarkroomError
 from darkroom.expectations import Suites, validate
+from darkroom.ingestion import Ledger
 from darkroom.params import DataParams, PreprocessParams, ValidateParams
 from darkroom.samples import File, Sample
 
@@ -206,6 +209,32 @@ def test_new_images_alone_are_decoded(tmp_path, monkeypatch):
     assert len(decoded) == 41
 
 
+@pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
+def test_what_is_kept_says_what_was_found(hostile, tmp_path, monkeypatch):
+    (hostile / "a" / "two\nlines\tand a tab.png").write_bytes(SOUND["plain.png"])
+    first = ingested(of(hostile), tmp_path / "out")
+    decoded = counting(monkeypatch)
+    again = ingested(of(hostile), tmp_path / "out")
+    assert decoded == []
+    assert again.manifest.equals(first.manifest)
+    assert again.quarantine.equals(first.quarantine)
+
+
+@pytest.mark.parametrize("reason", ["in two\nlines", 'a\ttab, "quoted" \\ Ünïcödé', "null", ""])
+def test_the_ledger_keeps_a_refusal_as_it_was(tmp_path, reason):
+    params = PreprocessParams()
+    with Ledger(tmp_path, params) as ledger:
+        ledger.add("0" * 64, Content(reason), None)
+        ledger.add("1" * 64, Content(None, 1, 2, "RGB", "", 0.1, 1e-7, 1 / 3), bytes(np.prod(params.size)))
+    with Ledger(tmp_path, params) as ledger:
+        sound, refused = ledger.describe(["1" * 64, "0" * 64]).to_dict("records")
+    assert json.loads(refused["refusal"]) == reason
+    assert refused["place"] == -1
+    assert pd.isna(sound["refusal"])
+    assert (sound["place"], sound["mode"], sound["format"], sound["red"]) == (0, "RGB", "", 1 / 3)
+    assert (sound["pixel_mean"], sound["pixel_deviation"]) == (0.1, 1e-7)
+
+
 def test_processes_make_of_images_what_threads_do(hostile, tmp_path, monkeypatch):
     by_threads = ingested(of(hostile), tmp_path / "threads")
     monkeypatch.setattr(decoding, "PROCESSES_FROM", 0)
@@ -383,6 +412,15 @@ def test_arrays_are_read_as_they_were_written(tmp_path_factory, count, height, w
         assert (len(file), file.shape) == (count, pixels.shape)
         assert np.array_equal(file[rows], pixels[rows])
         assert np.array_equal(file[3:7], pixels[3:7])
+
+
+def test_an_array_is_not_written_into_what_its_file_is_linked_to(tmp_path):
+    cached = tmp_path / "cached.npy"
+    cached.write_bytes(b"cached")
+    (tmp_path / "a.npy").hardlink_to(cached)
+    with ArrayWriter(tmp_path / "a.npy", (1, 2)) as target:
+        target.write(bytes(2))
+    assert cached.read_bytes() == b"cached"
 
 
 def test_an_array_that_is_not_whole_is_no_result(tmp_path):
