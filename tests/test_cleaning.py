@@ -303,7 +303,7 @@ def test_unfinished_trainings_and_decoded_images(project, capsys):
     for network in ("mlp", "lenet5"):
         (trainings / f"{network}-4567.npz").write_bytes(bytes(10))
     ledger.mkdir(parents=True)
-    for name in ("pixels", "rows.jsonl"):
+    for name in ("pixels", "rows.tsv"):
         (ledger / name).write_bytes(bytes(100))
     with FileLock(trainings / "mlp-4567.lock"):
         kept = [row["kept because"] for row in cleaning.rows() if row["what"] == "trainings"]

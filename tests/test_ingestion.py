@@ -13,6 +13,7 @@ import zlib
 from pathlib import Path, PurePosixPath
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -21,8 +22,10 @@ from PIL import Image, ImageOps
 from conftest import draw, environment, find, ingested, write_folder
 from darkroom import decoding, images, rules
 from darkroom.arrays import ArrayFile, ArrayWriter, read_portions
+from darkroom.decoding import Content
 from darkroom.errors import DarkroomError
 from darkroom.expectations import Suites, validate
+from darkroom.ingestion import Ledger
 from darkroom.params import DataParams, PreprocessParams, ValidateParams
 from darkroom.samples import File, Sample
 
@@ -206,6 +209,32 @@ def test_new_images_alone_are_decoded(tmp_path, monkeypatch):
     assert len(decoded) == 41
 
 
+@pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
+def test_what_is_kept_says_what_was_found(hostile, tmp_path, monkeypatch):
+    (hostile / "a" / "two\nlines\tand a tab.png").write_bytes(SOUND["plain.png"])
+    first = ingested(of(hostile), tmp_path / "out")
+    decoded = counting(monkeypatch)
+    again = ingested(of(hostile), tmp_path / "out")
+    assert decoded == []
+    assert again.manifest.equals(first.manifest)
+    assert again.quarantine.equals(first.quarantine)
+
+
+@pytest.mark.parametrize("reason", ["in two\nlines", 'a\ttab, "quoted" \\ Ünïcödé', "null", ""])
+def test_the_ledger_keeps_a_refusal_as_it_was(tmp_path, reason):
+    params = PreprocessParams()
+    with Ledger(tmp_path, params) as ledger:
+        ledger.add("0" * 64, Content(reason), None)
+        ledger.add("1" * 64, Content(None, 1, 2, "RGB", "", 0.1, 1e-7, 1 / 3), bytes(np.prod(params.size)))
+    with Ledger(tmp_path, params) as ledger:
+        sound, refused = ledger.describe(["1" * 64, "0" * 64]).to_dict("records")
+    assert json.loads(refused["refusal"]) == reason
+    assert refused["place"] == -1
+    assert pd.isna(sound["refusal"])
+    assert (sound["place"], sound["mode"], sound["format"], sound["red"]) == (0, "RGB", "", 1 / 3)
+    assert (sound["pixel_mean"], sound["pixel_deviation"]) == (0.1, 1e-7)
+
+
 def test_processes_make_of_images_what_threads_do(hostile, tmp_path, monkeypatch):
     by_threads = ingested(of(hostile), tmp_path / "threads")
     monkeypatch.setattr(decoding, "PROCESSES_FROM", 0)
@@ -308,7 +337,7 @@ def test_a_renamed_image_is_decoded_no_more_and_a_copy_only_once(tmp_path, monke
 
 
 @pytest.mark.parametrize("cut", [1, 700, 5000])
-@pytest.mark.parametrize("which", ["pixels", "rows.jsonl"])
+@pytest.mark.parametrize("which", ["pixels", "rows.tsv"])
 def test_what_an_interruption_left_half_written_is_cut_off(tmp_path, monkeypatch, which, cut):
     folder = write_folder(tmp_path / "raw", "ab", 20)
     whole = ingested(of(folder), tmp_path / "out")
@@ -337,7 +366,7 @@ def test_a_killed_ingestion_goes_on_where_it_was(tmp_path, monkeypatch):
     root = Path(__file__).resolve().parents[1]
     killed = subprocess.Popen([sys.executable, "-c", code], cwd=root, env=environment())
     ledger = tmp_path / "out" / "ledger"
-    while not any(file.stat().st_size for file in ledger.rglob("rows.jsonl")):
+    while not any(file.stat().st_size for file in ledger.rglob("rows.tsv")):
         assert killed.poll() is None
     killed.send_signal(signal.SIGKILL)
     killed.wait()
@@ -385,6 +414,15 @@ def test_arrays_are_read_as_they_were_written(tmp_path_factory, count, height, w
         assert np.array_equal(file[3:7], pixels[3:7])
 
 
+def test_an_array_is_not_written_into_what_its_file_is_linked_to(tmp_path):
+    cached = tmp_path / "cached.npy"
+    cached.write_bytes(b"cached")
+    (tmp_path / "a.npy").hardlink_to(cached)
+    with ArrayWriter(tmp_path / "a.npy", (1, 2)) as target:
+        target.write(bytes(2))
+    assert cached.read_bytes() == b"cached"
+
+
 def test_an_array_that_is_not_whole_is_no_result(tmp_path):
     with (
         pytest.raises(ValueError, match="4 bytes are missing"),
@@ -398,8 +436,8 @@ def test_the_ledger_knows_by_what_it_was_made(tmp_path):
     for params in ({"size": (8, 8, 1)}, {"aspect": "pad"}, {"interpolation": "nearest"}, {"background": "black"}):
         ingested(of(folder), tmp_path / "out", PreprocessParams(**params))
     assert len(list((tmp_path / "out" / "ledger").glob("*/"))) == 4
-    (rows, *_) = (tmp_path / "out" / "ledger").rglob("rows.jsonl")
-    assert len([json.loads(line) for line in rows.read_text().splitlines()]) == 6
+    (rows, *_) = (tmp_path / "out" / "ledger").rglob("rows.tsv")
+    assert len(rows.read_text().splitlines()) == 6
 
 
 def test_what_lies_beside_class_folders_is_told(tmp_path):

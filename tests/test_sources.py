@@ -18,6 +18,7 @@ from conftest import draw, find, ingested, write_folder
 from darkroom.errors import InputError
 from darkroom.params import DataParams
 from darkroom.sources import archives
+from darkroom.sources.layout import labelled
 
 FASHION = Path(os.environ.get("DARKROOM_DATASETS", "nowhere")) / "fashion-mnist"
 
@@ -169,6 +170,12 @@ def test_given_splits(tmp_path, names, form):
     assert splits[names[0]] == "train"
     assert splits[names[-1]] == "test"
     assert len({sample.name for sample in found}) == 8 * len(names)
+
+
+def test_images_come_in_the_order_of_the_parts_of_their_paths():
+    names = ["a/b/x.png", "a/b!/x.png", "a/b.png", "a b/x.png", "a!/x.png", "a/B/x.png", "ü/x.png", "a/b/y/x.png"]
+    found = [path for path, _, _ in labelled(names)]
+    assert found == sorted(names, key=lambda name: name.split("/"))
 
 
 def test_classes_that_are_called_like_splits(tmp_path):

@@ -25,13 +25,15 @@ class ArrayWriter:
 
     def __enter__(self) -> Self:
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = self._path.open("wb")
+        # Anew: what is there may be a link into DVC's cache, and ext4 waits for the disk where a file was emptied.
+        self._path.unlink(missing_ok=True)
+        self._file = self._path.open("xb")
         np.lib.format.write_array_header_1_0(self._file, self._header)
         return self
 
-    def write(self, content: bytes) -> None:
+    def write(self, content: bytes | memoryview) -> None:
         """Append rows."""
-        self._left -= len(content)
+        self._left -= memoryview(content).nbytes
         self._file.write(content)
 
     def __exit__(self, kind: object, *_: object) -> None:

@@ -78,7 +78,7 @@ def read_split(folder: str | Path, labels: Sequence[str]) -> Split:
     folder = Path(folder)
     manifest = pd.read_parquet(folder / "manifest.parquet")
     number = {label: index for index, label in enumerate(labels)}
-    classes = np.array([number[label] for label in manifest["label"]], dtype=np.int64)
+    classes = np.asarray(manifest["label"].map(number).astype("int64"), dtype=np.int64)
     return Split(np.load(folder / "images.npy", mmap_mode="r"), classes, manifest)
 
 

@@ -3,16 +3,19 @@
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import PIL
+import pyarrow as pa
 from filelock import FileLock
+from pyarrow import csv
 from tqdm import tqdm
 
 from darkroom import decoding, images, manifest
@@ -20,12 +23,21 @@ from darkroom.arrays import ArrayWriter
 from darkroom.decoding import UNREADABLE, Content
 from darkroom.errors import DarkroomError
 from darkroom.params import PreprocessParams
-from darkroom.samples import File, Sample
+from darkroom.samples import File, Place, Sample
 from darkroom.sources import Found
 
 COPIED_BYTES = 2**22
 """At a time, from the ledger to the images of a run."""
 FORMAT_OF_ENDING = {".jpg": "JPEG", ".jpeg": "JPEG", ".tif": "TIFF"}
+ROW = pa.schema(
+    [
+        ("sha256", pa.string()),
+        ("place", pa.int64()),
+        *((name, pa.type_for_alias(manifest.COLUMNS[name])) for name in Content._fields[1:]),
+        ("refusal", pa.string()),
+    ]
+)
+"""Of the ledger: a content, the place of its pixels or -1, what is known of it, and why it cannot be used, as JSON."""
 
 
 @dataclass(frozen=True)
@@ -48,10 +60,12 @@ class Ledger:
 
     def __init__(self, folder: Path, params: PreprocessParams) -> None:
         self._folder = folder / _settings_digest(params)
-        self.stamps = self._folder / "files.json"
-        """Belongs to ``_Stamps``, and to who holds the ledger."""
+        self.stamps = self._folder / "files"
+        """See ``_read_stamps``; belongs to who holds the ledger."""
+        self._size = params.size
         self._image_bytes = int(np.prod(params.size))
-        self._known: dict[str, tuple[int, Content]] = {}
+        self.known: dict[str, int] = {}
+        """The SHA-256 of each content, and the number of its row."""
         folder.mkdir(parents=True, exist_ok=True)
         self._lock = FileLock(self._folder.with_suffix(".lock"))
 
@@ -59,18 +73,23 @@ class Ledger:
         self._lock.acquire()
         self._folder.mkdir(parents=True, exist_ok=True)
         self._pixels = (self._folder / "pixels").open("a+b")
-        self._rows = (self._folder / "rows.jsonl").open("a+b")
-        self._stored = self._pixels.seek(0, os.SEEK_END) // self._image_bytes
+        self._rows = (self._folder / "rows.tsv").open("a+b")
+        stored = self._pixels.seek(0, os.SEEK_END) // self._image_bytes
         self._rows.seek(0)
-        lines = self._rows.read().split(b"\n")[:-1]  # one without an end is half-written
-        # All at once: a call for each image would take longer than to look at its file.
-        rows = json.loads(b"[" + b",".join(lines) + b"]")
-        count = next((number for number, (_, place, *_) in enumerate(rows) if place >= self._stored), len(rows))
-        self._known = {sha256: (place, Content(*values)) for sha256, place, *values in rows[:count]}
-        whole = sum(map(len, lines[:count])) + count
-        self._rows.truncate(whole)
-        self._stored = 1 + max((place for place, _ in self._known.values()), default=-1)
+        content = self._rows.read()
+        whole = content[: content.rfind(b"\n") + 1]  # a row without an end is half-written
+        table = _parsed(whole)
+        places = table["place"].to_numpy()
+        if len(without_pixels := np.flatnonzero(places >= stored)):
+            count = int(without_pixels[0])
+            whole = b"".join(whole.splitlines(keepends=True)[:count])
+            table, places = table[:count], places[:count]
+        self._rows.truncate(len(whole))
+        self._stored = 1 + int(places.max(initial=-1))
         self._pixels.truncate(self._stored * self._image_bytes)
+        self._table = table
+        self._added: list[bytes] = []
+        self.known = {sha256: number for number, sha256 in enumerate(table["sha256"].to_pylist())}
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -78,48 +97,58 @@ class Ledger:
         self._pixels.close()
         self._lock.release()
 
-    def __contains__(self, sha256: object) -> bool:
-        return sha256 in self._known
-
-    def __len__(self) -> int:
-        return len(self._known)
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._known)
-
-    def __getitem__(self, sha256: str) -> Content:
-        return self._known[sha256][1]
-
     def add(self, sha256: str, description: Content, pixels: bytes | None) -> None:
         """Keep what became of an image; one that cannot be used has no pixels."""
-        if sha256 in self._known:
+        if sha256 in self.known:
             return
         place = -1
         if pixels is not None:
             place, self._stored = self._stored, self._stored + 1
             self._pixels.write(pixels)
-        self._known[sha256] = (place, description)
-        self._rows.write(json.dumps([sha256, place, *description]).encode() + b"\n")
+        refusal, *measured = description
+        row = "\t".join(map(str, (sha256, place, *measured, json.dumps(refusal)))).encode() + b"\n"
+        self.known[sha256] = len(self._table) + len(self._added)
+        self._rows.write(row)
+        self._added.append(row)
 
     def flush(self) -> None:
         """Hand all that was added to the system, pixels first: a row without its pixels would be a lie."""
         self._pixels.flush()
         self._rows.flush()
 
-    def copy_pixels(self, order: Iterable[str], target: ArrayWriter) -> None:
-        """Write the pixels of images in the order asked for."""
-        places = np.array([self._known[sha256][0] for sha256 in order], dtype=np.int64)
+    def describe(self, hashes: Iterable[str]) -> pd.DataFrame:
+        """Return a row for each of the contents, in their order: ``ROW``, ``refusal`` missing where there is none."""
+        rows = pa.concat_tables([self._table, _parsed(b"".join(self._added))])
+        numbers = pa.array([self.known[sha256] for sha256 in hashes], pa.int64())
+        described: pd.DataFrame = rows.take(numbers).to_pandas()
+        return described
+
+    def copy_pixels(self, places: npt.NDArray[np.int64], path: Path) -> None:
+        """Write an array of the pixels at these places, in their order."""
         # What lies side by side, as most does, is read at once, up to a portion.
         portion = max(COPIED_BYTES // self._image_bytes, 1)
-        for run in np.split(places, np.flatnonzero(np.diff(places) != 1) + 1):
-            for start in range(0, len(run), portion):
-                self._pixels.seek(int(run[start]) * self._image_bytes)
-                target.write(self._pixels.read(len(run[start : start + portion]) * self._image_bytes))
+        with ArrayWriter(path, (len(places), *self._size)) as target:
+            for run in np.split(places, np.flatnonzero(np.diff(places) != 1) + 1):
+                for start in range(0, len(run), portion):
+                    self._pixels.seek(int(run[start]) * self._image_bytes)
+                    target.write(self._pixels.read(len(run[start : start + portion]) * self._image_bytes))
+
+
+def _parsed(rows: bytes) -> pa.Table:
+    """Read rows of the ledger."""
+    if not rows:
+        return ROW.empty_table()
+    return csv.read_csv(
+        pa.BufferReader(rows),
+        csv.ReadOptions(column_names=ROW.names),
+        csv.ParseOptions(delimiter="\t", quote_char=False),
+        csv.ConvertOptions(column_types=ROW, null_values=["null"], strings_can_be_null=True),
+    )
 
 
 def _settings_digest(params: PreprocessParams) -> str:
     code = [Path(str(file)).read_bytes() for file in (images.__file__, decoding.__file__)]
-    settings = [params.size, params.interpolation, params.aspect, params.background, PIL.__version__]
+    settings = [params.size, params.interpolation, params.aspect, params.background, PIL.__version__, ROW.names]
     return hashlib.sha256(json.dumps(settings).encode() + b"".join(code)).hexdigest()[:16]
 
 
@@ -139,103 +168,107 @@ def ingest(source: Found, params: PreprocessParams, folder: Path, pixels: Path |
     found = source.samples
     try:
         with Ledger(folder, params) as ledger:
-            hashes, described = _read_all(found, ledger, params)
-            usable = [index for index, content in enumerate(described) if content.refusal is None]
-            if pixels is not None:
-                with ArrayWriter(pixels, (len(usable), *params.size)) as target:
-                    ledger.copy_pixels((hashes[index] for index in usable), target)
+            stamps = [_stamp(sample.place) for sample in found]
+            hashes, refused = _read_all(found, stamps, ledger, params)
+            read = [number for number in range(len(found)) if number not in refused]
+            described = ledger.describe(hashes[number] for number in read).set_axis(read)
+            sound = described["refusal"].isna()
+            usable = described[sound]
+            for number in described.index[~sound]:
+                refused[number] = json.loads(described["refusal"][number])
+            # The system copies while Python makes tables.
+            with ThreadPoolExecutor(1) as beside:
+                copied = pixels and beside.submit(ledger.copy_pixels, usable["place"].to_numpy(), pixels)
+                _write_stamps(ledger.stamps, zip(stamps, hashes, strict=True))
+                table = _manifest([found[number] for number in usable.index], usable)
+            if copied:
+                copied.result()
     except OSError as error:
         raise DarkroomError(
             f"{error.filename or folder}: {error.strerror}; the images that were decoded stay, so run it again"
         ) from None
-    refused = [
-        (sample.name, sample.label, content.refusal, "repair or replace the file, or remove it")
-        for sample, content in zip(found, described, strict=True)
-        if content.refusal is not None
+    unused = [
+        (found[number].name, found[number].label, refusal, "repair or replace the file, or remove it")
+        for number, refusal in sorted(refused.items())
     ]
     foreign = [(name, "", "its ending is not an image's", "rename or remove it") for name in source.left_out]
-    return Ingested(
-        manifest.from_rows(_row(found[index], hashes[index], described[index]) for index in usable),
-        manifest.quarantine_from_rows(refused + foreign),
-    )
+    return Ingested(table, manifest.quarantine_from_rows(unused + foreign))
 
 
-def _read_all(found: Sequence[Sample], ledger: Ledger, params: PreprocessParams) -> tuple[list[str], list[Content]]:
-    """Put what is new into the ledger; return the hash of each image, and what is known of it."""
-    stamps = _Stamps(ledger.stamps)
-    known = [stamps.look(sample) for sample in found]
-    hashes = [sha256 if sha256 is not None and sha256 in ledger else UNREADABLE for sha256 in known]
+def _read_all(
+    found: Sequence[Sample], stamps: Sequence[str], ledger: Ledger, params: PreprocessParams
+) -> tuple[list[str], dict[int, str]]:
+    """Put what is new into the ledger; return the hash of each image, and why some could not even be read."""
+    before = _read_stamps(ledger.stamps)
+    hashes = [sha256 if (sha256 := before.get(stamp, UNREADABLE)) in ledger.known else UNREADABLE for stamp in stamps]
     new = [number for number, sha256 in enumerate(hashes) if sha256 == UNREADABLE]
-    unread: dict[int, Content] = {}
+    unread: dict[int, str] = {}
     with tqdm(total=len(new), desc="reading images", unit=" images", disable=None) as progress:
-        for portion in decoding.read_all(found, new, ledger, params):
+        for portion in decoding.read_all(found, new, ledger.known, params):
             for number, sha256, content, image in portion:
                 hashes[number] = sha256
                 if content is None:
                     continue
-                if sha256 == UNREADABLE:
-                    unread[number] = content
+                if content.refusal is not None and sha256 == UNREADABLE:
+                    unread[number] = content.refusal
                 else:
                     ledger.add(sha256, content, image)
             ledger.flush()
             progress.update(len(portion))
-    stamps.write(found, hashes)
-    return hashes, [unread[number] if number in unread else ledger[sha256] for number, sha256 in enumerate(hashes)]
+    return hashes, unread
 
 
-def _row(sample: Sample, sha256: str, description: Content) -> tuple[Any, ...]:
-    return (
-        sample.name,
-        sample.label,
-        sha256,
-        *description[1:],
-        sample.split or "",
-        sample.group,
-        # A Path for each image would take longer than the rest.
-        _note(os.path.splitext(sample.name)[1].lower(), description.format),  # noqa: PTH122
+def _manifest(samples: Sequence[Sample], described: pd.DataFrame) -> pd.DataFrame:
+    names = pd.Series([sample.name for sample in samples], dtype="str")
+    described = described.reset_index(drop=True)
+    return manifest.from_columns(
+        {
+            **described,
+            "name": names,
+            "label": [sample.label for sample in samples],
+            "given_split": [sample.split or "" for sample in samples],
+            "group": [sample.group for sample in samples],
+            "note": _notes(names, described["format"]),
+        }
     )
 
 
-@cache
-def _note(ending: str, kind: str) -> str:
-    """Say what is odd about a sound image of a format in a file with an ending."""
-    if ending not in images.ENDINGS or not kind:
-        return ""
-    # Cameras write several pictures into one JPEG file, which Pillow calls MPO.
-    if FORMAT_OF_ENDING.get(ending, ending[1:].upper()) != kind.replace("MPO", "JPEG"):
-        return f"a {kind} named {ending}"
-    return ""
+def _notes(names: pd.Series, kinds: pd.Series) -> pd.Series:
+    """Say what is odd about sound images of some formats in files of these names; nothing of most."""
+    notes = pd.Series("", names.index, dtype="str")
+    lowered = names.str.lower()
+    for ending in images.ENDINGS:
+        # Cameras write several pictures into one JPEG file, which Pillow calls MPO.
+        fitting = {"", kind := FORMAT_OF_ENDING.get(ending, ending[1:].upper()), kind.replace("JPEG", "MPO")}
+        odd = lowered.str.endswith(ending) & ~kinds.isin(fitting)
+        notes[odd] = "a " + kinds[odd] + f" named {ending}"
+    return notes
 
 
-class _Stamps:
-    """What the files of a source were like when they were read: one that is still like it need not be read again.
+def _stamp(place: Place) -> str:
+    """Say what a file is like; empty where there is none to look at. One that is still like it is not read again.
 
     Size, time of change and number of the file, as DVC goes by.
     """
+    if not isinstance(place, File):
+        return ""
+    try:
+        status = os.stat(place.path)  # noqa: PTH116 - a Path for each image would take longer
+    except OSError:
+        return ""
+    return f"{status.st_size} {status.st_mtime_ns} {status.st_ino} {place.path}"
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._known: dict[str, list[Any]] = json.loads(path.read_bytes()) if path.is_file() else {}
-        self._now: dict[str, list[Any]] = {}
 
-    def look(self, sample: Sample) -> str | None:
-        """Look at a file before it is read; return its SHA-256 where it is as it was, else None."""
-        if not isinstance(sample.place, File):
-            return None
-        path = sample.place.path
-        try:
-            status = os.stat(path)  # noqa: PTH116 - a Path for each image would take longer
-        except OSError:
-            return None
-        self._now[path] = [status.st_size, status.st_mtime_ns, status.st_ino]
-        known = self._known.get(path)
-        return known[3] if known is not None and known[:3] == self._now[path] else None
+def _read_stamps(path: Path) -> dict[str, str]:
+    """Return the hashes of files by their stamps, as they were when last read."""
+    parts = path.read_bytes().decode("utf-8", "surrogateescape").split("\0") if path.is_file() else []
+    return dict(zip(parts[::2], parts[1::2], strict=True))
 
-    def write(self, found: Sequence[Sample], hashes: Sequence[str]) -> None:
-        """Replace what was known by what is known now."""
-        pairs = ((sample.place, sha256) for sample, sha256 in zip(found, hashes, strict=True))
-        rows = {place.path: [*self._now[place.path], sha256] for place, sha256 in pairs
-                if isinstance(place, File) and sha256 != UNREADABLE and place.path in self._now}  # fmt: skip
-        temporary = self._path.with_suffix(".tmp")
-        temporary.write_text(json.dumps(rows), encoding="utf-8")
-        temporary.replace(self._path)
+
+def _write_stamps(path: Path, hashes: Iterable[tuple[str, str]]) -> None:
+    """Replace what was known by what is known now."""
+    # No path holds the character that divides them.
+    rows = [f"{stamp}\0{sha256}" for stamp, sha256 in hashes if stamp and sha256 != UNREADABLE]
+    temporary = path.with_suffix(".tmp")
+    temporary.write_bytes("\0".join(rows).encode("utf-8", "surrogateescape"))
+    temporary.replace(path)

@@ -1,7 +1,7 @@
 """The manifest: one row for each image. It is the contract between the stages before training."""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,18 +27,14 @@ COLUMNS = {
 QUARANTINE_COLUMNS = {"name": "str", "label": "str", "reason": "str", "remedy": "str"}
 
 
-def from_rows(rows: Iterable[tuple[Any, ...]]) -> pd.DataFrame:
-    """Make a manifest: a frame with ``COLUMNS``."""
-    return _frame(rows, COLUMNS)
+def from_columns(columns: Mapping[Any, Sequence[Any] | pd.Series]) -> pd.DataFrame:
+    """Make a manifest: a frame with ``COLUMNS``, of a mapping that has these and perhaps others."""
+    return pd.DataFrame({name: columns[name] for name in COLUMNS}).astype(COLUMNS)
 
 
 def quarantine_from_rows(rows: Iterable[tuple[Any, ...]]) -> pd.DataFrame:
     """Make the table of the images that are not used: a frame with ``QUARANTINE_COLUMNS``."""
-    return _frame(rows, QUARANTINE_COLUMNS)
-
-
-def _frame(rows: Iterable[tuple[Any, ...]], columns: dict[str, str]) -> pd.DataFrame:
-    return pd.DataFrame(list(rows), columns=list(columns)).astype(columns)
+    return pd.DataFrame(list(rows), columns=list(QUARANTINE_COLUMNS)).astype(QUARANTINE_COLUMNS)
 
 
 def without(manifest: pd.DataFrame, quarantine: pd.DataFrame) -> pd.DataFrame:
@@ -53,8 +49,7 @@ def labels_of(manifest: pd.DataFrame) -> list[str]:
 
 def digest(manifest: pd.DataFrame) -> str:
     """Return a digest of the images, their labels and their splits, whatever their order."""
-    columns = [manifest[name].tolist() for name in ("sha256", "label", "split")]
-    lines = sorted(map("\t".join, zip(*columns, strict=True)))
+    lines = sorted((manifest["sha256"] + "\t" + manifest["label"] + "\t" + manifest["split"]).tolist())
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
 
 
@@ -62,7 +57,9 @@ def write(manifest: pd.DataFrame, path: str | Path) -> None:
     """Write a manifest with its index as Parquet, which keeps a label such as ``007`` the text that it is."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    manifest.to_parquet(path)
+    # Of values that seldom repeat, a table of all there are would be in vain.
+    repeated = [name for name, kind in manifest.dtypes.items() if kind != "float64" and name not in {"name", "sha256"}]
+    manifest.to_parquet(path, use_dictionary=repeated)
 
 
 def read(path: str | Path) -> pd.DataFrame:

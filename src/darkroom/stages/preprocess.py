@@ -1,14 +1,17 @@
 """From the manifest and the ingested images to packed arrays, one for each split."""
 
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from darkroom import manifest
 from darkroom.arrays import ArrayWriter, read_portions
 from darkroom.datasets import ChannelCounts, Description
 from darkroom.params import DataParams, PreprocessParams
-from darkroom.samples import SPLITS
+from darkroom.samples import SPLITS, SplitName
 
 
 def pack(
@@ -32,31 +35,18 @@ def pack(
     """
     folder = Path(folder)
     of_split = {split: rows[rows["split"] == split] for split in SPLITS}
-    size = params.size
-    counts = ChannelCounts(size[2])
-    with (
-        ArrayWriter(folder / "train" / "images.npy", (len(of_split["train"]), *size)) as train,
-        ArrayWriter(folder / "validation" / "images.npy", (len(of_split["validation"]), *size)) as validation,
-        ArrayWriter(folder / "test" / "images.npy", (len(of_split["test"]), *size)) as test,
-    ):
-        start = 0
-        for portion in read_portions(images):
-            for split, target in zip(SPLITS, (train, validation, test), strict=True):
-                numbers = of_split[split].index
-                first, last = numbers.searchsorted([start, start + len(portion)])
-                chosen = portion[numbers[first:last].to_numpy() - start]
-                target.write(chosen.tobytes())
-                if split == "train":
-                    counts.add(chosen)
-            start += len(portion)
-    for split, part in of_split.items():
-        part.reset_index(drop=True).to_parquet(folder / split / "manifest.parquet", index=False)
-    mean, deviation = counts.mean_and_deviation()
+    with ThreadPoolExecutor(1) as beside:
+        # The system writes while Python makes the tables.
+        counted = beside.submit(_write_images, images, of_split, params.size, folder)
+        for split, part in of_split.items():
+            manifest.write(part.reset_index(drop=True), folder / split / "manifest.parquet")
+        digest = manifest.digest(rows)
+    mean, deviation = counted.result().mean_and_deviation()
     training = of_split["train"]["label"].value_counts()
     labels = manifest.labels_of(rows)
     description = Description(
         labels=tuple(labels),
-        size=size,
+        size=params.size,
         interpolation=params.interpolation,
         aspect=params.aspect,
         mean=mean,
@@ -64,10 +54,33 @@ def pack(
         source=data.source,
         counts={split: len(part) for split, part in of_split.items()},
         training_counts={label: int(training[label]) for label in labels},
-        digest=manifest.digest(rows),
+        digest=digest,
         background=params.background,
         quarantined=quarantined,
         price_charts=None if data.price_charts is None else data.price_charts.model_dump(mode="json"),
     )
     description.write(folder / "dataset.json")
     return description
+
+
+def _write_images(
+    images: str | Path, of_split: Mapping[SplitName, pd.DataFrame], size: tuple[int, int, int], folder: Path
+) -> ChannelCounts:
+    """Write the images of each split; return how often each value occurs in those of training."""
+    numbers = {split: part.index.to_numpy() for split, part in of_split.items()}
+    counts = ChannelCounts(size[2])
+    with (
+        ArrayWriter(folder / "train" / "images.npy", (len(numbers["train"]), *size)) as train,
+        ArrayWriter(folder / "validation" / "images.npy", (len(numbers["validation"]), *size)) as validation,
+        ArrayWriter(folder / "test" / "images.npy", (len(numbers["test"]), *size)) as test,
+    ):
+        start = 0
+        for portion in read_portions(images):
+            for split, target in zip(SPLITS, (train, validation, test), strict=True):
+                first, last = np.searchsorted(numbers[split], [start, start + len(portion)])
+                chosen = portion[numbers[split][first:last] - start]
+                target.write(chosen.data)
+                if split == "train":
+                    counts.add(chosen)
+            start += len(portion)
+    return counts
