@@ -4,6 +4,7 @@ import contextlib
 import io
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -218,6 +219,29 @@ def test_what_is_kept_says_what_was_found(hostile, tmp_path, monkeypatch):
     assert decoded == []
     assert again.manifest.equals(first.manifest)
     assert again.quarantine.equals(first.quarantine)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names are bytes on Linux alone")
+def test_a_file_whose_name_is_no_text_is_left_out(tmp_path):
+    folder = write_folder(tmp_path / "images", count=2)
+    os.rename(folder / "a" / "000.png", os.fsencode(folder / "a") + b"/caf\xe9.png")  # noqa: PTH104
+    os.mkdir(os.fsencode(folder) + b"/\xff")  # noqa: PTH102
+    Path(os.fsdecode(os.fsencode(folder) + b"/\xff/notes.doc")).touch()
+    for _ in range(2):
+        found = ingested(of(folder), tmp_path / "out")
+        assert found.manifest["name"].tolist() == ["a/001.png", "b/000.png", "b/001.png"]
+        assert found.quarantine[["name", "label", "reason"]].to_numpy().tolist() == [
+            ["a/caf\\xe9.png", "a", "its name is not UTF-8"],
+            ["\\xff/notes.doc", "", "its ending is not an image's"],
+        ]
+
+
+def test_an_archive_is_read_twice_alike(tmp_path):
+    write_folder(tmp_path / "images", count=3)
+    archive = shutil.make_archive(str(tmp_path / "images"), "zip", tmp_path / "images")
+    first, again = (ingested(of(archive, "archive"), tmp_path / "out") for _ in range(2))
+    assert len(first.manifest) == 6
+    assert again.manifest.equals(first.manifest)
 
 
 @pytest.mark.parametrize("reason", ["in two\nlines", 'a\ttab, "quoted" \\ Ünïcödé', "null", ""])

@@ -165,7 +165,8 @@ def ingest(source: Found, params: PreprocessParams, folder: Path, pixels: Path |
     Raises:
         DarkroomError: the disk is full, or the like.
     """
-    found = source.samples
+    unnamed = _without_a_name(source.samples)
+    found = [sample for sample in source.samples if sample not in unnamed] if unnamed else source.samples
     try:
         with Ledger(folder, params) as ledger:
             stamps = [_stamp(sample.place) for sample in found]
@@ -191,8 +192,30 @@ def ingest(source: Found, params: PreprocessParams, folder: Path, pixels: Path |
         (found[number].name, found[number].label, refusal, "repair or replace the file, or remove it")
         for number, refusal in sorted(refused.items())
     ]
-    foreign = [(name, "", "its ending is not an image's", "rename or remove it") for name in source.left_out]
-    return Ingested(table, manifest.quarantine_from_rows(unused + foreign))
+    rename = "rename or remove it"
+    illegible = [(_legible(one.name), _legible(one.label), "its name is not UTF-8", rename) for one in unnamed]
+    foreign = [(_legible(name), "", "its ending is not an image's", rename) for name in source.left_out]
+    return Ingested(table, manifest.quarantine_from_rows(unused + illegible + foreign))
+
+
+def _without_a_name(samples: Sequence[Sample]) -> list[Sample]:
+    """Return the samples whose names are bytes that no table can hold."""
+    if _is_text("".join(sample.name for sample in samples)):
+        return []
+    return [sample for sample in samples if not _is_text(sample.name)]
+
+
+def _is_text(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _legible(name: str) -> str:
+    """Write bytes that are no text by their numbers."""
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def _read_all(
@@ -261,14 +284,14 @@ def _stamp(place: Place) -> str:
 
 def _read_stamps(path: Path) -> dict[str, str]:
     """Return the hashes of files by their stamps, as they were when last read."""
-    parts = path.read_bytes().decode("utf-8", "surrogateescape").split("\0") if path.is_file() else []
-    return dict(zip(parts[::2], parts[1::2], strict=True))
+    parts = path.read_bytes().decode("utf-8", "surrogateescape").split("\0") if path.is_file() else [""]
+    return dict(zip(parts[:-1:2], parts[1::2], strict=True))
 
 
 def _write_stamps(path: Path, hashes: Iterable[tuple[str, str]]) -> None:
     """Replace what was known by what is known now."""
-    # No path holds the character that divides them.
-    rows = [f"{stamp}\0{sha256}" for stamp, sha256 in hashes if stamp and sha256 != UNREADABLE]
+    # No path holds the character that ends each.
+    rows = [f"{stamp}\0{sha256}\0" for stamp, sha256 in hashes if stamp and sha256 != UNREADABLE]
     temporary = path.with_suffix(".tmp")
-    temporary.write_bytes("\0".join(rows).encode("utf-8", "surrogateescape"))
+    temporary.write_bytes("".join(rows).encode("utf-8", "surrogateescape"))
     temporary.replace(path)
