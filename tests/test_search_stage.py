@@ -18,11 +18,14 @@ from PIL import Image
 
 from conftest import ROOT, edit_params, prepare, refusal, write_folder
 from darkroom import services
+from darkroom.datasets import TRAINED_ON
+from darkroom.errors import DarkroomError
 from darkroom.params import DataParams, PreprocessParams, read_params
 from darkroom.search.settings import BudgetSettings
 from darkroom.search.trials import Trial
 from darkroom.stages import progress
 from darkroom.stages.search import search_network
+from darkroom.stages.trial import digest_of, prepared_here
 from test_team import POSTGRES, Servers
 
 SPACE = {
@@ -190,3 +193,33 @@ def test_time_left_is_that_of_what_is_used_up_first(monkeypatch):
     assert shown.left() == pytest.approx(29 * 20)
     shown = progress.Progress("mlp", BudgetSettings(seconds=100), 3, [], 70.0)
     assert shown.left() == pytest.approx(20)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="owners and their rights are not those of Windows")
+def test_a_node_copies_images_once_to_where_nobody_else_can_write(folder, tmp_path, monkeypatch):
+    theirs = folder / "prepared"
+    digest = digest_of(theirs)
+    fetched = []
+
+    def fetch(name, target):
+        fetched.append(name)
+        shutil.copy(theirs / name, target)
+
+    own = tmp_path / "temporary"
+    own.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(own))
+    assert prepared_here(theirs, digest, fetch) == theirs
+    elsewhere = tmp_path / "not here"
+    copies = {prepared_here(elsewhere, digest, fetch) for _ in range(2)}
+    (copy,) = copies
+    assert sorted(fetched) == sorted(TRAINED_ON)
+    assert all((copy / name).read_bytes() == (theirs / name).read_bytes() for name in TRAINED_ON)
+    # Others could have changed them since, or have been there first.
+    copy.parent.chmod(0o755)
+    with pytest.raises(DarkroomError, match="you alone can use was expected"):
+        prepared_here(elsewhere, digest, fetch)
+    copy.parent.rename(tmp_path / "planted")
+    copy.parent.symlink_to(tmp_path / "planted")
+    (tmp_path / "planted").chmod(0o700)
+    with pytest.raises(DarkroomError, match="you alone can use was expected"):
+        prepared_here(elsewhere, digest, fetch)

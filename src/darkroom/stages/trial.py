@@ -4,9 +4,11 @@ import hashlib
 import math
 import os
 import shutil
+import stat
 import sys
 import tempfile
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -115,13 +117,15 @@ def prepared_here(prepared: Path, digest: str, fetch: Fetch) -> Path:
     """Return a prepared folder that this machine can read: the one that was named, or else a copy, fetched once.
 
     The copy stays in the temporary folder for the searches that follow.
+
+    Raises:
+        DarkroomError: others can write where it would lie, or the data changed meanwhile.
     """
     if _has(prepared, digest):
         return prepared
-    place = Path(tempfile.gettempdir()) / f"darkroom-{os.getuid()}-{digest}"
+    place = _own_folder() / digest
     with FileLock(place.with_suffix(".lock")):
-        # Others can write into the temporary folder too.
-        if not (_has(place, digest) and place.stat().st_uid == os.getuid()):
+        if not _has(place, digest):
             parts = place.with_suffix(".part")
             shutil.rmtree(parts, ignore_errors=True)
             for name in TRAINED_ON:
@@ -132,6 +136,17 @@ def prepared_here(prepared: Path, digest: str, fetch: Fetch) -> Path:
             shutil.rmtree(place, ignore_errors=True)
             parts.rename(place)
     return place
+
+
+def _own_folder() -> Path:
+    """Return a folder in the temporary one that nobody else can write into, or put a link in the place of."""
+    folder = Path(tempfile.gettempdir()) / f"darkroom-{os.getuid()}"
+    with suppress(FileExistsError):
+        folder.mkdir(mode=0o700)
+    status = folder.lstat()
+    if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid() or status.st_mode & 0o077:
+        raise DarkroomError(f"{folder}: a folder that you alone can use was expected; remove it, or set TMPDIR")
+    return folder
 
 
 def _has(folder: Path, digest: str) -> bool:
