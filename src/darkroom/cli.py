@@ -45,6 +45,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="name", metavar="COMMAND", required=True)
     _add_checking(commands)
     _add_networks(commands)
+    _add_answers(commands)
     _add_store(commands)
     return parser
 
@@ -81,7 +82,7 @@ def _add_checking(commands: "argparse._SubParsersAction[argparse.ArgumentParser]
 
 
 def _add_networks(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add what is asked of networks and of models."""
+    """Add what is asked of networks, before they are trained for good."""
     from darkroom.ladder import RATES
     from darkroom.networks import NETWORKS
 
@@ -97,6 +98,30 @@ def _add_networks(commands: "argparse._SubParsersAction[argparse.ArgumentParser]
     models.add_argument("--json", action="store_true", help="print JSON")
     models.set_defaults(command=_models)
 
+    sweep = commands.add_parser("sweep", help="train a few epochs with each rate of a ladder: which learning rate?")
+    sweep.add_argument("network", choices=NETWORKS)
+    sweep.add_argument("--rates", nargs="+", default=RATES, metavar="RATE", help=f"default: {' '.join(RATES)}")
+    sweep.add_argument("--epochs", type=_count, default=3, help="epochs with each rate; default: 3")
+    sweep.add_argument("--images", type=_count, default=2000, help="training images at most; default: 2000")
+    sweep.add_argument("--json", action="store_true", help="print JSON, with the losses of all epochs")
+    sweep.set_defaults(command=_sweep)
+
+    curve = commands.add_parser("learning-curve", help="train on ever more images: more data, or more tuning?")
+    curve.add_argument("network", choices=NETWORKS)
+    curve.add_argument(
+        "--shares",
+        nargs="+",
+        type=_share,
+        default=(0.125, 0.25, 0.5, 1.0),
+        metavar="SHARE",
+        help="default: .125 .25 .5 1",
+    )
+    curve.add_argument("--json", action="store_true", help="print JSON")
+    curve.set_defaults(command=_learning_curve)
+
+
+def _add_answers(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add what is asked of trained models."""
     predict = commands.add_parser("predict", help="classify images, or the newest price charts, with a promoted model")
     predict.add_argument("images", nargs="*", metavar="IMAGE|FOLDER")
     predict.add_argument("--table", type=Path, metavar="FILE", help="daily prices: classify each ticker's last days")
@@ -120,27 +145,6 @@ def _add_networks(commands: "argparse._SubParsersAction[argparse.ArgumentParser]
         "--largest", type=_count, default=32, metavar="MB", help="megabytes of a request at most; default: %(default)s"
     )
     serve.set_defaults(command=_serve)
-
-    sweep = commands.add_parser("sweep", help="train a few epochs with each rate of a ladder: which learning rate?")
-    sweep.add_argument("network", choices=NETWORKS)
-    sweep.add_argument("--rates", nargs="+", default=RATES, metavar="RATE", help=f"default: {' '.join(RATES)}")
-    sweep.add_argument("--epochs", type=_count, default=3, help="epochs with each rate; default: 3")
-    sweep.add_argument("--images", type=_count, default=2000, help="training images at most; default: 2000")
-    sweep.add_argument("--json", action="store_true", help="print JSON, with the losses of all epochs")
-    sweep.set_defaults(command=_sweep)
-
-    curve = commands.add_parser("learning-curve", help="train on ever more images: more data, or more tuning?")
-    curve.add_argument("network", choices=NETWORKS)
-    curve.add_argument(
-        "--shares",
-        nargs="+",
-        type=_share,
-        default=(0.125, 0.25, 0.5, 1.0),
-        metavar="SHARE",
-        help="default: .125 .25 .5 1",
-    )
-    curve.add_argument("--json", action="store_true", help="print JSON")
-    curve.set_defaults(command=_learning_curve)
 
     explain = commands.add_parser(
         "explain",
