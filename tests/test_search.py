@@ -2,6 +2,7 @@
 
 import inspect
 import json
+import math
 import os
 import re
 import sqlite3
@@ -142,6 +143,21 @@ def test_lists_mappings_and_parts_of_parameters_are_searched():
 def test_the_same_seed_tries_the_same_values():
     assert run(bowl) == run(bowl)
     assert run(bowl) != run(bowl, seed=4)
+
+
+def test_a_sampler_that_is_sure_of_itself_does_not_go_round_in_circles():
+    """One point is far better than all others, and TPE draws it again and again."""
+    rates = tuple(0.001 * 2**number for number in range(8))
+    space = SearchSpace(
+        learning={"learning_rate": Range(choices=rates), "optimizer": Range(choices=("adam", "sgd", "rmsprop"))}
+    )
+
+    def of_point(_number, tried, report):
+        return abs(math.log(tried["learning_rate"] / 0.008)) + 5 * (tried["optimizer"] != "sgd")
+
+    for seed in range(3):
+        trials = run(of_point, space=space, trials=20, seed=seed)
+        assert len({str(trial.tried) for trial in trials}) >= 19
 
 
 @pytest.mark.parametrize("sampler", [{"name": "tpe"}, {"name": "random"}])

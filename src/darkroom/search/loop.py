@@ -15,7 +15,7 @@ from darkroom.errors import TrainingError
 from darkroom.networks import NetworkParams
 from darkroom.params import SearchParams, grid, is_same, is_tried, is_whole, value_of
 from darkroom.search import sampling
-from darkroom.search.settings import GridSettings
+from darkroom.search.settings import GridSettings, RandomSettings
 from darkroom.search.spaces import Range, SearchSpace
 from darkroom.search.study import (
     DIVERGED,
@@ -36,7 +36,9 @@ from darkroom.search.trials import Executor, Outcome, Trial, Watch
 ATTEMPTS = 2
 """A trial that is lost is tried once more; lost again, it is recorded as lost."""
 DRAWS = 20
-"""So often is drawn again what was tried before."""
+"""So often is drawn what was tried before; then it is tried again."""
+SAMPLED = 5
+"""So many of the draws are the sampler's, the others by chance: one that is sure of itself would draw the same for ever."""
 KNOWN = "known"
 """Attribute of a trial that was not begun, because its values had been tried before."""
 MEANT_FOR = "meant_for"
@@ -179,7 +181,8 @@ class _Search:
                 study.enqueue_trial(known[lost][-1].params, user_attrs={MEANT_FOR: lost})
             elif len(known) < len(self._given):
                 study.enqueue_trial(self._given[len(known)], user_attrs={MEANT_FOR: len(known)})
-        study.sampler = sampling.sampler(self._params.sampler, self._params.seed, len(known), draw)
+        chosen = self._params.sampler if draw < SAMPLED else RandomSettings(name="random")
+        study.sampler = sampling.sampler(chosen, self._params.seed, len(known), draw)
         trial = study.ask()
         return trial, trial.user_attrs.get(MEANT_FOR, len(known))
 
