@@ -38,7 +38,7 @@ ATTEMPTS = 2
 DRAWS = 20
 """So often is drawn what was tried before; then it is tried again."""
 SAMPLED = 5
-"""So many of the draws are the sampler's, the others by chance: one that is sure of itself would draw the same for ever."""
+"""So many of the draws are the sampler's, the others by chance: one that is sure of itself draws the same for ever."""
 KNOWN = "known"
 """Attribute of a trial that was not begun, because its values had been tried before."""
 MEANT_FOR = "meant_for"
