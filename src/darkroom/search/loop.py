@@ -35,9 +35,9 @@ from darkroom.search.trials import Executor, Outcome, Trial, Watch
 
 ATTEMPTS = 2
 """A trial that is lost is tried once more; lost again, it is recorded as lost."""
-DRAWS = 20
+DRAWS = 40
 """So often is drawn what was tried before; then it is tried again."""
-SAMPLED = 5
+SAMPLED = 20
 """So many of the draws are the sampler's, the others by chance: one that is sure of itself draws the same for ever."""
 KNOWN = "known"
 """Attribute of a trial that was not begun, because its values had been tried before."""
