@@ -154,7 +154,7 @@ def test_the_stage_outlives_a_node_that_is_lost_and_brings_its_data_along(cluste
     assert shown.parent.data.params["search.workers"] == "all"
     assert not any(cluster.address in value for value in shown.parent.data.params.values())
     assert not list(studies.glob("*.db"))
-    (copy,) = [place for place in temporary.glob("darkroom-*") if place.is_dir()]
+    (copy,) = [place for place in temporary.glob("darkroom-*/*") if place.is_dir()]
     for name in ("dataset.json", "train/images.npy", "validation/manifest.parquet"):
         assert (copy / name).read_bytes() == (folder / "mine" / "prepared" / name).read_bytes()
     assert not (copy / "test").exists()
