@@ -126,11 +126,12 @@ def objective(values: NetworkParams, seed: int = 0, threads: int | None = None) 
 def of_grid(seeds: int) -> None:
     """Print the epochs of the grid, and those of the search for each seed."""
     print("| training seed | what | lowest validation loss | epochs | share |\n| --- | --- | --- | --- | --- |")
+    ours = read_params("params.yaml").search
     for training_seed in range(GRIDS):
         curves = of_all_points(training_seed)
         spent, lowest = sum(map(len, curves.values())), min(map(min, curves.values()))
         print(f"| {training_seed} | grid, {len(curves)} × {EPOCHS} epochs | {lowest:.4f} | {spent} | 1 |", flush=True)
-        found = sorted(epochs_until(lowest, curves, seed) for seed in range(seeds))
+        found = sorted(epochs_until(lowest, curves, ours, seed) for seed in range(seeds))
         middle, each = statistics.median(found), ", ".join(map(str, found))
         what = f"search with pruning, {seeds} seeds: {each}"
         print(f"| {training_seed} | {what} | as low | {middle:g} | {middle / spent:.2f} |", flush=True)
@@ -161,7 +162,7 @@ def of_all_points(seed: int) -> dict[str, list[float]]:
     return curves
 
 
-def epochs_until(target: float, curves: Mapping[str, list[float]], seed: int) -> int:
+def epochs_until(target: float, curves: Mapping[str, list[float]], ours: SearchParams, seed: int) -> int:
     """Search; return the epochs spent until a loss is reached.
 
     The same values and seed give the same training to the last bit, so that those of the grid need not be run again.
@@ -173,8 +174,7 @@ def epochs_until(target: float, curves: Mapping[str, list[float]], seed: int) ->
         return min(curves[str(tried)])
 
     budget = BudgetSettings(epochs=sum(map(len, curves.values())))
-    ours = read_params("params.yaml").search
-    params = SearchParams(seed=seed, budget=budget, epochs=EPOCHS, sampler=ours.sampler, pruner=ours.pruner)
+    params = ours.model_copy(update={"seed": seed, "budget": budget, "epochs": EPOCHS})
     count = Count(target)
     # One that never gets there has spent as much as the grid.
     with suppress(Reached):

@@ -165,8 +165,8 @@ def ingest(source: Found, params: PreprocessParams, folder: Path, pixels: Path |
     Raises:
         DarkroomError: the disk is full, or the like.
     """
-    unnamed = _without_a_name(source.samples)
-    found = [sample for sample in source.samples if sample not in unnamed] if unnamed else source.samples
+    found = [sample for sample in source.samples if _is_text(sample.name)]
+    unnamed = [sample for sample in source.samples if not _is_text(sample.name)]
     try:
         with Ledger(folder, params) as ledger:
             stamps = [_stamp(sample.place) for sample in found]
@@ -198,14 +198,8 @@ def ingest(source: Found, params: PreprocessParams, folder: Path, pixels: Path |
     return Ingested(table, manifest.quarantine_from_rows(unused + illegible + foreign))
 
 
-def _without_a_name(samples: Sequence[Sample]) -> list[Sample]:
-    """Return the samples whose names are bytes that no table can hold."""
-    if _is_text("".join(sample.name for sample in samples)):
-        return []
-    return [sample for sample in samples if not _is_text(sample.name)]
-
-
 def _is_text(name: str) -> bool:
+    """Say whether a name is UTF-8, as tables want it; a file system takes any bytes."""
     try:
         name.encode()
     except UnicodeEncodeError:

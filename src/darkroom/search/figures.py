@@ -13,7 +13,7 @@ from optuna.exceptions import ExperimentalWarning
 from optuna.trial import TrialState
 from optuna.visualization import matplotlib as pictures
 
-from darkroom.search.study import TRIED, Study
+from darkroom.search.study import KNOWN, TRIED, Study
 
 mpl.use("agg")
 
@@ -53,7 +53,7 @@ def readable_copy(study: Study) -> tuple[Study, str]:
     No loss is so high that the others cannot be told apart: what lies above Tukey's outer fence (J. Tukey, Exploratory
     Data Analysis, 1977) is drawn there.
     """
-    trials = study.get_trials()
+    trials = [trial for trial in study.get_trials() if KNOWN not in trial.user_attrs]
     for trial in trials:
         # Of numbers among choices, Optuna knows one nearby.
         trial.params.update({name: _tried(trial, name) for name in trial.params})

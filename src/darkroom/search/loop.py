@@ -20,6 +20,7 @@ from darkroom.search.spaces import Range, SearchSpace
 from darkroom.search.study import (
     DIVERGED,
     INTERRUPTED,
+    KNOWN,
     NUMBER,
     SPENT,
     TOOK,
@@ -39,8 +40,6 @@ DRAWS = 40
 """So often is drawn what was tried before; then it is tried again."""
 SAMPLED = 20
 """So many of the draws are the sampler's, the others by chance: one that is sure of itself draws the same for ever."""
-KNOWN = "known"
-"""Attribute of a trial that was not begun, because its values had been tried before."""
 MEANT_FOR = "meant_for"
 """Attribute of a trial whose values were given: the number that it will have."""
 
@@ -155,14 +154,15 @@ class _Search:
     def begin(self) -> tuple[int, dict[str, Any]]:
         """Begin the next trial; return its number and what it tries."""
         known = attempts(self._study)
-        for draw in range(DRAWS):
+        draws = DRAWS if self._has_more(known) else 1
+        for draw in range(draws):
             trial, number = self._ask(known, draw)
             tried: dict[str, Any] = {}
             for name, of in self._space.ranges().items():
                 if is_tried(self._space, name, tried, self._values):
                     tried[name] = suggest(trial, name, of, self._values)
             # The same values would give the same training again, to the last bit.
-            if number in known or draw == DRAWS - 1 or not any(_has_tried(tries, tried) for tries in known.values()):
+            if number in known or draw == draws - 1 or not any(_has_tried(tries, tried) for tries in known.values()):
                 break
             trial.set_user_attr(KNOWN, value=True)
             self._study.tell(trial, state=TrialState.FAIL)
@@ -172,6 +172,12 @@ class _Search:
         if self._watch:
             self._watch.started(number, tried)
         return number, tried
+
+    def _has_more(self, known: Mapping[int, Sequence[optuna.trial.FrozenTrial]]) -> bool:
+        """Say whether there can be values that were not tried: not, where all combinations of choices were."""
+        choices = [tried.choices for tried in self._space.ranges().values()]
+        tried = {json.dumps(tries[-1].user_attrs[TRIED], sort_keys=True) for tries in known.values()}
+        return None in choices or len(tried) < math.prod(len(each) for each in choices if each is not None)
 
     def _ask(self, known: Mapping[int, Sequence[optuna.trial.FrozenTrial]], draw: int) -> tuple[optuna.Trial, int]:
         """Return a new trial of the study, and its number among those that count."""

@@ -29,6 +29,8 @@ DIVERGED = "diverged"
 LOST = "lost"
 INTERRUPTED = "interrupted"
 """Of a lost trial: a person ended the search, so that it is no sign that the trial is at fault."""
+KNOWN = "known"
+"""Of a trial that was not begun, because its values had been tried before."""
 TOOK = "seconds"
 # Attributes of the study.
 SPENT = "seconds"
