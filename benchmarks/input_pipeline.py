@@ -173,11 +173,7 @@ def epoch_of(dataset: tf.data.Dataset) -> Way:
 def ours(params: AugmentationParams, train: Split) -> Way:
     """Our batches, as Keras' ``fit`` takes them."""
     batches = TrainingBatches(train, CLASSES, STEP, 0, Augmenter(params))
-    signature = tuple(tf.TensorSpec((None, *part.shape[1:]), part.dtype) for part in batches[0])
-    drawn = tf.data.Dataset.from_generator(
-        lambda: (batches[index] for index in range(len(batches))), output_signature=signature
-    )
-    return epoch_of(drawn.prefetch(tf.data.AUTOTUNE))
+    return epoch_of(batches.stream().take(len(batches)))
 
 
 def with_layers(params: AugmentationParams, train: Split) -> Way:

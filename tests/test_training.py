@@ -496,16 +496,18 @@ def test_batches_cover_every_image_once_in_a_new_order_each_epoch():
     training_split = Split(np.arange(10, dtype=np.uint8).reshape(10, 1, 1, 1), np.arange(10), pd.DataFrame())
     batches = TrainingBatches(training_split, 10, 4, seed=3)
     orders = []
-    for _ in range(3):
-        drawn = [batches[index] for index in range(len(batches))]
+    for epoch in range(3):
+        drawn = [batches.draw(epoch, index) for index in range(len(batches))]
         orders.append([int(image) for images, _ in drawn for image in images.ravel()])
         for images, targets in drawn:
             assert np.array_equal(targets.argmax(axis=1), images.ravel())
-        batches.on_epoch_end()
     assert all(sorted(order) == list(range(10)) for order in orders)
     assert len({tuple(order) for order in orders}) == 3
     again = TrainingBatches(training_split, 10, 4, seed=3)
-    assert [int(image) for index in range(3) for image in again[index][0].ravel()] == orders[0]
+    for first_epoch in range(3):
+        streamed = again.stream(first_epoch).take(3 * (3 - first_epoch))
+        images = [int(image) for images, _ in streamed for image in images.numpy().ravel()]
+        assert images == [image for order in orders[first_epoch:] for image in order]
 
 
 def test_augmentation_is_seeded_and_changes_each_image():

@@ -256,17 +256,17 @@ def train(  # noqa: PLR0913 - all that a training depends on
         seed,
         Augmenter(values.augmentation or augmentation) if values.augment else None,
         balanced_weights(training.classes, classes) if values.class_weights == "balanced" else None,
-        first_epoch,
     )
     validation_share = len(validation.classes) / len(training.classes)
     model.fit(
-        batches,
+        batches.stream(first_epoch),
+        steps_per_epoch=len(batches),
+        # The batches shuffle themselves.
+        shuffle=False,
         epochs=values.epochs,
         initial_epoch=first_epoch,
         validation_data=(np.asarray(validation.images), one_hot(validation.classes, classes)),
         validation_batch_size=BATCH,
-        # The batches shuffle themselves; Keras would shuffle their order by a generator that no checkpoint keeps.
-        shuffle=False,
         verbose=0,
         callbacks=[
             _FiniteLoss(network, len(batches), values.epochs),
