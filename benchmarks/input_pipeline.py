@@ -8,25 +8,25 @@ training of cifar_cnn with varied images, without, and what the first is of the 
 training of cifar_cnn, and of a bare ``model.fit`` of the same network on arrays in memory, both with validation.
 ``precision``: images a second of networks that train in float32 and in bfloat16.
 
-Takes CIFAR-10 from DARKROOM_DATASETS, or noise where that is not set. The ways take turns; medians, and of their ratios
-in each round the median, lowest and highest, in Markdown. Ratios of the processor's time, of all threads together, are
-given beside those of the clock: they hold on a busy machine too.
+Takes CIFAR-10 from DARKROOM_DATASETS, or noise where that is not set. The ways take turns, eleven rounds; where single
+epochs are compared, 31 (see turns.py). Medians, and of the ratios in each round the median and the quartiles, in
+Markdown. Ratios of the processor's time, of all threads together, are given beside those of the clock: they hold on a
+busy machine too.
 """
 
 import argparse
 import os
-import statistics
-import time
-from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from functools import partial
+from typing import Any
 
 import albumentations
 import cv2
 import numpy as np
 import pandas as pd
 
-from benchmarks import published
+from benchmarks import published, turns
 from benchmarks.recipes import machine
+from benchmarks.turns import Cost, Way, median, now, ratios, since
 from darkroom import training
 from darkroom.augment import Augmenter
 from darkroom.backend import keras, make_reproducible, tf
@@ -37,34 +37,13 @@ from darkroom.networks import PARAMS, Network
 from darkroom.params import read_params
 from darkroom.sections import AugmentationParams
 
-ROUNDS = 5
+ROUNDS, EPOCHS = 11, 31
 CLASSES, SIDE, STEP = 10, 32, 64
 NETWORK = "cifar_cnn"
 KINDS = {
     "flip and crop": published.augmentation("cifar10", NETWORK),
     "rotation, shift and scale": read_params("params.yaml").preprocess.augmentation,
 }
-
-
-class Cost(NamedTuple):
-    """Of one run of one way."""
-
-    seconds: float
-    processor: float
-    """Seconds of all threads together."""
-
-
-def now() -> Cost:
-    """Return a moment to measure from."""
-    return Cost(time.perf_counter(), time.process_time())
-
-
-def since(begun: Cost) -> Cost:
-    """Return what has passed."""
-    return Cost(*(after - before for after, before in zip(now(), begun, strict=True)))
-
-
-Way = Callable[[], Cost]
 
 
 def main() -> None:
@@ -75,15 +54,15 @@ def main() -> None:
     parser.add_argument("epochs", type=int, nargs="?", default=5)
     chosen = parser.parse_args()
     description, train, validation = data(chosen.images)
-    print(f"{len(train.classes):,} images of {description.source}, {ROUNDS} rounds, {os.cpu_count()} cores, ", end="")
+    print(f"{len(train.classes):,} images of {description.source}, {os.cpu_count()} cores, ", end="")
     print(f"{machine()['processor']}, TensorFlow {tf.__version__}\n")
     if chosen.what == "augmentation":
         for name, params in KINDS.items():
             augmentation(name, params, train)
     elif chosen.what == "share":
-        share(description, train)
+        share(chosen.images)
     elif chosen.what == "precision":
-        precision(description, train)
+        precision(chosen.images)
     else:
         stage(description, (train, validation), chosen.epochs)
 
@@ -118,32 +97,6 @@ def first(split: Split, images: int) -> Split:
     return Split(np.array(split.images[:images]), split.classes[:images], split.manifest)
 
 
-def in_turns(ways: Mapping[str, Way]) -> dict[str, list[Cost]]:
-    """Run each way once for nothing, then all of them in turns, each round beginning with another; return the costs."""
-    costs: dict[str, list[Cost]] = {name: [] for name in ways}
-    for way in ways.values():
-        way()
-    for number in range(ROUNDS):
-        names = list(ways)
-        for name in names[number % len(names) :] + names[: number % len(names)]:
-            costs[name].append(ways[name]())
-    return costs
-
-
-def median(costs: list[Cost]) -> float:
-    """Return the median of the seconds."""
-    return statistics.median(cost.seconds for cost in costs)
-
-
-def ratios(these: list[Cost], those: list[Cost]) -> str:
-    """Return two cells: by the clock and by the processor, the median of the rounds' ratios, lowest and highest."""
-    cells = []
-    for part in Cost._fields:
-        found = [getattr(a, part) / getattr(b, part) for a, b in zip(these, those, strict=True)]
-        cells.append(f"{statistics.median(found):.2f} ({min(found):.2f} to {max(found):.2f})")
-    return " | ".join(cells)
-
-
 def augmentation(name: str, params: AugmentationParams, train: Split) -> None:
     """Compare three ways to vary images."""
     ways = {
@@ -151,7 +104,7 @@ def augmentation(name: str, params: AugmentationParams, train: Split) -> None:
         "Keras layers in tf.data": with_layers(params, train),
         "albumentations by tf.numpy_function": with_albumentations(params, train),
     }
-    costs = in_turns(ways)
+    costs = turns.runs(ways, ROUNDS)
     print(f"| {name} | images a second | time in ours' | processor's time |\n| --- | --- | --- | --- |")
     for way, found in costs.items():
         print(f"| {way} | {len(train.classes) / median(found):,.0f} | {ratios(found, costs['ours'])} |")
@@ -228,43 +181,36 @@ def with_albumentations(params: AugmentationParams, train: Split) -> Way:
     return epoch_of(varied.prefetch(tf.data.AUTOTUNE))
 
 
-def share(description: Description, train: Split) -> None:
+def share(images: int) -> None:
     """Compare trainings with and without varied images."""
-    without = {"augment": False}
-    ways = {"without": without, **{name: {"augmentation": params} for name, params in KINDS.items()}}
-    costs = in_turns({name: epoch(NETWORK, values, description, train) for name, values in ways.items()})
+    ways = {"without": {"augment": False}, **{name: {"augmentation": params} for name, params in KINDS.items()}}
+    costs = turns.epochs({name: cheap(NETWORK, values, images) for name, values in ways.items()}, EPOCHS)
     print("| varied by | images a second | share of without | by the processor |\n| --- | --- | --- | --- |")
     for name, found in costs.items():
-        print(f"| {name} | {len(train.classes) / median(found):,.0f} | {ratios(costs['without'], found)} |")
+        print(f"| {name} | {images / median(found):,.0f} | {ratios(costs['without'], found)} |")
 
 
-def epoch(network: Network, values: dict[str, Any], description: Description, train: Split) -> Way:
-    """Return a function that trains two epochs; the second one counts, since the first builds the graph."""
-    chosen, few = PARAMS[network](epochs=2, batch_size=STEP, **values), first(train, STEP)
-
-    def run() -> Cost:
-        ended: list[Cost] = []
-        training.train(
-            *(network, chosen, description, (train, few)),
-            seed=0,
-            augmentation=AugmentationParams(),
-            on_epoch=[lambda *_: ended.append(now())],
-        )
-        return Cost(*(second - first for first, second in zip(*ended, strict=True)))
-
-    return run
+def cheap(network: Network, values: dict[str, Any], images: int) -> turns.Training:
+    """Return a training on so many images with next to no validation."""
+    return turns.Training(network, {"batch_size": STEP, **values}, partial(without_validation, images))
 
 
-def precision(description: Description, train: Split) -> None:
+def without_validation(images: int) -> tuple[Description, Split, Split]:
+    """Return a description, so many images to train with, and a few of them to validate with."""
+    description, train, _ = data(images)
+    return description, train, first(train, STEP)
+
+
+def precision(images: int) -> None:
     """Compare float32 and bfloat16."""
     print("| network | images a second in float32 | in bfloat16 | float32's time in bfloat16's | by the processor |")
     print("| --- | --- | --- | --- | --- |")
     networks: tuple[Network, ...] = ("mlp", "lenet5", "mnist_cnn", "cifar_cnn", "cifar_bn_cnn")
     for network in networks:
         kinds = ("float32", "bfloat16")
-        ways = {kind: epoch(network, {"precision": kind, "augment": False}, description, train) for kind in kinds}
-        costs = in_turns(ways)
-        speeds = [f"{len(train.classes) / median(costs[kind]):,.0f}" for kind in kinds]
+        trainings = {kind: cheap(network, {"precision": kind, "augment": False}, images) for kind in kinds}
+        costs = turns.epochs(trainings, EPOCHS)
+        speeds = [f"{images / median(costs[kind]):,.0f}" for kind in kinds]
         print(f"| `{network}` | {' | '.join(speeds)} | {ratios(costs['float32'], costs['bfloat16'])} |", flush=True)
 
 
@@ -294,7 +240,7 @@ def stage(description: Description, splits: tuple[Split, Split], epochs: int) ->
         training.train(NETWORK, values, description, splits, seed=0, augmentation=AugmentationParams())
         return since(begun)
 
-    costs = in_turns({"ours": whole, "bare": bare})
+    costs = turns.runs({"ours": whole, "bare": bare}, ROUNDS)
     print(f"| {epochs} epochs | seconds | ratio | by the processor |\n| --- | --- | --- | --- |")
     for name, found in costs.items():
         print(f"| {name} | {median(found):.1f} | {ratios(found, costs['bare'])} |")

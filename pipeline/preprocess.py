@@ -14,7 +14,7 @@ def main(divided: str, images: str, quarantine: str, prepared: str, preview: str
     rows, unused = manifest.read(divided), len(manifest.read_quarantine(quarantine))
     description = preprocess.pack(rows, images, params.preprocess, prepared, data=params.data, quarantined=unused)
     augmentation = params.preprocess.augmentation
-    previews.draw_augmentation(Path(prepared), description, augmentation, params.train.seed, preview)
+    previews.draw_augmentation(Path(prepared), augmentation, params.train.seed, preview)
     print(", ".join(f"{split}: {count} images" for split, count in description.counts.items()))
 
 

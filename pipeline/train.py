@@ -24,7 +24,7 @@ def main(
     with tracking.start_run(network, "train", train.run_tags(network, description)) as run:
         records.log_inputs(run, params, values, description, preview)
         records.log_training_images(run, pd.read_parquet(Path(prepared) / "train" / "manifest.parquet"))
-        train.log_own_preview(params, values, description, Path(prepared), run)
+        train.log_own_preview(params, values, Path(prepared), run)
         with train.train_network(network, params, values, description, Path(prepared), run) as trained:
             train.write_report(run, trained, network, Path(report))
             trained.save(model)

@@ -4,8 +4,8 @@ import hashlib
 import json
 import os
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Self
 
@@ -125,13 +125,19 @@ class Ledger:
 
     def copy_pixels(self, places: npt.NDArray[np.int64], path: Path) -> None:
         """Write an array of the pixels at these places, in their order."""
-        # What lies side by side, as most does, is read at once, up to a portion.
-        portion = max(COPIED_BYTES // self._image_bytes, 1)
+        one, file = self._image_bytes, self._pixels.fileno()
+        portion = max(COPIED_BYTES // one, 1)
+        held = memoryview(bytearray(min(portion, len(places)) * one))
         with ArrayWriter(path, (len(places), *self._size)) as target:
-            for run in np.split(places, np.flatnonzero(np.diff(places) != 1) + 1):
-                for start in range(0, len(run), portion):
-                    self._pixels.seek(int(run[start]) * self._image_bytes)
-                    target.write(self._pixels.read(len(run[start : start + portion]) * self._image_bytes))
+            for start in range(0, len(places), portion):
+                part = places[start : start + portion]
+                # What lies side by side, as most does, is read at once.
+                runs = [0, *(np.flatnonzero(np.diff(part) != 1) + 1).tolist(), len(part)]
+                read = sum(
+                    os.preadv(file, [held[first * one : last * one]], int(part[first]) * one)
+                    for first, last in pairwise(runs)
+                )
+                target.write(held[:read])
 
 
 def _parsed(rows: bytes) -> pa.Table:
@@ -177,13 +183,10 @@ def ingest(source: Found, params: PreprocessParams, folder: Path, pixels: Path |
             usable = described[sound]
             for number in described.index[~sound]:
                 refused[number] = json.loads(described["refusal"][number])
-            # The system copies while Python makes tables.
-            with ThreadPoolExecutor(1) as beside:
-                copied = pixels and beside.submit(ledger.copy_pixels, usable["place"].to_numpy(), pixels)
-                _write_stamps(ledger.stamps, zip(stamps, hashes, strict=True))
-                table = _manifest([found[number] for number in usable.index], usable)
-            if copied:
-                copied.result()
+            if pixels:
+                ledger.copy_pixels(usable["place"].to_numpy(), pixels)
+            _write_stamps(ledger.stamps, zip(stamps, hashes, strict=True))
+            table = _manifest([found[number] for number in usable.index], usable)
     except OSError as error:
         raise DarkroomError(
             f"{error.filename or folder}: {error.strerror}; the images that were decoded stay, so run it again"

@@ -12,7 +12,7 @@ from threading import Lock
 
 from darkroom.errors import ImageError, InputError
 from darkroom.samples import Place, Sample
-from darkroom.sources.layout import is_hidden, is_image, labelled
+from darkroom.sources.layout import is_hidden, is_image, read_layout
 
 MAXIMUM_BYTES = 2**28  # of one file
 MAXIMUM_GROWTH = 100  # times the size of the archive, of all files together
@@ -80,11 +80,12 @@ def find(path: Path) -> tuple[list[Sample], list[str]]:
     inside = files(path)
     shared = _shared_folders(inside)
     places = {below.split("/", shared)[-1]: entry for below, entry in inside.items()}
+    layout = read_layout(places)
     found = [
         Sample(below, label, places[below].place, split, order=places[below].order)
-        for below, label, split in labelled(places)
+        for below, label, split in layout.images
     ]
-    return found, sorted(below for below in places if not is_image(below))
+    return found, layout.others
 
 
 def files(path: Path) -> dict[str, Entry]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from darkroom.errors import InputError
 from darkroom.samples import File, Sample
-from darkroom.sources.layout import is_hidden, is_image, labelled
+from darkroom.sources.layout import is_hidden, read_layout
 
 
 def find(root: Path) -> tuple[list[Sample], list[str]]:
@@ -17,9 +17,8 @@ def find(root: Path) -> tuple[list[Sample], list[str]]:
     """
     if not root.is_dir():
         raise InputError(f"data.path: {root} is not a folder; give the folder that holds one folder for each class")
-    paths = list(files(root))
-    found = [Sample(path, label, File(f"{root}/{path}"), split) for path, label, split in labelled(paths)]
-    return found, sorted(path for path in paths if not is_image(path))
+    layout, above = read_layout(files(root)), f"{root}/"
+    return [Sample(path, label, File(above + path), split) for path, label, split in layout.images], layout.others
 
 
 def files(root: Path) -> Iterator[str]:
@@ -34,4 +33,4 @@ def files(root: Path) -> Iterator[str]:
         inside[:] = sorted(name for name in inside if not is_hidden(name))
         below = Path(folder).relative_to(root).as_posix()
         prefix = "" if below == "." else f"{below}/"
-        yield from (f"{prefix}{name}" for name in names if not is_hidden(name))
+        yield from [prefix + name for name in names if not is_hidden(name)]

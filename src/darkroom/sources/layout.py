@@ -1,6 +1,7 @@
 """What the paths of a folder or an archive say: splits, classes, and what is no image."""
 
 from collections.abc import Iterable
+from typing import NamedTuple
 
 from darkroom import images
 from darkroom.samples import SplitName
@@ -20,8 +21,9 @@ BELOW_A_SPLIT = 2  # dividers in a path: after the split's folder, and after the
 
 def is_hidden(path: str) -> bool:
     """Say whether a path is hidden, or litter of an operating system; macOS puts its own notes into archives."""
-    parts = path.split("/")
-    return path.startswith(".") or "/." in path or "__MACOSX" in parts or parts[-1].lower() in LITTER
+    if path.startswith(".") or "/." in path or path.rpartition("/")[2].lower() in LITTER:
+        return True
+    return "__MACOSX" in path and "__MACOSX" in path.split("/")
 
 
 def is_image(path: str) -> bool:
@@ -29,24 +31,35 @@ def is_image(path: str) -> bool:
     return "/" in path and path.lower().endswith(images.ENDINGS)
 
 
-def labelled(paths: Iterable[str]) -> list[tuple[str, str, SplitName | None]]:
-    """Read classes, and splits where there are any, from the paths of images, in the order of the paths.
+class Layout(NamedTuple):
+    """What the paths of a source say."""
+
+    images: list[tuple[str, str, SplitName | None]]
+    """Path, class and split of each image, in the order of the paths."""
+    others: list[str]
+    """The paths that are no image's, in their order."""
+
+
+def read_layout(paths: Iterable[str]) -> Layout:
+    """Read classes, and splits where there are any, from the paths of images.
 
     ``<class>/<image>`` at any depth below the class; or ``<split>/<class>/<image>`` where all that lies at the top is
     named after splits, training images are among it, and there is a class below each.
 
     Args:
         paths: below the source, with forward slashes.
-
-    Returns:
-        Path, class and split of each image.
     """
+    inside: list[str] = []
+    others: list[str] = []
+    for path in paths:
+        (inside if is_image(path) else others).append(path)
+    others.sort()
     # In the order of their parts: the divider comes before all other characters.
-    inside = sorted((path for path in paths if is_image(path)), key=lambda path: path.replace("/", "\0"))
-    tops = {path.partition("/")[0] for path in inside}
-    splits = {top: SPLIT_FOLDERS.get(top.lower()) for top in tops}
+    inside.sort(key=lambda path: path.replace("/", "\0"))
+    tops = [path.partition("/")[0] for path in inside]
+    splits = {top: SPLIT_FOLDERS.get(top.lower()) for top in set(tops)}
     named = set(splits.values())
     given = None not in named and "train" in named and len(named) > 1
     if not given or any(path.count("/") < BELOW_A_SPLIT for path in inside):
-        return [(path, path.partition("/")[0], None) for path in inside]
-    return [(path, label, splits[top]) for path in inside for top, label, *_ in (path.split("/", 2),)]
+        return Layout([(path, top, None) for path, top in zip(inside, tops, strict=True)], others)
+    return Layout([(path, path.split("/", 2)[1], splits[top]) for path, top in zip(inside, tops, strict=True)], others)

@@ -24,15 +24,13 @@ def run_tags(network: Network, description: Description) -> dict[str, str]:
     return {"network": network, "data_digest": description.digest, "data_docs": "reports/data_docs/index.html"}
 
 
-def log_own_preview(
-    params: Params, values: NetworkParams, description: Description, prepared: Path, run: tracking.Run
-) -> None:
+def log_own_preview(params: Params, values: NetworkParams, prepared: Path, run: tracking.Run) -> None:
     """Log what a network sees that varies its images in a way of its own."""
     if not values.augment or values.augmentation is None:
         return
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "augmentation.png"
-        previews.draw_augmentation(prepared, description, values.augmentation, params.train.seed, path)
+        previews.draw_augmentation(prepared, values.augmentation, params.train.seed, path)
         run.log_file(path)
 
 
