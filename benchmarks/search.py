@@ -4,7 +4,7 @@
 
 ``grid``: epochs that a search with pruning spends until it reaches the lowest validation loss of all 48 points of a
 grid; lenet5 on a tenth of Fashion-MNIST (see benchmarks/published.py), among the same points, for each of some seeds,
-with the sampler and the pruner of params.yaml. For three seeds of the trainings: settings that were chosen on one grid
+with the sampler and the pruner of params.yaml. For four seeds of the trainings: settings that were chosen on one grid
 have to do on another. The losses of the grids are kept in benchmarks/results/search/; the searches replay them.
 ``workers``: trials a minute of two workers against one, each with one thread, in turns; their start aside.
 ``tracking``: the share of its time that a search of 50 short trials spends in MLflow, as it runs in the pipeline.
@@ -45,8 +45,8 @@ from darkroom.sections import AugmentationParams
 NETWORK: Network = "lenet5"
 TENTH = 10  # every tenth image
 EPOCHS = 8  # of one trial
-GRIDS = 3
-TRIALS_OF_A_WORKER = 6
+GRIDS = 4
+TRIALS_OF_A_WORKER = 10
 ROUNDS = 3
 SHORT = 3  # epochs
 SHORT_TRIALS = 50

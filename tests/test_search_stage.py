@@ -97,7 +97,7 @@ def test_a_search_as_mlflow_shows_it(folder, capsys):
     assert parent.data.tags["ended_by"] == "trials"
     settings = {name: value for name, value in parent.data.params.items() if name.startswith("search.")}
     assert settings["search.sampler.name"] == "tpe"
-    assert settings["search.sampler.startup_trials"] == "5"
+    assert settings["search.sampler.startup_trials"] == "2"
     assert settings["search.pruner.upper"] == "0.69"
     assert settings["search.budget.trials"] == "5"
     listed = {file.path for file in shown.client.list_artifacts(parent.info.run_id, "search")}
