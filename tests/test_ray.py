@@ -9,7 +9,7 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
@@ -126,7 +126,8 @@ def test_the_stage_outlives_a_node_that_is_lost_and_brings_its_data_along(cluste
     def both_are_at_work():
         for file in studies.glob("*.db"):
             query = "SELECT count(DISTINCT trial_id) FROM trial_intermediate_values JOIN trials USING (trial_id)"
-            with closing(sqlite3.connect(file)) as study:
+            # Its tables may not be there yet.
+            with suppress(sqlite3.OperationalError), closing(sqlite3.connect(file)) as study:
                 return study.execute(f"{query} WHERE state = 'RUNNING'").fetchone() == (2,)
         return False
 
