@@ -2,7 +2,7 @@
 
     python -m benchmarks.performance
 
-Takes about a quarter of an hour on two cores that nobody else uses. Needs the data sets; see benchmarks/published.py.
+Takes about half an hour on two cores that nobody else uses. Needs the data sets; see benchmarks/published.py.
 """
 
 import subprocess
