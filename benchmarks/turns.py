@@ -62,15 +62,14 @@ def epochs(trainings: Mapping[str, Training], rounds: int) -> dict[str, list[Cos
     """Let trainings go on by an epoch in turns; the first one, which builds the graph, counts for nothing."""
     context = multiprocessing.get_context("spawn")
     ways: dict[str, Way] = {}
-    pipes, processes = [], []
+    processes = []
     for name, one in trainings.items():
         ours, its = context.Pipe()
         process = context.Process(target=_train, args=(one, rounds + 1, its), daemon=True)
         process.start()
-        # One after the other: how long each needs to load is nobody's business.
-        ours.recv()
+        its.close()  # so that what waits here learns of its end
+        ours.recv()  # it has loaded
         ways[name] = _next_epoch(ours)
-        pipes.append(ours)
         processes.append(process)
     costs = runs(ways, rounds)
     for process in processes:

@@ -5,7 +5,6 @@ import json
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 from typing import Self
 
@@ -125,19 +124,13 @@ class Ledger:
 
     def copy_pixels(self, places: npt.NDArray[np.int64], path: Path) -> None:
         """Write an array of the pixels at these places, in their order."""
-        one, file = self._image_bytes, self._pixels.fileno()
-        portion = max(COPIED_BYTES // one, 1)
-        held = memoryview(bytearray(min(portion, len(places)) * one))
+        # What lies side by side, as most does, is read at once, up to a portion.
+        portion = max(COPIED_BYTES // self._image_bytes, 1)
         with ArrayWriter(path, (len(places), *self._size)) as target:
-            for start in range(0, len(places), portion):
-                part = places[start : start + portion]
-                # What lies side by side, as most does, is read at once.
-                runs = [0, *(np.flatnonzero(np.diff(part) != 1) + 1).tolist(), len(part)]
-                read = sum(
-                    os.preadv(file, [held[first * one : last * one]], int(part[first]) * one)
-                    for first, last in pairwise(runs)
-                )
-                target.write(held[:read])
+            for run in np.split(places, np.flatnonzero(np.diff(places) != 1) + 1):
+                for start in range(0, len(run), portion):
+                    self._pixels.seek(int(run[start]) * self._image_bytes)
+                    target.write(self._pixels.read(len(run[start : start + portion]) * self._image_bytes))
 
 
 def _parsed(rows: bytes) -> pa.Table:
