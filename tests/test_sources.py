@@ -18,7 +18,7 @@ from conftest import draw, find, ingested, write_folder
 from darkroom.errors import InputError
 from darkroom.params import DataParams
 from darkroom.sources import archives
-from darkroom.sources.layout import read_layout
+from darkroom.sources.layout import read_layout, side_by_side
 
 FASHION = Path(os.environ.get("DARKROOM_DATASETS", "nowhere")) / "fashion-mnist"
 
@@ -174,7 +174,7 @@ def test_given_splits(tmp_path, names, form):
 
 def test_images_come_in_the_order_of_the_parts_of_their_paths():
     names = ["a/b/x.png", "a/b!/x.png", "a/b.png", "a b/x.png", "a!/x.png", "a/B/x.png", "ü/x.png", "a/b/y/x.png"]
-    found = [path for path, _, _ in read_layout(names).images]
+    found = [below + name for (below, inside), _, _ in read_layout(side_by_side(names)).images for name in inside]
     assert found == sorted(names, key=lambda name: name.split("/"))
 
 

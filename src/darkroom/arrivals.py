@@ -42,7 +42,7 @@ def find(place: str) -> list[Sample]:
         raise InputError(f"{place} does not exist; name a folder of new images, or a zip file of them")
     inside: dict[str, Place]
     if path.is_dir():
-        inside = {name: File(f"{path}/{name}") for name in folders.files(path)}
+        inside = {below + name: File(f"{path}/{below}{name}") for below, names in folders.listed(path) for name in names}
     else:
         inside = {name: entry.place for name, entry in archives.files(path).items()}
     found = [Sample(name, "", held) for name, held in sorted(inside.items()) if name.lower().endswith(images.ENDINGS)]

@@ -88,7 +88,7 @@ class Ledger:
         self._pixels.truncate(self._stored * self._image_bytes)
         self._table = table
         self._added: list[bytes] = []
-        self.known = {sha256: number for number, sha256 in enumerate(table["sha256"].to_pylist())}
+        self.known = dict(zip(table["sha256"].to_pylist(), range(len(table)), strict=True))
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -164,8 +164,8 @@ def ingest(source: Found, params: PreprocessParams, folder: Path, pixels: Path |
     Raises:
         DarkroomError: the disk is full, or the like.
     """
-    found = [sample for sample in source.samples if _is_text(sample.name)]
     unnamed = [sample for sample in source.samples if not _is_text(sample.name)]
+    found = [sample for sample in source.samples if _is_text(sample.name)] if unnamed else source.samples
     try:
         with Ledger(folder, params) as ledger:
             stamps = [_stamp(sample.place) for sample in found]
@@ -196,6 +196,8 @@ def ingest(source: Found, params: PreprocessParams, folder: Path, pixels: Path |
 
 def _is_text(name: str) -> bool:
     """Say whether a name is UTF-8, as tables want it; a file system takes any bytes."""
+    if name.isascii():
+        return True
     try:
         name.encode()
     except UnicodeEncodeError:
@@ -232,8 +234,8 @@ def _read_all(
 
 
 def _manifest(samples: Sequence[Sample], described: pd.DataFrame) -> pd.DataFrame:
-    names = pd.Series([sample.name for sample in samples], dtype="str")
     described = described.reset_index(drop=True)
+    names = pd.Series([sample.name for sample in samples], dtype="str")
     return manifest.from_columns(
         {
             **described,
@@ -250,11 +252,14 @@ def _notes(names: pd.Series, kinds: pd.Series) -> pd.Series:
     """Say what is odd about sound images of some formats in files of these names; nothing of most."""
     notes = pd.Series("", names.index, dtype="str")
     lowered = names.str.lower()
-    for ending in images.ENDINGS:
+    for kind in filter(None, kinds.unique()):
         # Cameras write several pictures into one JPEG file, which Pillow calls MPO.
-        fitting = {"", kind := FORMAT_OF_ENDING.get(ending, ending[1:].upper()), kind.replace("JPEG", "MPO")}
-        odd = lowered.str.endswith(ending) & ~kinds.isin(fitting)
-        notes[odd] = "a " + kinds[odd] + f" named {ending}"
+        written = kind.replace("MPO", "JPEG")
+        fitting = [end for end in images.ENDINGS if FORMAT_OF_ENDING.get(end, end[1:].upper()) == written]
+        others = [end for end in images.ENDINGS if end not in fitting]
+        odd = lowered[(kinds == kind) & ~lowered.str.endswith(tuple(fitting))]
+        for ending in others if len(odd) else ():
+            notes[odd.index[odd.str.endswith(ending)]] = f"a {kind} named {ending}"
     return notes
 
 
@@ -280,8 +285,8 @@ def _read_stamps(path: Path) -> dict[str, str]:
 
 def _write_stamps(path: Path, hashes: Iterable[tuple[str, str]]) -> None:
     """Replace what was known by what is known now."""
-    # No path holds the character that ends each.
-    rows = [f"{stamp}\0{sha256}\0" for stamp, sha256 in hashes if stamp and sha256 != UNREADABLE]
     temporary = path.with_suffix(".tmp")
-    temporary.write_bytes("".join(rows).encode("utf-8", "surrogateescape"))
+    with temporary.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file:
+        # No path holds the character that ends each.
+        file.writelines(f"{stamp}\0{sha256}\0" for stamp, sha256 in hashes if stamp and sha256 != UNREADABLE)
     temporary.replace(path)

@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
 COLUMNS = {
     "name": "str",
@@ -49,8 +51,13 @@ def labels_of(manifest: pd.DataFrame) -> list[str]:
 
 def digest(manifest: pd.DataFrame) -> str:
     """Return a digest of the images, their labels and their splits, whatever their order."""
-    lines = sorted((manifest["sha256"] + "\t" + manifest["label"] + "\t" + manifest["split"]).tolist())
-    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
+    # By Arrow, which does not keep other threads from Python meanwhile.
+    columns = [pa.array(manifest[name], pa.large_string()) for name in ("sha256", "label", "split")]
+    tab, end = pa.array(["\t", "\n"], pa.large_string())
+    lines = pc.binary_join_element_wise(*columns, tab)
+    in_order = lines.take(pc.array_sort_indices(lines))
+    (text,) = pc.binary_join(pa.ListArray.from_arrays([0, len(lines)], in_order), end)
+    return hashlib.sha256(text.as_buffer()).hexdigest()[:16]
 
 
 def write(manifest: pd.DataFrame, path: str | Path) -> None:

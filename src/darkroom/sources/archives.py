@@ -12,7 +12,7 @@ from threading import Lock
 
 from darkroom.errors import ImageError, InputError
 from darkroom.samples import Place, Sample
-from darkroom.sources.layout import is_hidden, is_image, read_layout
+from darkroom.sources.layout import is_hidden, is_image, read_layout, side_by_side
 
 MAXIMUM_BYTES = 2**28  # of one file
 MAXIMUM_GROWTH = 100  # times the size of the archive, of all files together
@@ -80,10 +80,11 @@ def find(path: Path) -> tuple[list[Sample], list[str]]:
     inside = files(path)
     shared = _shared_folders(inside)
     places = {below.split("/", shared)[-1]: entry for below, entry in inside.items()}
-    layout = read_layout(places)
+    layout = read_layout(side_by_side(places))
     found = [
-        Sample(below, label, places[below].place, split, order=places[below].order)
-        for below, label, split in layout.images
+        Sample(path := below + name, label, places[path].place, split, order=places[path].order)
+        for (below, names), label, split in layout.images
+        for name in names
     ]
     return found, layout.others
 
@@ -99,9 +100,9 @@ def files(path: Path) -> dict[str, Entry]:
     for entry in _entries(path):
         total += entry.size
         _refuse_hostile(path, entry, total)
-        below = PurePosixPath(entry.name).as_posix()
-        if not is_hidden(below):
-            found[below] = entry
+        below = PurePosixPath(entry.name)
+        if not any(map(is_hidden, below.parts)):
+            found[below.as_posix()] = entry
     return found
 
 

@@ -1,6 +1,7 @@
 """What the paths of a folder or an archive say: splits, classes, and what is no image."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from itertools import groupby
 from typing import NamedTuple
 
 from darkroom import images
@@ -15,15 +16,13 @@ SPLIT_FOLDERS: dict[str, SplitName] = {
     "test": "test",
     "testing": "test",
 }
-LITTER = {"thumbs.db", "desktop.ini"}  # what Windows leaves in folders of pictures
-BELOW_A_SPLIT = 2  # dividers in a path: after the split's folder, and after the class's
+LITTER = {"thumbs.db", "desktop.ini", "__macosx"}  # what Windows and macOS leave beside pictures, in small letters
+BELOW_A_SPLIT = 2  # dividers in the path of a folder: after the split's name, and after the class's
 
 
-def is_hidden(path: str) -> bool:
-    """Say whether a path is hidden, or litter of an operating system; macOS puts its own notes into archives."""
-    if path.startswith(".") or "/." in path or path.rpartition("/")[2].lower() in LITTER:
-        return True
-    return "__MACOSX" in path and "__MACOSX" in path.split("/")
+def is_hidden(name: str) -> bool:
+    """Say whether a file or folder is hidden, or litter of an operating system."""
+    return name[:1] == "." or name.lower() in LITTER
 
 
 def is_image(path: str) -> bool:
@@ -31,35 +30,53 @@ def is_image(path: str) -> bool:
     return "/" in path and path.lower().endswith(images.ENDINGS)
 
 
+class Listed(NamedTuple):
+    """Files that lie side by side."""
+
+    below: str
+    """Their folder's path below the source, each part with a forward slash behind it; empty for the source itself."""
+    names: list[str]
+    """In their order."""
+
+
 class Layout(NamedTuple):
     """What the paths of a source say."""
 
-    images: list[tuple[str, str, SplitName | None]]
-    """Path, class and split of each image, in the order of the paths."""
+    images: list[tuple[Listed, str, SplitName | None]]
+    """Images side by side, with their class and split, in the order of the parts of their paths."""
     others: list[str]
     """The paths that are no image's, in their order."""
 
 
-def read_layout(paths: Iterable[str]) -> Layout:
-    """Read classes, and splits where there are any, from the paths of images.
+def side_by_side(paths: Iterable[str]) -> Iterator[Listed]:
+    """Put paths into the order of their parts, and those together that lie side by side."""
+    in_order = sorted(paths, key=lambda path: path.split("/"))
+    for below, together in groupby(in_order, lambda path: path[: path.rfind("/") + 1]):
+        yield Listed(below, [path[len(below) :] for path in together])
+
+
+def read_layout(listed: Iterable[Listed]) -> Layout:
+    """Read classes, and splits where there are any, from where images lie.
 
     ``<class>/<image>`` at any depth below the class; or ``<split>/<class>/<image>`` where all that lies at the top is
     named after splits, training images are among it, and there is a class below each.
 
     Args:
-        paths: below the source, with forward slashes.
+        listed: files in the order of the parts of their paths.
     """
-    inside: list[str] = []
+    inside: list[Listed] = []
     others: list[str] = []
-    for path in paths:
-        (inside if is_image(path) else others).append(path)
+    for below, names in listed:
+        shown = [name for name in names if name.lower().endswith(images.ENDINGS)] if below else []
+        if shown:
+            inside.append(Listed(below, shown))
+        if len(shown) < len(names):
+            others += [below + name for name in set(names).difference(shown)]
     others.sort()
-    # In the order of their parts: the divider comes before all other characters.
-    inside.sort(key=lambda path: path.replace("/", "\0"))
-    tops = [path.partition("/")[0] for path in inside]
-    splits = {top: SPLIT_FOLDERS.get(top.lower()) for top in set(tops)}
+    parts = [below.split("/") for below, _ in inside]
+    splits = {top: SPLIT_FOLDERS.get(top.lower()) for top, *_ in parts}
     named = set(splits.values())
     given = None not in named and "train" in named and len(named) > 1
-    if not given or any(path.count("/") < BELOW_A_SPLIT for path in inside):
-        return Layout([(path, top, None) for path, top in zip(inside, tops, strict=True)], others)
-    return Layout([(path, path.split("/", 2)[1], splits[top]) for path, top in zip(inside, tops, strict=True)], others)
+    if not given or any(below.count("/") < BELOW_A_SPLIT for below, _ in inside):
+        return Layout([(each, top, None) for each, (top, *_) in zip(inside, parts, strict=True)], others)
+    return Layout([(each, label, splits[top]) for each, (top, label, *_) in zip(inside, parts, strict=True)], others)
