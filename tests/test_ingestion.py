@@ -251,7 +251,7 @@ def test_the_ledger_keeps_a_refusal_as_it_was(tmp_path, reason):
         ledger.add("0" * 64, Content(reason), None)
         ledger.add("1" * 64, Content(None, 1, 2, "RGB", "", 0.1, 1e-7, 1 / 3), bytes(np.prod(params.size)))
     with Ledger(tmp_path, params) as ledger:
-        sound, refused = ledger.describe(["1" * 64, "0" * 64]).to_dict("records")
+        sound, refused = ledger.describe(pd.Series(["1" * 64, "0" * 64])).to_dict("records")
     assert json.loads(refused["refusal"]) == reason
     assert refused["place"] == -1
     assert pd.isna(sound["refusal"])

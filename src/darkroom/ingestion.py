@@ -3,7 +3,7 @@
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -13,11 +13,12 @@ import numpy.typing as npt
 import pandas as pd
 import PIL
 import pyarrow as pa
+import pyarrow.compute as pc
 from filelock import FileLock
 from pyarrow import csv
 from tqdm import tqdm
 
-from darkroom import decoding, images, manifest
+from darkroom import decoding, file_states, images, manifest
 from darkroom.arrays import ArrayWriter
 from darkroom.decoding import UNREADABLE, Content
 from darkroom.errors import DarkroomError
@@ -59,12 +60,12 @@ class Ledger:
 
     def __init__(self, folder: Path, params: PreprocessParams) -> None:
         self._folder = folder / _settings_digest(params)
-        self.stamps = self._folder / "files"
-        """See ``_read_stamps``; belongs to who holds the ledger."""
+        self.files = self._folder / "files.arrow"
+        """See ``file_states``; belongs to who holds the ledger."""
         self._size = params.size
         self._image_bytes = int(np.prod(params.size))
-        self.known: dict[str, int] = {}
-        """The SHA-256 of each content, and the number of its row."""
+        self.known: set[str] = set()
+        """The SHA-256 of each content."""
         folder.mkdir(parents=True, exist_ok=True)
         self._lock = FileLock(self._folder.with_suffix(".lock"))
 
@@ -88,13 +89,17 @@ class Ledger:
         self._pixels.truncate(self._stored * self._image_bytes)
         self._table = table
         self._added: list[bytes] = []
-        self.known = dict(zip(table["sha256"].to_pylist(), range(len(table)), strict=True))
+        self.known = set(table["sha256"].to_pylist())
         return self
 
     def __exit__(self, *_: object) -> None:
         self._rows.close()
         self._pixels.close()
         self._lock.release()
+
+    def holds(self, hashes: pa.ChunkedArray) -> pa.ChunkedArray:
+        """Say of each content whether it was known at the beginning; of none that is missing."""
+        return pc.is_in(hashes, self._table["sha256"])
 
     def add(self, sha256: str, description: Content, pixels: bytes | None) -> None:
         """Keep what became of an image; one that cannot be used has no pixels."""
@@ -106,7 +111,7 @@ class Ledger:
             self._pixels.write(pixels)
         refusal, *measured = description
         row = "\t".join(map(str, (sha256, place, *measured, json.dumps(refusal)))).encode() + b"\n"
-        self.known[sha256] = len(self._table) + len(self._added)
+        self.known.add(sha256)
         self._rows.write(row)
         self._added.append(row)
 
@@ -115,12 +120,12 @@ class Ledger:
         self._pixels.flush()
         self._rows.flush()
 
-    def describe(self, hashes: Iterable[str]) -> pd.DataFrame:
+    def describe(self, hashes: pd.Series) -> pd.DataFrame:
         """Return a row for each of the contents, in their order: ``ROW``, ``refusal`` missing where there is none."""
         rows = pa.concat_tables([self._table, _parsed(b"".join(self._added))])
-        numbers = pa.array([self.known[sha256] for sha256 in hashes], pa.int64())
+        numbers = pc.index_in(pa.array(hashes, pa.string()), rows["sha256"])
         described: pd.DataFrame = rows.take(numbers).to_pandas()
-        return described
+        return described.set_axis(hashes.index)
 
     def copy_pixels(self, places: npt.NDArray[np.int64], path: Path) -> None:
         """Write an array of the pixels at these places, in their order."""
@@ -168,17 +173,16 @@ def ingest(source: Found, params: PreprocessParams, folder: Path, pixels: Path |
     found = [sample for sample in source.samples if _is_text(sample.name)] if unnamed else source.samples
     try:
         with Ledger(folder, params) as ledger:
-            stamps = [_stamp(sample.place) for sample in found]
-            hashes, refused = _read_all(found, stamps, ledger, params)
-            read = [number for number in range(len(found)) if number not in refused]
-            described = ledger.describe(hashes[number] for number in read).set_axis(read)
+            files = file_states.look([sample.place for sample in found])
+            hashes, refused = _read_all(found, files, ledger, params)
+            described = ledger.describe(hashes[hashes != UNREADABLE])
             sound = described["refusal"].isna()
             usable = described[sound]
             for number in described.index[~sound]:
                 refused[number] = json.loads(described["refusal"][number])
             if pixels:
                 ledger.copy_pixels(usable["place"].to_numpy(), pixels)
-            _write_stamps(ledger.stamps, zip(stamps, hashes, strict=True))
+            file_states.remember(files, hashes, ledger.files)
             table = _manifest([found[number] for number in usable.index], usable)
     except OSError as error:
         raise DarkroomError(
@@ -211,17 +215,18 @@ def _legible(name: str) -> str:
 
 
 def _read_all(
-    found: Sequence[Sample], stamps: Sequence[str], ledger: Ledger, params: PreprocessParams
-) -> tuple[list[str], dict[int, str]]:
+    found: Sequence[Sample], files: pa.Table, ledger: Ledger, params: PreprocessParams
+) -> tuple[pd.Series, dict[int, str]]:
     """Put what is new into the ledger; return the hash of each image, and why some could not even be read."""
-    before = _read_stamps(ledger.stamps)
-    hashes = [sha256 if (sha256 := before.get(stamp, UNREADABLE)) in ledger.known else UNREADABLE for stamp in stamps]
-    new = [number for number, sha256 in enumerate(hashes) if sha256 == UNREADABLE]
+    remembered = file_states.remembered_hashes(files, ledger.files)
+    hashes = pd.Series(pc.if_else(ledger.holds(remembered), remembered, UNREADABLE), dtype="str")
+    new = np.flatnonzero(hashes == UNREADABLE).tolist()
+    read: dict[int, str] = {}
     unread: dict[int, str] = {}
     with tqdm(total=len(new), desc="reading images", unit=" images", disable=None) as progress:
         for portion in decoding.read_all(found, new, ledger.known, params):
             for number, sha256, content, image in portion:
-                hashes[number] = sha256
+                read[number] = sha256
                 if content is None:
                     continue
                 if content.refusal is not None and sha256 == UNREADABLE:
@@ -230,6 +235,7 @@ def _read_all(
                     ledger.add(sha256, content, image)
             ledger.flush()
             progress.update(len(portion))
+    hashes[list(read)] = list(read.values())
     return hashes, unread
 
 
@@ -261,32 +267,3 @@ def _notes(names: pd.Series, kinds: pd.Series) -> pd.Series:
         for ending in others if len(odd) else ():
             notes[odd.index[odd.str.endswith(ending)]] = f"a {kind} named {ending}"
     return notes
-
-
-def _stamp(place: Place) -> str:
-    """Say what a file is like; empty where there is none to look at. One that is still like it is not read again.
-
-    Size, time of change and number of the file, as DVC goes by.
-    """
-    if not isinstance(place, File):
-        return ""
-    try:
-        status = os.stat(place.path)  # noqa: PTH116 - a Path for each image would take longer
-    except OSError:
-        return ""
-    return f"{status.st_size} {status.st_mtime_ns} {status.st_ino} {place.path}"
-
-
-def _read_stamps(path: Path) -> dict[str, str]:
-    """Return the hashes of files by their stamps, as they were when last read."""
-    parts = path.read_bytes().decode("utf-8", "surrogateescape").split("\0") if path.is_file() else [""]
-    return dict(zip(parts[:-1:2], parts[1::2], strict=True))
-
-
-def _write_stamps(path: Path, hashes: Iterable[tuple[str, str]]) -> None:
-    """Replace what was known by what is known now."""
-    temporary = path.with_suffix(".tmp")
-    with temporary.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file:
-        # No path holds the character that ends each.
-        file.writelines(f"{stamp}\0{sha256}\0" for stamp, sha256 in hashes if stamp and sha256 != UNREADABLE)
-    temporary.replace(path)

@@ -9,7 +9,7 @@ import pandas as pd
 
 from darkroom import manifest
 from darkroom.arrays import ArrayWriter, read_portions
-from darkroom.datasets import ChannelCounts, Description
+from darkroom.datasets import ChannelCounts, Description, Integers
 from darkroom.params import DataParams, PreprocessParams
 from darkroom.samples import SPLITS, SplitName
 
@@ -34,10 +34,11 @@ def pack(
         quarantined: number of the images that are not used.
     """
     folder = Path(folder)
-    of_split = {split: rows[rows["split"] == split] for split in SPLITS}
+    numbers = {split: rows.index[rows["split"] == split].to_numpy() for split in SPLITS}
     with ThreadPoolExecutor(1) as beside:
         # The system writes while Python makes the tables.
-        counted = beside.submit(_write_images, images, of_split, params.size, folder)
+        counted = beside.submit(_write_images, images, numbers, params.size, folder)
+        of_split = {split: rows.loc[numbers[split]] for split in SPLITS}
         for split, part in of_split.items():
             manifest.write(part.reset_index(drop=True), folder / split / "manifest.parquet")
         digest = manifest.digest(rows)
@@ -64,10 +65,9 @@ def pack(
 
 
 def _write_images(
-    images: str | Path, of_split: Mapping[SplitName, pd.DataFrame], size: tuple[int, int, int], folder: Path
+    images: str | Path, numbers: Mapping[SplitName, Integers], size: tuple[int, int, int], folder: Path
 ) -> ChannelCounts:
-    """Write the images of each split; return how often each value occurs in those of training."""
-    numbers = {split: part.index.to_numpy() for split, part in of_split.items()}
+    """Write the images of each split, by their numbers; return how often each value occurs in those of training."""
     counts = ChannelCounts(size[2])
     with (
         ArrayWriter(folder / "train" / "images.npy", (len(numbers["train"]), *size)) as train,
