@@ -161,6 +161,7 @@ def run(project: Path, images: Path, size: tuple[int, int, int]) -> Cost:
         with (project / "params.yaml").open("w", encoding="utf-8") as file:
             yaml.dump(params, file)
         (project / "dvc.yaml").touch()
+    os.sync()  # what an earlier run left to be written is not this one's
     seconds, kilobytes, splitting = 0.0, 0, 0.0
     environment = {**os.environ, "PYTHONPATH": f"{project}{os.pathsep}{ROOT / 'src'}"}
     for stage, arguments in STAGES.items():

@@ -284,7 +284,7 @@ class Deadly(File):
 def test_a_killed_process_is_told(monkeypatch):
     monkeypatch.setattr(decoding, "PROCESSES_FROM", 0)
     with pytest.raises(DarkroomError, match=r"killed, perhaps for want of memory; .* run it again"):
-        list(decoding.read_all([Sample("a", "a", Deadly("a"))], [0], set(), PreprocessParams()))
+        list(decoding.read_all([Sample("a", "a", Deadly("a", 0))], [0], set(), PreprocessParams()))
 
 
 def marked(marker):

@@ -11,7 +11,7 @@ from darkroom.datasets import Description
 from darkroom.decoding import PORTION, in_threads
 from darkroom.errors import ImageError, InputError
 from darkroom.images import Pixels
-from darkroom.samples import File, Place, Sample, content_hash, open_image
+from darkroom.samples import Place, Sample, content_hash, open_image
 from darkroom.sources import archives, folders
 
 
@@ -42,7 +42,7 @@ def find(place: str) -> list[Sample]:
         raise InputError(f"{place} does not exist; name a folder of new images, or a zip file of them")
     inside: dict[str, Place]
     if path.is_dir():
-        inside = {below + name: File(f"{path}/{below}{name}") for below, names in folders.listed(path) for name in names}
+        inside = {below + name: file for below, files in folders.listed(path) for name, file in files.items()}
     else:
         inside = {name: entry.place for name, entry in archives.files(path).items()}
     found = [Sample(name, "", held) for name, held in sorted(inside.items()) if name.lower().endswith(images.ENDINGS)]

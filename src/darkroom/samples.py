@@ -28,6 +28,8 @@ class File(NamedTuple):
     """A file of its own."""
 
     path: str
+    inode: int
+    """Its number in the file system: two files that change places can be told from it, if from nothing else."""
 
     def read(self) -> bytes:
         """Return the file's bytes."""

@@ -82,9 +82,9 @@ def find(path: Path) -> tuple[list[Sample], list[str]]:
     places = {below.split("/", shared)[-1]: entry for below, entry in inside.items()}
     layout = read_layout(side_by_side(places))
     found = [
-        Sample(path := below + name, label, places[path].place, split, order=places[path].order)
-        for (below, names), label, split in layout.images
-        for name in names
+        Sample(below + name, label, entry.place, split, order=entry.order)
+        for (below, entries), label, split in layout.images
+        for name, entry in entries.items()
     ]
     return found, layout.others
 
