@@ -29,6 +29,10 @@ class ArrayWriter:
         self._path.unlink(missing_ok=True)
         self._file = self._path.open("xb")
         np.lib.format.write_array_header_1_0(self._file, self._header)
+        self._file.flush()
+        if self._left and hasattr(os, "posix_fallocate"):
+            # A disk that is too full says so now; and blocks that are asked for at once come faster.
+            os.posix_fallocate(self._file.fileno(), self._file.tell(), self._left)
         return self
 
     def write(self, content: bytes | memoryview) -> None:

@@ -51,7 +51,7 @@ def remembered_hashes(seen: pa.Table, file: Path) -> pa.ChunkedArray:
         file: see ``remember``.
     """
     try:
-        before = feather.read_table(file)
+        before = feather.read_table(file, memory_map=True)
     except (FileNotFoundError, pa.ArrowInvalid):  # none yet, or torn when the machine fell: all is read again
         before = STATE.empty_table()
     earlier = before.take(pc.index_in(seen["path"], before["path"], skip_nulls=True))

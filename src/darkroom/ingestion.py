@@ -169,8 +169,8 @@ def ingest(source: Found, params: PreprocessParams, folder: Path, pixels: Path |
     Raises:
         DarkroomError: the disk is full, or the like.
     """
-    unnamed = [sample for sample in source.samples if not _is_text(sample.name)]
-    found = [sample for sample in source.samples if _is_text(sample.name)] if unnamed else source.samples
+    unnamed = [one for one in source.samples if not (one.name.isascii() or _is_text(one.name))]
+    found = [one for one in source.samples if _is_text(one.name)] if unnamed else source.samples
     try:
         with Ledger(folder, params) as ledger:
             files = file_states.look([sample.place for sample in found])
@@ -200,8 +200,6 @@ def ingest(source: Found, params: PreprocessParams, folder: Path, pixels: Path |
 
 def _is_text(name: str) -> bool:
     """Say whether a name is UTF-8, as tables want it; a file system takes any bytes."""
-    if name.isascii():
-        return True
     try:
         name.encode()
     except UnicodeEncodeError:
@@ -241,17 +239,15 @@ def _read_all(
 
 def _manifest(samples: Sequence[Sample], described: pd.DataFrame) -> pd.DataFrame:
     described = described.reset_index(drop=True)
-    names = pd.Series([sample.name for sample in samples], dtype="str")
-    return manifest.from_columns(
-        {
-            **described,
-            "name": names,
-            "label": [sample.label for sample in samples],
-            "given_split": [sample.split or "" for sample in samples],
-            "group": [sample.group for sample in samples],
-            "note": _notes(names, described["format"]),
-        }
-    )
+    texts = {
+        "name": [sample.name for sample in samples],
+        "label": [sample.label for sample in samples],
+        "given_split": [sample.split or "" for sample in samples],
+        "group": [sample.group for sample in samples],
+    }
+    columns = {name: pd.Series(pa.array(text, pa.large_string()), dtype="str") for name, text in texts.items()}
+    note = _notes(columns["name"], described["format"])
+    return manifest.from_columns({**described, **columns, "note": note})
 
 
 def _notes(names: pd.Series, kinds: pd.Series) -> pd.Series:
