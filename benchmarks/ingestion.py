@@ -29,7 +29,7 @@ from PIL import Image
 from ruamel.yaml import YAML
 
 ROOT = Path(__file__).resolve().parents[1]
-ROUNDS = 3
+ROUNDS = 7
 FEW = 400
 SIZES = {"photographs": (64, 64, 3), "cifar10": (32, 32, 3)}
 STAGES = {

@@ -1,6 +1,7 @@
 """Every file of a hostile folder is used right or left out with its reason; nothing is decoded twice or lost."""
 
 import contextlib
+import errno
 import io
 import json
 import os
@@ -21,7 +22,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
 from conftest import draw, environment, find, ingested, write_folder
-from darkroom import decoding, images, rules
+from darkroom import decoding, file_states, images, rules
 from darkroom.arrays import ArrayFile, ArrayWriter, read_portions
 from darkroom.decoding import Content
 from darkroom.errors import DarkroomError
@@ -336,6 +337,66 @@ def test_a_file_that_has_not_changed_is_not_even_read(tmp_path, monkeypatch):
     again = ingested(of(folder), tmp_path / "out").manifest
     assert sorted(read) == [str(changed), str(folder / "b" / "000.png")]
     assert (again["sha256"] != first["sha256"]).tolist() == [number in {3, 5} for number in range(10)]
+
+
+@pytest.mark.parametrize("linked", [False, True])
+def test_files_of_one_size_and_time_that_change_places_are_read_again(tmp_path, linked):
+    held, folder = tmp_path / "held", tmp_path / "raw"
+    for number, label in enumerate("aab"):
+        file = held / label / f"{number}.bmp"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(encoded(COLOUR.rotate(number), "BMP"))
+        os.utime(file, ns=(0, 10**18))
+        link = folder / label / file.name
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.symlink_to(file)
+    source = of(folder if linked else held)
+    first = ingested(source, tmp_path / "out").manifest.set_index("name")["sha256"]
+    one, other, aside = held / "a" / "0.bmp", held / "b" / "2.bmp", tmp_path / "aside"
+    one.rename(aside)
+    other.rename(one)
+    aside.rename(other)
+    again = ingested(source, tmp_path / "out").manifest.set_index("name")["sha256"]
+    assert again.to_dict() == {"a/0.bmp": first["b/2.bmp"], "a/1.bmp": first["a/1.bmp"], "b/2.bmp": first["a/0.bmp"]}
+
+
+@pytest.mark.parametrize("kept", [0, 7, 500])
+def test_what_files_were_like_may_be_lost(tmp_path, kept):
+    folder = write_folder(tmp_path / "raw", "ab", 3)
+    first = ingested(of(folder), tmp_path / "out").manifest
+    (remembered,) = (tmp_path / "out").rglob("files.arrow")
+    remembered.write_bytes(remembered.read_bytes()[:kept])
+    assert ingested(of(folder), tmp_path / "out").manifest.equals(first)
+
+
+def test_what_the_system_says_nothing_of_keeps_no_other_file_from_being_known(tmp_path):
+    sound = [tmp_path / f"{number}.png" for number in range(3)]
+    for number, file in enumerate(sound):
+        file.write_bytes(bytes(number))
+    names = [str(sound[0]), str(tmp_path / ("long" * 100)), str(sound[1]), str(tmp_path / "none"), str(sound[2])]
+    seen = file_states.look([File(name, 5) for name in names])
+    times = [file.stat().st_mtime_ns for file in sound]
+    expected = [f"0 {times[0]} 5", "None None 5", f"1 {times[1]} 5", "None None 5", f"2 {times[2]} 5"]
+    assert seen.to_pydict() == {"path": names, "stamp": expected}
+
+
+def test_a_link_to_itself_is_left_out(tmp_path):
+    folder = write_folder(tmp_path / "raw", "ab", 2)
+    (folder / "a" / "loop.png").symlink_to(folder / "a" / "loop.png")
+    found = ingested(of(folder), tmp_path / "out")
+    assert len(found.manifest) == 4
+    assert found.quarantine[["name", "reason"]].to_numpy().tolist() == [
+        ["a/loop.png", f"cannot be read ({os.strerror(errno.ELOOP)})"]
+    ]
+
+
+@pytest.mark.parametrize("tiny", [False, True])
+def test_one_thread_makes_of_tiny_images_what_several_do(hostile, tmp_path, monkeypatch, tiny):
+    everything = ingested(of(hostile), tmp_path / "many")
+    monkeypatch.setattr(decoding, "TINY_BYTES", 2**30 if tiny else 0)
+    again = ingested(of(hostile), tmp_path / "one")
+    assert again.manifest.equals(everything.manifest)
+    assert again.quarantine.equals(everything.quarantine)
 
 
 def test_statistics_are_those_of_the_image_as_it_came(tmp_path):

@@ -4,6 +4,7 @@ import gzip
 import io
 import json
 import os
+import shutil
 import stat
 import tarfile
 import zipfile
@@ -201,6 +202,21 @@ def test_labels_that_only_look_alike(tmp_path, one, other):
         draw("a", 1).save(tmp_path / "raw" / label / "1.png")
     with pytest.raises(InputError, match="which differ by nothing but case, spaces or the form of a letter"):
         find(of("folder", tmp_path / "raw"))
+
+
+def test_a_folder_that_cannot_be_listed_is_told(tmp_path, folder):
+    # Its path is longer than the system takes; whoever may do everything may not do this.
+    at = os.open(folder / "a", os.O_RDONLY)
+    for _ in range(20):
+        os.mkdir("d" * 250, dir_fd=at)
+        below = os.open("d" * 250, os.O_RDONLY, dir_fd=at)
+        os.close(at)
+        at = below
+    os.close(at)
+    with pytest.raises(InputError, match=r"d{250} cannot be listed \(File name too long\); ") as caught:
+        find(of("folder", folder))
+    assert "\n" not in str(caught.value)
+    shutil.rmtree(folder)
 
 
 def test_linked_folders_are_followed_and_none_is_read_twice(tmp_path, folder):

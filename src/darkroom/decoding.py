@@ -129,8 +129,7 @@ def read_all(
         DarkroomError: a process that decodes was killed.
     """
     in_order = sorted(new, key=lambda index: found[index].order)
-    tiny = _are_tiny([found[index].place for index in in_order[:LOOKED_AT]])
-    with _pool(len(in_order), tiny, known, params) as (pool, read_portion):
+    with _pool([found[index].place for index in in_order], known, params) as (pool, read_portion):
         yield from in_turn(pool, read_portion, _portions(found, in_order, PORTION_BYTES // math.prod(params.size)))
 
 
@@ -140,11 +139,11 @@ _ReadPortion = Callable[[_Portion], list[Read]]
 
 @contextmanager
 def _pool(
-    count: int, tiny: bool, known: Collection[str], params: PreprocessParams
+    places: Sequence[Place], known: Collection[str], params: PreprocessParams
 ) -> Iterator[tuple[Executor, _ReadPortion]]:
-    """Choose how to read so many images."""
-    if count < PROCESSES_FROM:
-        with ThreadPoolExecutor(1 if tiny else os.cpu_count()) as threads:
+    """Choose how to read so many images, of such a size."""
+    if len(places) < PROCESSES_FROM:
+        with ThreadPoolExecutor(1 if _are_tiny(places[:LOOKED_AT]) else os.cpu_count()) as threads:
             yield threads, partial(_read_portion, known, params)
         return
     context = multiprocessing.get_context("spawn" if sys.platform == "win32" else "forkserver")

@@ -23,7 +23,7 @@ from darkroom.arrays import ArrayWriter
 from darkroom.decoding import UNREADABLE, Content
 from darkroom.errors import DarkroomError
 from darkroom.params import PreprocessParams
-from darkroom.samples import File, Place, Sample
+from darkroom.samples import Sample
 from darkroom.sources import Found
 
 COPIED_BYTES = 2**22

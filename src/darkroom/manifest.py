@@ -64,10 +64,9 @@ def write(manifest: pd.DataFrame, path: str | Path) -> None:
     """Write a manifest with its index as Parquet, which keeps a label such as ``007`` the text that it is."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    # Of values that seldom repeat, a table of all there are would be in vain; and hashes cannot be compressed.
+    # Of values that seldom repeat, a table of all there are would be in vain.
     repeated = [name for name, kind in manifest.dtypes.items() if kind != "float64" and name not in {"name", "sha256"}]
-    compression = {name: "none" if name == "sha256" else "snappy" for name in manifest}
-    manifest.to_parquet(path, use_dictionary=repeated, compression=compression)
+    manifest.to_parquet(path, use_dictionary=repeated)
 
 
 def read(path: str | Path) -> pd.DataFrame:

@@ -43,7 +43,8 @@ def find_table(data: DataParams) -> list[Sample]:
         file = path.parent / image
         if not file.is_file():
             raise InputError(f"{where}: {file} does not exist; paths are relative to the folder of the table")
-        found.append(Sample(Path(image).as_posix(), label, File(str(file), file.stat().st_ino), _split(split, where), group))
+        place = File(str(file), file.stat().st_ino)
+        found.append(Sample(Path(image).as_posix(), label, place, _split(split, where), group))
     return found
 
 
