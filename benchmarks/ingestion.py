@@ -76,17 +76,17 @@ def main() -> None:
         tenth = linked(_spread(files, len(files) // 10), everything, folder / "tenth")
         most = linked([file for file in files if file not in set(new)], everything, folder / "most")
         fixed, full, bare, grown = [], [], [], []
-        for number in range(ROUNDS):
-            fixed.append(run(folder / f"few{number}", few, SIZES[chosen.data]).seconds)
-            full.append(run(folder / f"full{number}", everything, SIZES[chosen.data]))
-            bare.append(bare_loop(files, SIZES[chosen.data]))
-            project = folder / f"grown{number}"
-            run(project, most, SIZES[chosen.data])
+        size, project = SIZES[chosen.data], folder / "project"
+        for _ in range(ROUNDS):
+            fixed.append(run_anew(project, few, size).seconds)
+            full.append(run_anew(project, everything, size))
+            bare.append(bare_loop(files, size))
+            run_anew(project, most, size)
             linked(new, everything, most)
-            grown.append(run(project, most, SIZES[chosen.data]).seconds)
+            grown.append(run(project, most, size).seconds)
             for file in new:
                 (most / file.relative_to(everything)).unlink()
-        small = run(folder / "small", tenth, SIZES[chosen.data])
+        small = run_anew(project, tenth, size)
     start = statistics.median(fixed)
     ours = statistics.median(cost.seconds for cost in full) - start
     loop, growth = statistics.median(bare), statistics.median(grown) - start
@@ -147,8 +147,14 @@ def _cifar10(folder: Path, count: int | None) -> None:
             place.write_bytes(archive.read(name))
 
 
+def run_anew(project: Path, images: Path, size: tuple[int, int, int]) -> Cost:
+    """Run the stages on a folder in a new project, in the place of an earlier one: disk and memory do not fill up."""
+    shutil.rmtree(project, ignore_errors=True)
+    return run(project, images, size)
+
+
 def run(project: Path, images: Path, size: tuple[int, int, int]) -> Cost:
-    """Run the stages on a folder, in a project of its own that is made where it is missing."""
+    """Run the stages on a folder, in a project that is made where it is missing."""
     if not project.exists():
         project.mkdir()
         shutil.copytree(ROOT / "pipeline", project / "pipeline")
