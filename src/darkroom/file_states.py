@@ -19,8 +19,8 @@ def look(places: Sequence[Place]) -> pa.Table:
     """Look at files, on all cores.
 
     Returns:
-        Of each place ``path`` and ``stamp``; both are missing where it is no file of its own. The stamp is size, time
-        of change and number of the file, as DVC goes by.
+        Of each place ``path`` and ``stamp``: size, time of change and number of the file, as DVC goes by. Both are
+        missing everywhere if a place is no file of its own.
     """
     files = [place for place in places if isinstance(place, File)]
     if len(files) < len(places):
