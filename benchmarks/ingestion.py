@@ -28,6 +28,8 @@ import numpy as np
 from PIL import Image
 from ruamel.yaml import YAML
 
+from benchmarks import published
+
 ROOT = Path(__file__).resolve().parents[1]
 ROUNDS = 7
 FEW = 400
@@ -138,7 +140,7 @@ def _photographs(folder: Path, count: int | None) -> None:
 
 def _cifar10(folder: Path, count: int | None) -> None:
     """Unpack the images, all in one set."""
-    with zipfile.ZipFile(Path(os.environ["DARKROOM_DATASETS"]) / "cifar10-images.zip") as archive:
+    with zipfile.ZipFile(published.folder() / "cifar10-images.zip") as archive:
         names = [name for name in archive.namelist() if name.endswith(".jpg")]
         for name in names if count is None else [names[round(at)] for at in np.linspace(0, len(names) - 1, count)]:
             _, part, label, file = name.split("/")

@@ -126,12 +126,17 @@ def validate(rows: pd.DataFrame, unread: pd.DataFrame, rules: Sequence[Rule], su
 
 
 def _all(rows: pd.DataFrame, unread: pd.DataFrame) -> pd.DataFrame:
-    """Put all files into one table, those that could not be read with nothing but name and reason."""
+    """Put all files into one table, those that could not be read with nothing but name and reason.
+
+    Contents are numbered, since what is expected of them is whether they are the same: Great Expectations hashes each
+    value that it is given, and long texts take their time.
+    """
+    refusal = pd.Series(None, rows.index, dtype="str")
+    used = rows.assign(refusal=refusal, content=pd.factorize(rows["sha256"])[0], labels_of_content=1)
+    copies = used[used["content"].duplicated(keep=False)]
+    used.loc[copies.index, "labels_of_content"] = copies.groupby("content")["label"].transform("nunique")
     refused = unread[["name", "label"]].assign(refusal=unread["reason"])
-    used = rows.assign(refusal=None, labels_of_content=1)
-    copies = rows[rows["sha256"].duplicated(keep=False)]
-    used.loc[copies.index, "labels_of_content"] = copies.groupby("sha256")["label"].transform("nunique")
-    return pd.concat([used.astype({"refusal": "str"}), refused], ignore_index=True)
+    return pd.concat([used, refused], ignore_index=True)
 
 
 def _quarantine(rows: pd.DataFrame, unread: pd.DataFrame, broken: list[tuple[str, Finding]]) -> pd.DataFrame:

@@ -71,7 +71,8 @@ def write(manifest: pd.DataFrame, path: str | Path) -> None:
 
 def read(path: str | Path) -> pd.DataFrame:
     """Read a manifest."""
-    return pd.read_parquet(path)
+    # Mapped, since the table is a copy anyway: the file may change or go while the table stays.
+    return pd.read_parquet(path, memory_map=True)
 
 
 def write_quarantine(quarantine: pd.DataFrame, path: str | Path) -> None:

@@ -77,7 +77,7 @@ def of_params(params: ValidateParams) -> list[Rule]:
         *(_class_set(list(params.labels), "validate.labels") if params.labels else []),
         of_data(
             "expect_column_proportion_of_unique_values_to_be_between",
-            "sha256",
+            "content",
             "too many exact copies; remove them or raise validate.maximum_duplicate_share",
             min_value=1 - params.maximum_duplicate_share,
         ),
