@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import struct
 
 import numpy as np
 import pytest
@@ -87,6 +88,14 @@ def test_damaged_files_raise_nothing_but_image_errors(seed):
             content[place] = generator.integers(0, 256)
         with contextlib.suppress(ImageError):
             images.to_pixels(images.decode(bytes(content)), (8, 8, 3), "bilinear", "stretch")
+
+
+def test_a_damaged_type_of_a_tag():
+    content = bytearray(encoded(COLOUR, "TIFF"))
+    strip_offsets = content.index(struct.pack("<HH", 273, 4))  # TIFF 6.0, tag StripOffsets: of type LONG,
+    content[strip_offsets + 2] = 11  # but now FLOAT
+    with pytest.raises(ImageError, match="damaged"):
+        images.decode(bytes(content))
 
 
 def test_sixteen_bits_are_scaled_not_cut():
