@@ -5,8 +5,7 @@ Nothing but Pillow and NumPy is imported, and nothing of Darkroom but its errors
 
 import io
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
+import struct
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -20,6 +19,9 @@ Pixels = npt.NDArray[np.uint8]
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "GIF")
 ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif")
 MAXIMUM_PIXELS = 80_000_000
+DAMAGE = (OSError, ValueError, SyntaxError, OverflowError, IndexError, TypeError, KeyError, EOFError, struct.error)
+"""What Pillow's decoders raise on damaged files. From IndexError on, Pillow itself takes them for damage where it opens
+a file (``ImageFile.__init__``), but not where it loads one."""
 BACKGROUNDS = {"white": (255, 255, 255), "black": (0, 0, 0), "grey": (127, 127, 127)}
 Background = Literal["white", "black", "grey"]
 TURNED = {
@@ -80,15 +82,20 @@ def decode_for(content: bytes, least: int | None) -> Decoded:
     Raises:
         ImageError: not such a file, damaged, or of more than ``MAXIMUM_PIXELS`` pixels (known from its header).
     """
-    with _errors_of_pillow():
+    try:
         image = Image.open(io.BytesIO(content), formats=FORMATS)
-    width, height = image.size
-    if width * height > MAXIMUM_PIXELS:
-        raise ImageError(f"{width}×{height} pixels; at most {MAXIMUM_PIXELS:,} are accepted")
-    with _errors_of_pillow():
+        width, height = image.size
+        if width * height > MAXIMUM_PIXELS:
+            raise ImageError(f"{width}×{height} pixels; at most {MAXIMUM_PIXELS:,} are accepted")
         drafted = image.draft(None, (least, least)) if least is not None and min(width, height) >= 2 * least else None
         image.load()
         turned = image.getexif().get(ExifTags.Base.Orientation, 1)
+    except UnidentifiedImageError:
+        raise ImageError(f"not an image in a format that is read ({', '.join(FORMATS)})") from None
+    except Image.DecompressionBombError:
+        raise ImageError(f"more than {MAXIMUM_PIXELS:,} pixels") from None
+    except DAMAGE as error:
+        raise ImageError(f"damaged ({error})") from None
     box: Box | None = drafted[1] if drafted is not None else None
     if turned not in TURNED:
         return Decoded(image, width, height, box)
@@ -101,21 +108,6 @@ def decode_for(content: bytes, least: int | None) -> Decoded:
         left, top, right, bottom = (margins[edge] for edge in TURNED[turned])
         box = left, top, upright.width - right, upright.height - bottom
     return Decoded(upright, *((height, width) if turned in ON_ITS_SIDE else (width, height)), box)
-
-
-@contextmanager
-def _errors_of_pillow() -> Iterator[None]:
-    """Say in Darkroom's words what Pillow has against a file."""
-    try:
-        yield
-    except UnidentifiedImageError:
-        raise ImageError(f"not an image in a format that is read ({', '.join(FORMATS)})") from None
-    except Image.DecompressionBombError:
-        raise ImageError(f"more than {MAXIMUM_PIXELS:,} pixels") from None
-    except MemoryError:
-        raise
-    except Exception as error:  # noqa: BLE001 - what damaged files raise is written nowhere; of TIFF, even TypeError
-        raise ImageError(f"damaged ({error})") from None
 
 
 def from_array(pixels: Pixels) -> Image.Image:
