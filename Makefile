@@ -1,7 +1,7 @@
-# make repro     set up, check, run the pipeline, check the registry    make test   set up, run the tests
-# make retrain   set up, darkroom retrain: what CI does                 make ui     the MLflow UI
-# make lint      ruff, mypy, workflows, compose.yaml
-# EXTRA=gpu installs TensorFlow with CUDA; PYTHON=python3.12 chooses the interpreter of the environment.
+# make repro     set up, check, run the pipeline, check the registry    make test   set up, run the fast tests
+# make retrain   set up, darkroom retrain, as in CI                     make ui     set up, open the MLflow UI
+# make lint      ruff, mypy, imports, workflows, compose.yaml           make bench  default pipeline with five seeds
+# EXTRA=gpu installs TensorFlow with CUDA; PYTHON=python3.12 selects the interpreter of the environment.
 
 .DEFAULT_GOAL := help
 .PHONY: help setup check repro retrain test test-slow test-servers test-thorough test-large lint format ui bench lock
@@ -11,11 +11,11 @@ PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
 EXTRA ?= cpu
 LOCK := requirements$(if $(filter gpu,$(EXTRA)),-gpu).lock
 BIN := .venv/bin
-# An environment knows its own place: in a moved or copied folder it would run the original's code.
+# An environment stores its path: in a moved or copied folder it would run the original's code.
 HERE := $(shell pwd | cksum | cut -d' ' -f1)
 INSTALLED := .venv/installed-$(EXTRA)-$(HERE)
 
-# Tools and stages are those of the environment, whatever is activated.
+# Commands and stages use this environment, even if another one is active.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export VIRTUAL_ENV := $(CURDIR)/.venv
 export DO_NOT_TRACK := 1
@@ -28,17 +28,21 @@ help:
 setup: $(INSTALLED)
 
 $(INSTALLED): $(LOCK) pyproject.toml
-	@test -n "$(PYTHON)" || { echo "setup: no Python 3.11 to 3.13 found; install one, or name it: make PYTHON=/path/to/python"; exit 2; }
-	@echo "setup: environment in .venv from $(LOCK)"
+	@test -n "$(PYTHON)" || { echo "setup: no Python 3.11 to 3.13 found; install one, or run make PYTHON=/path/to/python"; exit 2; }
+	@echo "setup: creating the environment .venv from $(LOCK); takes about a minute, once"
+	@echo "setup: step 1 of 4, creating .venv with $(PYTHON)"
 	@ls .venv/installed-*-$(HERE) >/dev/null 2>&1 || rm -rf .venv
 	@rm -f .venv/installed-*
 	@$(PYTHON) -m venv .venv
-	@# uv itself comes through pip and the same lock; it installs the rest, compiled, in a quarter of pip's time.
+	@# pip installs uv from the same lock; uv installs and compiles the rest in a quarter of pip's time.
+	@echo "setup: step 2 of 4, installing uv"
 	@sed -n '/^uv==/,/[^\\]$$/p' $(LOCK) > .venv/uv.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r .venv/uv.lock
+	@echo "setup: step 3 of 4, downloading, installing and compiling $$(grep -c '^[a-z].*==' $(LOCK)) packages"
 	@index=$$($(BIN)/python -m pip config get global.index-url 2>/dev/null); \
 	export UV_DEFAULT_INDEX=$${UV_DEFAULT_INDEX:-$$index}; test -n "$$UV_DEFAULT_INDEX" || unset UV_DEFAULT_INDEX; \
 	$(BIN)/uv pip sync --quiet --require-hashes --compile-bytecode $(LOCK) && \
+	echo "setup: step 4 of 4, installing Darkroom" && \
 	$(BIN)/uv pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
@@ -47,7 +51,7 @@ check: setup
 
 repro: setup
 	@darkroom check --inputs
-	@python -m compileall -q src pipeline
+	@python -m compileall -q src pipeline networks
 	@dvc repro
 	@darkroom check --registry
 
@@ -58,7 +62,7 @@ test: setup
 	@python -m pytest -n 2 --dist loadfile
 
 test-slow: setup
-	@python -m pytest -m "slow and not servers and not large and not thorough" -n 3 --dist loadscope
+	@python -m pytest -m "slow and not servers and not large and not thorough" -n 3 --dist loadscope --no-loadscope-reorder
 
 test-servers: setup
 	@python -m pytest -m servers
@@ -72,6 +76,7 @@ test-large: setup
 lint: setup
 	@ruff check
 	@ruff format --check
+	@lint-imports --no-cache > /dev/null || lint-imports --no-cache
 	@mypy
 	@check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
 	@check-jsonschema --builtin-schema vendor.compose-spec compose.yaml

@@ -1,1 +1,5 @@
-"""Measurements whose figures stand in the documentation; not tests."""
+"""Measurements reported in the documentation; not tests."""
+
+from darkroom.base import environment
+
+environment.prepare()

@@ -1,10 +1,10 @@
-"""What the default pipeline takes beside its trainings: `dvc repro` against bare fits and the stages' imports.
+"""Overhead of the default pipeline: `dvc repro` compared with bare fits and the stages' imports.
 
     python -m benchmarks.default_pipeline
 
-Runs the pipeline in a clone of the last commit. Then fits the same networks on the same images for as many epochs as
-search and training took, with `model.fit` on arrays in memory and nothing else, and does in a fresh process for each
-run of a stage no more than its imports. Prints Markdown.
+Runs the pipeline in a clone of the last commit. Then fits the same networks on the same images for the same number of
+epochs as search and training, with plain `model.fit` on arrays in memory, and runs the imports of each stage in a new
+process. Prints Markdown.
 """
 
 import ast
@@ -19,17 +19,18 @@ from pathlib import Path
 import pandas as pd
 
 from darkroom import training
-from darkroom.datasets import Description, one_hot, read_split
+from darkroom.data.prepared.prepared import Prepared
+from darkroom.data.prepared.targets import one_hot
 from darkroom.networks import Network, images_per_step
 from darkroom.params import Params, read_params
 
 ROOT = Path(__file__).resolve().parents[1]
-ONCE = ("ingest", "learn", "validate", "split", "preprocess", "promote")
-OF_EACH_NETWORK = ("search", "train", "evaluate")
+ONCE = ("ingest", "validate", "split", "preprocess", "preview", "promote")
+OF_EACH_NETWORK = ("search", "train", "evaluate", "card")
 
 
 def run(project: Path, *command: str) -> float:
-    """Run a command of this environment; return the seconds that it took."""
+    """Run a command in this environment; return its duration in seconds."""
     environment = {name: value for name, value in os.environ.items() if name != "MLFLOW_TRACKING_URI"}
     environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
     environment["PYTHONPATH"] = str(project / "src")
@@ -39,19 +40,18 @@ def run(project: Path, *command: str) -> float:
 
 
 def imports(stage: Path) -> str:
-    """Return all imports of a stage's script, those of its functions too, as a program."""
+    """Return all imports of a stage, including those inside functions, as a program."""
     found = ast.walk(ast.parse(stage.read_text(encoding="utf-8")))
     return "\n".join(ast.unparse(node) for node in found if isinstance(node, ast.Import | ast.ImportFrom))
 
 
 def fit(network: Network, params: Params, epochs: int) -> float:
-    """Train a network with Keras alone; return the seconds that it took."""
-    prepared = Path("data/prepared")
-    description = Description.read(prepared / "dataset.json")
+    """Train a network with Keras only; return the duration in seconds."""
+    prepared = Prepared.of_project()
+    description = prepared.description
     count = len(description.labels)
     train, validation = (
-        (split.images[:], one_hot(split.classes, count))
-        for split in (read_split(prepared / name, description.labels) for name in ("train", "validation"))
+        (split.images[:], one_hot(split.classes, count)) for split in (prepared.training, prepared.validation)
     )
     values = params.network(network)
     started = time.perf_counter()
@@ -63,11 +63,11 @@ def fit(network: Network, params: Params, epochs: int) -> float:
 
 
 def main() -> None:
-    """Run, and print the table."""
+    """Run the measurements and print the table."""
     with tempfile.TemporaryDirectory() as temporary:
         project = Path(temporary) / "darkroom"
         subprocess.run(["git", "clone", "--quiet", str(ROOT), str(project)], check=True)
-        run(project, sys.executable, "-m", "compileall", "-q", "src", "pipeline")
+        run(project, sys.executable, "-m", "compileall", "-q", "src", "pipeline", "networks")
         whole = run(project, "dvc", "repro")
         with chdir(project):
             params, bare = read_params(), {}

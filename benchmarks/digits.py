@@ -1,9 +1,9 @@
-"""Test accuracy of the default pipeline on the handwritten digits, for several seeds.
+"""Test accuracy of the default pipeline on the handwritten digits over several seeds.
 
     python -m benchmarks.digits [SEEDS]
 
-Each seed runs the whole pipeline (`dvc repro`) in a clone of the last commit, with that seed for the split, the search
-and the training. Prints a table in Markdown, with mean, standard deviation and range over the seeds.
+Runs the pipeline (`dvc repro`) in a clone of the last commit for each seed, used for split, search and training.
+Prints a Markdown table with mean, standard deviation and range.
 """
 
 import json
@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 def run_pipeline(seed: int, commit: str, folder: Path) -> dict[str, float]:
-    """Run the pipeline of a commit with one seed in a fresh clone; return each network's test accuracy."""
+    """Run a commit's pipeline with one seed in a new clone; return the test accuracy per network."""
     subprocess.run(["git", "clone", "--quiet", str(ROOT), str(folder)], check=True)
     subprocess.run(["git", "checkout", "--quiet", "--detach", commit], cwd=folder, check=True)
     yaml = YAML()

@@ -1,8 +1,8 @@
-"""The measured recipes as tables in Markdown, and their curves as pictures in docs/curves/.
+"""Measured recipes as Markdown tables, and their training curves as pictures in docs/curves/.
 
     python -m benchmarks.document
 
-Reads benchmarks/results/, which benchmarks/recipes.py and benchmarks/full_size.py write. Prints the tables.
+Reads benchmarks/results/, written by benchmarks/recipes.py and benchmarks/full_size.py. Prints the tables.
 """
 
 import json
@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import full_size, recipes
-from darkroom import figures
+from darkroom.reporting import figures
 
 CURVES = Path(__file__).resolve().parents[1] / "docs" / "curves"
 
 
 def main() -> None:
-    """Print a row for each measured recipe, and draw the first seed's curves of each."""
+    """Print a row per measured recipe, and draw the curves of its first seed."""
     large = [_read(path) for path in sorted(recipes.RESULTS.glob("full_size-*.json"))]
     by_seed = sorted(set(recipes.RESULTS.glob("*.json")) - set(recipes.RESULTS.glob("full_size-*.json")))
     measured: dict[str, list[dict[str, Any]]] = {}

@@ -1,11 +1,11 @@
-"""False alarms and power of `darkroom drift`, with the answers and features of a trained network.
+"""False alarms and power of `darkroom drift`, with predictions and features of a trained network.
 
     python -m benchmarks.drift [SAMPLES]
 
-Needs Fashion-MNIST (see benchmarks/published.py). LeNet-5 is trained for 6 epochs on 10,000 of its training images. Of
-20,000 that it has never seen, samples are drawn (100 unless told, with the seeds 0, 1, …; a fifth of that where they
-are changed), and each is held against 1,000 training and 1,000 validation images, drawn anew each time. Prints how many
-of them raise an alarm at level 0.01, and the mean seconds of the tests (without reading images), in Markdown.
+Requires Fashion-MNIST (see benchmarks/published.py). LeNet-5 is trained for 6 epochs on 10,000 training images. Samples
+(default 100, with seeds 0, 1, …; a fifth of that for changed images) of 20,000 unseen images are compared with random
+1,000 training and 1,000 validation images, resampled each time. Prints the number of samples that raise an alarm at
+level 0.01, and the mean seconds of the tests (without reading images), in Markdown.
 """
 
 import sys
@@ -19,10 +19,13 @@ from PIL import Image, ImageFilter
 
 from benchmarks import published
 from benchmarks.recipes import machine
-from darkroom import drift, training
-from darkroom.datasets import Integers, Split
-from darkroom.features import features
-from darkroom.images import Pixels
+from darkroom import training
+from darkroom.base.types import Integers, Numbers
+from darkroom.data.prepared.datasets import Split
+from darkroom.drift import distances, permutation
+from darkroom.drift.features import extract_features
+from darkroom.drift.measures import image_statistics
+from darkroom.inference.images import Pixels
 from darkroom.networks import PARAMS
 
 LEARNED, FRESH, LEVEL, EPOCHS = 10_000, 20_000, 0.01, 6
@@ -30,43 +33,45 @@ LEARNED, FRESH, LEVEL, EPOCHS = 10_000, 20_000, 0.01, 6
 
 @dataclass(frozen=True)
 class Pool:
-    """Images to draw from, with all that is known of each."""
+    """Images to sample from, with their statistics, labels and embeddings."""
 
-    measures: dict[str, drift.Numbers]
-    labels: drift.Labels
-    seen: drift.Seen
+    measures: dict[str, Numbers]
+    labels: distances.Labels
+    embeddings: permutation.Embeddings
 
-    def draw(self, rows: Integers, *, labels: bool = True) -> drift.Sample:
-        """Take some of them."""
+    def sample(self, rows: Integers, *, labels: bool = True) -> permutation.Sample:
+        """Return the images with these row numbers."""
         measures = {name: values[rows] for name, values in self.measures.items()}
-        seen = drift.Seen(self.seen.features[rows], self.seen.answers[rows])
-        return drift.Sample(measures, self.labels[rows] if labels else None, seen)
+        embeddings = permutation.Embeddings(self.embeddings.features[rows], self.embeddings.predictions[rows])
+        return permutation.Sample(measures, self.labels[rows] if labels else None, embeddings)
 
 
 def darker(pixels: Pixels) -> Pixels:
-    """Take 30 % of the brightness."""
+    """Reduce the brightness by 30 %."""
     return np.round(pixels * 0.7).astype(np.uint8)
 
 
 def blurred(pixels: Pixels) -> Pixels:
-    """Blur with a Gaussian of 1 pixel."""
+    """Apply a Gaussian blur of 1 pixel."""
     soft = [np.asarray(Image.fromarray(image[..., 0]).filter(ImageFilter.GaussianBlur(1))) for image in pixels]
     return np.stack(soft)[..., None]
 
 
 def pools() -> tuple[float, dict[str, Pool]]:
-    """Train; return the validation accuracy and the images, also as they are when they are changed."""
+    """Train; return the validation accuracy and the pools of original and changed images."""
     description, train, validation, _ = published.load("fashion_mnist")
     learned = Split(train.images[:LEARNED], train.classes[:LEARNED], pd.DataFrame())
     values = PARAMS["lenet5"].model_validate({"epochs": EPOCHS, "batch_size": 64, "learning_rate": 0.002})
     augmentation = published.augmentation("fashion_mnist", "lenet5")
-    trained = training.train("lenet5", values, description, (learned, validation), seed=0, augmentation=augmentation)
+    trained = training.train(
+        training.TrainingJob("lenet5", values, description, learned, validation, seed=0, augmentation=augmentation)
+    )
     names = np.array(description.labels)
 
     def pool(pixels: Pixels, numbers: Integers) -> Pool:
-        found, answers = features(trained.model, pixels)
-        seen = drift.Seen(found.astype(np.float64), names[answers])
-        return Pool(drift.image_statistics(pixels), names[numbers], seen)
+        found, predictions = extract_features(trained.model, pixels)
+        embeddings = permutation.Embeddings(found.astype(np.float64), names[predictions])
+        return Pool(image_statistics(pixels), names[numbers], embeddings)
 
     fresh, of_fresh = train.images[LEARNED : LEARNED + FRESH], train.classes[LEARNED : LEARNED + FRESH]
     return trained.best["val_accuracy"], {
@@ -80,25 +85,25 @@ def pools() -> tuple[float, dict[str, Pool]]:
 
 @dataclass(frozen=True)
 class Case:
-    """What is drawn, and what it is held against."""
+    """A kind of new images, and what they are compared with."""
 
     name: str
     pool: str = "fresh"
     missing: str = ""
     labels: bool = True
-    seen_of: str = "validation"
+    reference: str = "validation"
     sizes: tuple[int, ...] = (100, 500)
 
     @property
     def changed(self) -> bool:
-        """Whether an alarm is right."""
+        """Whether an alarm is correct."""
         return bool(self.missing) or self.pool != "fresh"
 
 
 CASES = (
     Case("fresh"),
     Case("fresh, no labels", labels=False, sizes=(500,)),
-    Case("fresh; answers and features against those of training images", seen_of="training", sizes=(500,)),
+    Case("fresh; predictions and features compared with training images", reference="training", sizes=(500,)),
     Case("brightness −30 %", "darker"),
     Case("blur of 1 pixel", "blurred"),
     Case("one class of ten missing", missing="sneaker"),
@@ -106,19 +111,19 @@ CASES = (
 )
 
 
-def compare(case: Case, found: dict[str, Pool], size: int, seed: int) -> list[drift.Outcome]:
-    """Draw new and known images, and compare."""
+def compare(case: Case, found: dict[str, Pool], size: int, seed: int) -> list[permutation.Outcome]:
+    """Sample new and known images, and compare them."""
     generator = np.random.default_rng(seed)
     rows = np.flatnonzero(found[case.pool].labels != case.missing)
-    new = found[case.pool].draw(generator.choice(rows, size, replace=False), labels=case.labels)
-    known = found["training"].draw(generator.choice(LEARNED, drift.MEASURED_AT_MOST, replace=False))
-    against = found[case.seen_of]
-    rows = generator.choice(len(against.labels), drift.MEASURED_AT_MOST, replace=False)
-    return drift.compare(replace(known, seen=against.draw(rows).seen), new, LEVEL, seed)
+    new = found[case.pool].sample(generator.choice(rows, size, replace=False), labels=case.labels)
+    known = found["training"].sample(generator.choice(LEARNED, permutation.MEASURED_AT_MOST, replace=False))
+    reference = found[case.reference]
+    rows = generator.choice(len(reference.labels), permutation.MEASURED_AT_MOST, replace=False)
+    return permutation.compare(replace(known, embeddings=reference.sample(rows).embeddings), new, LEVEL, seed)
 
 
 def main(samples: int) -> None:
-    """Train, draw, compare, and print the table."""
+    """Train, compare the samples of all cases, and print the table."""
     accuracy, found = pools()
     print(f"{machine()}; validation accuracy {accuracy:.4f}\n")
     print("| new images | in a sample | samples with an alarm | tests that raised it | seconds of the tests |")

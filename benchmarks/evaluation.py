@@ -1,11 +1,11 @@
-"""What scores, evaluation and promotion cost beside predicting, with 10,000 test images in ten classes.
+"""Cost of scores, evaluation and promotion besides prediction, with 10,000 test images in ten classes.
 
     python -m benchmarks.evaluation [NETWORK]
 
-Makes noise images, 28×28, and an untrained network (mnist_cnn unless told), in a clone of the last commit. Times 2,000
-bootstrap draws of all scores; the stage ``evaluate`` without loading TensorFlow, less what predicting alone takes; and
-the whole command of ``promote``, where champion and candidate have saved predictions and other training data. Medians
-of 3, in Markdown.
+Makes noise images, 28×28, and an untrained network (default: mnist_cnn), in a clone of the last commit. Times 2,000
+bootstrap resamples of all scores; the stage ``evaluate`` without importing TensorFlow, minus prediction; and the whole
+command of ``promote``, with saved predictions of champion and candidate and different training data. Prints medians of
+3 rounds in Markdown.
 """
 
 import hashlib
@@ -27,13 +27,18 @@ import pandas as pd
 from ruamel.yaml import YAML
 
 from benchmarks.recipes import machine
-from darkroom import inference, records, registry, scores, tracking, training
-from darkroom.datasets import Description, read_split
-from darkroom.files import read_json, write_json
-from darkroom.networks import PARAMS, Network
+from darkroom import training
+from darkroom.base.files import read_json, write_json
+from darkroom.data.prepared.datasets import Description
+from darkroom.data.prepared.prepared import Prepared
+from darkroom.evaluation import bootstrap, scores
+from darkroom.evaluation.report import predictions_table
+from darkroom.networks import PARAMS, Network, inference
 from darkroom.params import Params, read_params
-from darkroom.stages import evaluate
-from darkroom.tracking import RunRecord
+from darkroom.registry import packages, versions
+from darkroom.tracking import records, runs, store
+from darkroom.tracking.record import RunRecord
+from pipeline import evaluate
 
 ROOT = Path(__file__).resolve().parents[1]
 IMAGES, SIZE, ROUNDS, RIGHT = 10_000, (28, 28, 1), 3, 0.9
@@ -42,7 +47,7 @@ PREPARED, RUNS, REPORTS = Path("data/prepared"), Path("runs"), Path("reports")
 
 
 def main(network: Network) -> None:
-    """Make the project, time, print the table."""
+    """Make the project, run the measurements and print the table."""
     with tempfile.TemporaryDirectory() as temporary:
         project = Path(temporary) / "darkroom"
         subprocess.run(["git", "clone", "--quiet", str(ROOT), str(project)], check=True)
@@ -57,25 +62,25 @@ def main(network: Network) -> None:
         model = Path(f"models/{network}.keras")
         model.parent.mkdir(exist_ok=True)
         training.build_model(network, PARAMS[network](), description, None).save(model)
-        tracking.open_store()
-        print(f"{machine()}\n\n| what | seconds, median of {ROUNDS} | lowest to highest | of processor time |")
+        store.open_store()
+        print(f"{machine()}\n\n| what | seconds, median of {ROUNDS} | lowest to highest | CPU seconds |")
         print("| --- | --- | --- | --- |")
-        show(f"{params.evaluate.draws:,} draws of all scores", time_scores(params))
-        predicting, evaluating = time_evaluation(network, params, description, model)
+        show(f"{params.evaluate.draws:,} bootstrap resamples of all scores", time_scores(params))
+        predicting, evaluating = time_evaluation(network, params, model)
         show(f"predicting with {network}", predicting)
-        show("the stage `evaluate`, pictures included, beyond that", evaluating)
-        show("`python -m pipeline.promote`, the whole command", time_promotion(network, model))
+        show("the stage `evaluate` with pictures, without prediction", evaluating)
+        show("`python -m pipeline promote`, the whole command", time_promotion(network, model))
 
 
 class Time(NamedTuple):
-    """What something takes, in seconds."""
+    """Duration in seconds."""
 
     passed: float
     used: float
-    """Of the processor's cores together, own processes included: as much on a busy machine as on an idle one."""
+    """CPU time of all cores, including child processes; independent of the machine's load."""
 
     def __sub__(self, other: "Time") -> "Time":
-        """Take off what a part of it takes."""
+        """Subtract the time of a part."""
         return Time(self.passed - other.passed, self.used - other.used)
 
 
@@ -87,7 +92,7 @@ def show(what: str, times: list[Time]) -> None:
 
 
 def timed(work: Callable[[], Any]) -> Time:
-    """Return what something takes."""
+    """Time a function."""
     started = _now()
     work()
     return _now() - started
@@ -99,7 +104,7 @@ def _now() -> Time:
 
 
 def make_images() -> Description:
-    """Write test images of noise, as the stage ``preprocess`` does; return the description of the data."""
+    """Write noise as test images, like the stage ``preprocess``; return the description of the data."""
     generator = np.random.default_rng(0)
     folder = PREPARED / "test"
     folder.mkdir(parents=True)
@@ -116,7 +121,7 @@ def make_images() -> Description:
 
 
 def manifest_of(first: int) -> pd.DataFrame:
-    """Describe so many images as ``IMAGES``, numbered from ``first`` on."""
+    """Return a manifest of ``IMAGES`` images, numbered from ``first``."""
     generator, numbers = np.random.default_rng(first), np.arange(first, first + IMAGES)
     brightness = generator.normal(127, 10, IMAGES)
     return pd.DataFrame(
@@ -137,75 +142,79 @@ def manifest_of(first: int) -> pd.DataFrame:
     )
 
 
-def answered(seed: int) -> scores.Answers:
-    """Answer the test images, most of them right."""
-    generator, truth = np.random.default_rng(seed), np.arange(IMAGES) % len(LABELS)
+def predicted(seed: int) -> scores.Predictions:
+    """Return random predictions of the test images, most of them correct."""
+    generator, labels = np.random.default_rng(seed), np.arange(IMAGES) % len(LABELS)
     probabilities = generator.random((IMAGES, len(LABELS)))
     wrong = generator.integers(0, len(LABELS), IMAGES)
-    probabilities[np.arange(IMAGES), np.where(generator.random(IMAGES) < RIGHT, truth, wrong)] += 2
-    return scores.Answers(truth, (probabilities / probabilities.sum(axis=1, keepdims=True)).astype(np.float32))
+    probabilities[np.arange(IMAGES), np.where(generator.random(IMAGES) < RIGHT, labels, wrong)] += 2
+    return scores.Predictions(labels, (probabilities / probabilities.sum(axis=1, keepdims=True)).astype(np.float32))
 
 
 def time_scores(params: Params) -> list[Time]:
-    """Time all scores and their intervals."""
-    answers, clusters, given = answered(0), np.arange(IMAGES), params.evaluate
-    return [timed(lambda: scores.score(answers, clusters, given.draws, given.seed)) for _ in range(ROUNDS)]
+    """Time all scores with their confidence intervals."""
+    predictions, groups, settings = predicted(0), np.arange(IMAGES), params.evaluate
+    return [timed(lambda: bootstrap.score(predictions, groups, settings.draws, settings.seed)) for _ in range(ROUNDS)]
 
 
 def train(network: Network, model: Path, seed: int, digest: str) -> RunRecord:
-    """Leave what a training and an evaluation leave: a run with a model, training images and predictions."""
-    with tracking.start_run(network, "train", {"network": network, "data_digest": digest}) as run:
-        uri = run.log_model(model, PREPARED / "dataset.json")
+    """Simulate training and evaluation: log a run with a model, training images and predictions."""
+    with runs.start_run(network, "train", {"network": network, "data_digest": digest}) as run:
+        packages.log_model(run, model, PREPARED / "dataset.json")
         records.log_training_images(run, manifest_of((seed + 1) * IMAGES))
-        test = read_split(PREPARED / "test", LABELS)
-        table = evaluate.predictions_table(test, answered(seed).probabilities, LABELS)
+        test = Prepared(PREPARED).test
+        table = predictions_table(test, predicted(seed).probabilities, LABELS)
         report = REPORTS / network
         report.mkdir(parents=True, exist_ok=True)
         table.to_csv(report / "predictions.csv", index=False)
         run.log_file(report / "predictions.csv", "evaluation")
-    record = RunRecord(run.run_id, uri, 0.9, 0.3, 1, 1, 0, *run.origin())
+    record = RunRecord(run.run_id, 0.9, 0.3, 1, 1, 0, *run.origin())
     (RUNS / network).mkdir(parents=True, exist_ok=True)
     record.write(RUNS / network / "run.json")
     return record
 
 
-def time_evaluation(
-    network: Network, params: Params, description: Description, model: Path
-) -> tuple[list[Time], list[Time]]:
-    """Time the prediction of the test images, and what the stage takes beyond it."""
-    record = train(network, model, 0, "0" * 16)
-    test = read_split(PREPARED / "test", description.labels)
+def time_evaluation(network: Network, params: Params, model: Path) -> tuple[list[Time], list[Time]]:
+    """Time the prediction of the test images, and the rest of the stage ``evaluate``."""
+    train(network, model, 0, "0" * 16)
+    arguments = [str(path) for path in (PREPARED, model, RUNS / network, REPORTS / "augmentation", REPORTS / network)]
+    test = Prepared(PREPARED).test
     history = pd.DataFrame({"epoch": [1], "loss": 1.0, "accuracy": 0.9, "val_loss": 1.0, "val_accuracy": 0.9})
     history.to_csv(REPORTS / network / "history.csv", index=False)
     predicting, beyond = [], []
     for _ in range(ROUNDS):
         predicting.append(timed(lambda: inference.probabilities(inference.load(model), test.images)))
-        # What the stage says is about noise.
-        with tracking.continue_run(record, network) as run, redirect_stdout(io.StringIO()):
-            places = (PREPARED, model, record, RUNS / network, REPORTS / network)
-            whole = timed(
-                lambda places=places, run=run: evaluate.evaluate_network(network, params.evaluate, *places, run)
-            )
+        # The stage's printed scores are those of noise.
+        with redirect_stdout(io.StringIO()):
+            whole = timed(lambda: evaluate.main(params, network, *arguments))
         beyond.append(whole - predicting[-1])
     return predicting, beyond
 
 
 def time_promotion(network: Network, model: Path) -> list[Time]:
-    """Time the command where the candidate is held against a champion, and both have answered the same images."""
+    """Time the command with a candidate and a champion that have predicted the same images."""
     name = read_params().promote.registered_model
     champion = train(network, model, 1, "1" * 16)
-    registry.point(name, "champion", registry.register(name, champion.run_id, champion.tags))
+    versions.set_alias(name, "champion", versions.register(name, champion.run_id, champion.tags))
     seconds = []
     for seed in range(2, 2 + ROUNDS):
         train(network, model, seed, f"{seed}" * 16)
         write_json(RUNS / network / "test.json", {"accuracy": RIGHT, "images": IMAGES})
-        command = [sys.executable, "-m", "pipeline.promote", str(PREPARED), str(RUNS), str(REPORTS / "promotion.json")]
+        command = [
+            sys.executable,
+            "-m",
+            "pipeline",
+            "promote",
+            str(PREPARED),
+            str(RUNS),
+            str(REPORTS / "promotion.json"),
+        ]
         seconds.append(timed(lambda command=command: subprocess.run(command, check=True, stdout=subprocess.DEVNULL)))
         decided = read_json(REPORTS / "promotion.json")
         if not decided["findings"]:
-            raise SystemExit(f"nothing was compared: {decided['reason']}")
+            raise SystemExit(f"no comparison took place: {decided['reason']}")
     return seconds
 
 
 if __name__ == "__main__":
-    main(sys.argv[1] if len(sys.argv) > 1 else "mnist_cnn")  # type: ignore[arg-type]
+    main(sys.argv[1] if len(sys.argv) > 1 else "mnist_cnn")

@@ -1,12 +1,12 @@
-"""What the stages before training cost, held against a bare loop that reads, decodes and resizes with OpenCV.
+"""Cost of the stages before training, compared with a plain loop that reads, decodes and resizes with OpenCV.
 
     python -m benchmarks.ingestion {photographs,cifar10} [IMAGES]
 
 ``photographs`` are 5,000 JPEG variants, 640×427, of the two photographs that scikit-learn ships; ``cifar10`` the 60,000
-images of cifar10-images.zip in DARKROOM_DATASETS, unpacked. Runs ingest, validate and preprocess as the pipeline does,
-in turns with the bare loop on the same cores; then once more with 1 % new images. Outputs of an earlier run are removed
-before the clock starts, as DVC does before it runs a stage. What the stages take for 400 images is stated apart as
-their fixed start-up, and so is the stage ``split``, which searches for near-duplicates. Prints Markdown.
+images of cifar10-images.zip in DARKROOM_DATASETS, unpacked. Runs ingest, validate and preprocess like the pipeline,
+alternating with the plain loop on the same cores, then again with 1 % new images. Outputs of earlier runs are removed
+before timing, as DVC does before a stage. The time for 400 images is reported separately as fixed start-up, and so is
+the stage ``split``, which searches for near-duplicates. Prints Markdown.
 """
 
 import argparse
@@ -46,24 +46,24 @@ STAGES = {
     ),
     "preprocess": (
         *("data/divided/manifest.parquet", "data/ingested/images.npy", "reports/quarantine.csv"),
-        *("data/prepared", "reports/augmentation.png"),
+        "data/prepared",
     ),
 }
-"""What dvc.yaml gives each stage."""
+"""Arguments of each stage in dvc.yaml."""
 
 
 class Cost(NamedTuple):
-    """Of one run of ingest, validate and preprocess."""
+    """Cost of one run of ingest, validate and preprocess."""
 
     seconds: float
     megabytes: float
-    """Of the stage that took most, at its peak."""
+    """Peak memory of the largest stage."""
     splitting: float
-    """Seconds of the stage split."""
+    """Seconds of the stage ``split``."""
 
 
 def main() -> None:
-    """Measure, and print the table."""
+    """Run the measurements and print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data", choices=SIZES)
     parser.add_argument("images", type=int, nargs="?")
@@ -77,28 +77,28 @@ def main() -> None:
         few = linked(_spread(files, FEW), everything, folder / "few")
         tenth = linked(_spread(files, len(files) // 10), everything, folder / "tenth")
         most = linked([file for file in files if file not in set(new)], everything, folder / "most")
-        fixed, full, bare, grown = [], [], [], []
+        fixed, full, plain, grown = [], [], [], []
         size, project = SIZES[chosen.data], folder / "project"
         for _ in range(ROUNDS):
-            fixed.append(run_anew(project, few, size).seconds)
-            full.append(run_anew(project, everything, size))
-            bare.append(bare_loop(files, size))
-            run_anew(project, most, size)
+            fixed.append(run_in_new_project(project, few, size).seconds)
+            full.append(run_in_new_project(project, everything, size))
+            plain.append(plain_loop(files, size))
+            run_in_new_project(project, most, size)
             linked(new, everything, most)
             grown.append(run(project, most, size).seconds)
             for file in new:
                 (most / file.relative_to(everything)).unlink()
-        small = run_anew(project, tenth, size)
+        small = run_in_new_project(project, tenth, size)
     start = statistics.median(fixed)
     ours = statistics.median(cost.seconds for cost in full) - start
-    loop, growth = statistics.median(bare), statistics.median(grown) - start
+    loop, growth = statistics.median(plain), statistics.median(grown) - start
     memory = statistics.median(cost.megabytes for cost in full)
     print(f"{len(files):,} images of {chosen.data}, medians of {ROUNDS}, {os.cpu_count()} cores\n")
     print("| what | seconds | images a second | ratio |")
     print("| --- | --- | --- | --- |")
     print(f"| start-up of the three stages ({FEW} images) | {start:.2f} | | |")
     print(f"| ingest, validate, preprocess without it | {ours:.2f} | {len(files) / ours:,.0f} | {loop / ours:.2f} |")
-    print(f"| bare loop with OpenCV | {loop:.1f} | {len(files) / loop:,.0f} | 1 |")
+    print(f"| plain loop with OpenCV | {loop:.1f} | {len(files) / loop:,.0f} | 1 |")
     apart = statistics.median(cost.splitting for cost in full)
     print(f"| split, with its start-up | {apart:.1f} | {len(files) / apart:,.0f} | |")
     print(
@@ -111,12 +111,12 @@ def main() -> None:
 
 
 def _spread(files: Sequence[Path], count: int) -> list[Path]:
-    """Choose files of every class."""
+    """Choose evenly spaced files, from every class."""
     return [files[round(place)] for place in np.linspace(0, len(files) - 1, count)]
 
 
 def linked(files: Sequence[Path], root: Path, target: Path) -> Path:
-    """Put links to files of one folder into another."""
+    """Hard-link files of one folder into another."""
     for file in files:
         place = target / file.relative_to(root)
         place.parent.mkdir(parents=True, exist_ok=True)
@@ -125,7 +125,7 @@ def linked(files: Sequence[Path], root: Path, target: Path) -> Path:
 
 
 def _photographs(folder: Path, count: int | None) -> None:
-    """Write variants of two photographs: moved, brightened, mirrored."""
+    """Write variants of two photographs: shifted, with different brightness and noise."""
     from sklearn.datasets import load_sample_image
 
     generator = np.random.default_rng(0)
@@ -139,7 +139,7 @@ def _photographs(folder: Path, count: int | None) -> None:
 
 
 def _cifar10(folder: Path, count: int | None) -> None:
-    """Unpack the images, all in one set."""
+    """Unpack the training and test images into one folder."""
     with zipfile.ZipFile(published.folder() / "cifar10-images.zip") as archive:
         names = [name for name in archive.namelist() if name.endswith(".jpg")]
         for name in names if count is None else [names[round(at)] for at in np.linspace(0, len(names) - 1, count)]:
@@ -149,14 +149,14 @@ def _cifar10(folder: Path, count: int | None) -> None:
             place.write_bytes(archive.read(name))
 
 
-def run_anew(project: Path, images: Path, size: tuple[int, int, int]) -> Cost:
-    """Run the stages on a folder in a new project, in the place of an earlier one: disk and memory do not fill up."""
+def run_in_new_project(project: Path, images: Path, size: tuple[int, int, int]) -> Cost:
+    """Run the stages in a new project, replacing an earlier one to free disk and memory."""
     shutil.rmtree(project, ignore_errors=True)
     return run(project, images, size)
 
 
 def run(project: Path, images: Path, size: tuple[int, int, int]) -> Cost:
-    """Run the stages on a folder, in a project that is made where it is missing."""
+    """Run the stages on a folder; create the project if it does not exist."""
     if not project.exists():
         project.mkdir()
         shutil.copytree(ROOT / "pipeline", project / "pipeline")
@@ -169,14 +169,14 @@ def run(project: Path, images: Path, size: tuple[int, int, int]) -> Cost:
         with (project / "params.yaml").open("w", encoding="utf-8") as file:
             yaml.dump(params, file)
         (project / "dvc.yaml").touch()
-    os.sync()  # what an earlier run left to be written is not this one's
+    os.sync()  # pending writes of earlier runs must not count
     seconds, kilobytes, splitting = 0.0, 0, 0.0
     environment = {**os.environ, "PYTHONPATH": f"{project}{os.pathsep}{ROOT / 'src'}"}
     for stage, arguments in STAGES.items():
         remove_outputs(project, stage)
         started = time.perf_counter()
         process = subprocess.Popen(
-            [sys.executable, "-m", f"pipeline.{stage}", *arguments],
+            [sys.executable, "-m", "pipeline", stage, *arguments],
             cwd=project,
             env=environment,
             stdout=subprocess.DEVNULL,
@@ -194,7 +194,7 @@ def run(project: Path, images: Path, size: tuple[int, int, int]) -> Cost:
 
 
 def remove_outputs(project: Path, stage: str) -> None:
-    """Remove what a stage will write, as DVC does before it runs one."""
+    """Remove the outputs of a stage, as DVC does before it runs one."""
     described = YAML().load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"][stage]
     for output in [*described.get("outs", []), *described.get("metrics", []), *described.get("plots", [])]:
         path, settings = (output, {}) if isinstance(output, str) else next(iter(output.items()))
@@ -206,14 +206,14 @@ def remove_outputs(project: Path, stage: str) -> None:
             (project / path).unlink(missing_ok=True)
 
 
-def bare_loop(files: Sequence[Path], size: tuple[int, int, int]) -> float:
-    """Return the seconds of the loop, on all cores, by threads or by processes, whichever is faster."""
+def plain_loop(files: Sequence[Path], size: tuple[int, int, int]) -> float:
+    """Return the seconds of the loop on all cores, with threads or processes, whichever is faster."""
     cv2.setNumThreads(1)
     portions = [(files[start : start + 256], size) for start in range(0, len(files), 256)]
     seconds = []
     for pool in (ThreadPoolExecutor(os.cpu_count()), ProcessPoolExecutor(os.cpu_count())):
         with pool:
-            list(pool.map(_decode, portions[: os.cpu_count() or 1]))  # start-up aside
+            list(pool.map(_decode, portions[: os.cpu_count() or 1]))  # excludes start-up
             started = time.perf_counter()
             list(pool.map(_decode, portions))
             seconds.append(time.perf_counter() - started)

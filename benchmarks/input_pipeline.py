@@ -1,17 +1,16 @@
-"""What feeding a network costs: augmentation against other ways, and a training against a bare ``model.fit``.
+"""Cost of the input pipeline: augmentation compared with alternatives, and training with a bare ``model.fit``.
 
     python -m benchmarks.input_pipeline {augmentation,share,stage,precision} [IMAGES [EPOCHS]]
 
-``augmentation``: images a second that come out of our batches, of Keras' preprocessing layers in tf.data, and of
-albumentations called for each image by tf.numpy_function, with the same variation. ``share``: images a second of a
-training of cifar_cnn with varied images, without, and what the first is of the second. ``stage``: seconds of our
-training of cifar_cnn, and of a bare ``model.fit`` of the same network on arrays in memory, both with validation.
-``precision``: images a second of networks that train in float32 and in bfloat16.
+``augmentation``: images per second of our batches, of Keras' preprocessing layers in tf.data, and of albumentations
+called per image by tf.numpy_function, with the same augmentation. ``share``: images per second of training cifar_cnn
+with and without augmentation, and their ratio. ``stage``: seconds of our training of cifar_cnn, and of a bare
+``model.fit`` of the same network on arrays in memory, both with validation. ``precision``: images per second of
+training in float32 and in bfloat16.
 
-Takes CIFAR-10 from DARKROOM_DATASETS, or noise where that is not set. The ways take turns, eleven rounds; where single
-epochs are compared, 31 (see turns.py). Medians, and of the ratios in each round the median and the quartiles, in
-Markdown. Ratios of the processor's time, of all threads together, are given beside those of the clock: they hold on a
-busy machine too.
+Uses CIFAR-10 from DARKROOM_DATASETS, or noise if that is not set. Variants alternate for 11 rounds, or 31 if single
+epochs are compared (see turns.py). Prints medians, and median and quartiles of the ratios per round, in Markdown.
+Ratios of CPU time, summed over threads, are also valid on a busy machine.
 """
 
 import argparse
@@ -28,14 +27,15 @@ from benchmarks import published, turns
 from benchmarks.recipes import machine
 from benchmarks.turns import Cost, Way, median, now, ratios, since
 from darkroom import training
-from darkroom.augment import Augmenter
-from darkroom.backend import keras, make_reproducible, tf
-from darkroom.batches import TrainingBatches
-from darkroom.datasets import Description, Split, channel_statistics, one_hot
-from darkroom.inference import BATCH
+from darkroom.augmentation.augmenter import Augmenter
+from darkroom.base.backend import keras, make_reproducible, tf
+from darkroom.data.prepared.datasets import Description, Split
+from darkroom.data.prepared.statistics import channel_statistics
+from darkroom.data.prepared.targets import one_hot
 from darkroom.networks import PARAMS, Network
-from darkroom.params import read_params
-from darkroom.sections import AugmentationParams
+from darkroom.networks.inference import BATCH
+from darkroom.params import AugmentationParams, read_params
+from darkroom.training.batches import TrainingBatches
 
 ROUNDS, EPOCHS = 11, 31
 CLASSES, SIDE, STEP = 10, 32, 64
@@ -47,7 +47,7 @@ KINDS = {
 
 
 def main() -> None:
-    """Measure what is asked for, and print it."""
+    """Run the chosen measurement and print its table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("what", choices=("augmentation", "share", "stage", "precision"))
     parser.add_argument("images", type=int, nargs="?", default=10_000)
@@ -68,7 +68,7 @@ def main() -> None:
 
 
 def data(images: int) -> tuple[Description, Split, Split]:
-    """Return a description, so many images to train with, and a tenth as many to validate with."""
+    """Return a description, ``images`` training images, and a tenth as many validation images."""
     if "DARKROOM_DATASETS" in os.environ:
         description, train, validation, _ = published.load("cifar10")
         return description, first(train, images), first(validation, images // 10)
@@ -98,21 +98,21 @@ def first(split: Split, images: int) -> Split:
 
 
 def augmentation(name: str, params: AugmentationParams, train: Split) -> None:
-    """Compare three ways to vary images."""
+    """Compare three implementations of augmentation."""
     ways = {
         "ours": ours(params, train),
         "Keras layers in tf.data": with_layers(params, train),
         "albumentations by tf.numpy_function": with_albumentations(params, train),
     }
     costs = turns.runs(ways, ROUNDS)
-    print(f"| {name} | images a second | time in ours' | processor's time |\n| --- | --- | --- | --- |")
+    print(f"| {name} | images per second | time relative to ours | CPU time |\n| --- | --- | --- | --- |")
     for way, found in costs.items():
         print(f"| {way} | {len(train.classes) / median(found):,.0f} | {ratios(found, costs['ours'])} |")
     print(flush=True)
 
 
 def epoch_of(dataset: tf.data.Dataset) -> Way:
-    """Return a function that takes all batches of a data set."""
+    """Return a function that iterates over a data set."""
 
     def run() -> Cost:
         begun = now()
@@ -124,13 +124,13 @@ def epoch_of(dataset: tf.data.Dataset) -> Way:
 
 
 def ours(params: AugmentationParams, train: Split) -> Way:
-    """Our batches, as Keras' ``fit`` takes them."""
+    """Our batches, as used by Keras' ``fit``."""
     batches = TrainingBatches(train, CLASSES, STEP, 0, Augmenter(params))
     return epoch_of(batches.stream().take(len(batches)))
 
 
 def with_layers(params: AugmentationParams, train: Split) -> Way:
-    """Keras' preprocessing layers on whole batches."""
+    """Keras' preprocessing layers on batches."""
     layers = []
     if params.rotation:
         layers = [
@@ -153,10 +153,10 @@ def with_layers(params: AugmentationParams, train: Split) -> Way:
 
 
 def with_albumentations(params: AugmentationParams, train: Split) -> Way:
-    """The same library that we call, as its documentation shows for TensorFlow: image by image."""
-    parts: list[Any] = []
+    """The library that we use, called per image as in its documentation for TensorFlow."""
+    steps: list[Any] = []
     if params.rotation:
-        parts.append(
+        steps.append(
             albumentations.Affine(
                 rotate=(-params.rotation, params.rotation),
                 translate_percent=(-params.shift, params.shift),
@@ -166,11 +166,11 @@ def with_albumentations(params: AugmentationParams, train: Split) -> Way:
             )
         )
     if params.crop:
-        parts += [albumentations.Pad(padding=params.crop, border_mode=cv2.BORDER_REFLECT_101, p=1.0)]
-        parts += [albumentations.RandomCrop(SIDE, SIDE, p=1.0)]
+        steps += [albumentations.Pad(padding=params.crop, border_mode=cv2.BORDER_REFLECT_101, p=1.0)]
+        steps += [albumentations.RandomCrop(SIDE, SIDE, p=1.0)]
     if params.horizontal_flip:
-        parts.append(albumentations.HorizontalFlip(p=0.5))
-    transform = albumentations.Compose(parts)
+        steps.append(albumentations.HorizontalFlip(p=0.5))
+    transform = albumentations.Compose(steps)
     rows = tf.data.Dataset.from_tensor_slices((train.images, one_hot(train.classes, CLASSES)))
 
     def vary(image: Any, target: Any) -> tuple[Any, Any]:
@@ -182,28 +182,28 @@ def with_albumentations(params: AugmentationParams, train: Split) -> Way:
 
 
 def share(images: int) -> None:
-    """Compare trainings with and without varied images."""
+    """Compare training with and without augmentation."""
     ways = {"without": {"augment": False}, **{name: {"augmentation": params} for name, params in KINDS.items()}}
     costs = turns.epochs({name: cheap(NETWORK, values, images) for name, values in ways.items()}, EPOCHS)
-    print("| varied by | images a second | share of without | by the processor |\n| --- | --- | --- | --- |")
+    print("| augmentation | images per second | relative to without | CPU time |\n| --- | --- | --- | --- |")
     for name, found in costs.items():
         print(f"| {name} | {images / median(found):,.0f} | {ratios(costs['without'], found)} |")
 
 
 def cheap(network: Network, values: dict[str, Any], images: int) -> turns.Training:
-    """Return a training on so many images with next to no validation."""
+    """Return a training on ``images`` images with minimal validation."""
     return turns.Training(network, {"batch_size": STEP, **values}, partial(without_validation, images))
 
 
 def without_validation(images: int) -> tuple[Description, Split, Split]:
-    """Return a description, so many images to train with, and a few of them to validate with."""
+    """Return a description, ``images`` training images, and a few of them for validation."""
     description, train, _ = data(images)
     return description, train, first(train, STEP)
 
 
 def precision(images: int) -> None:
     """Compare float32 and bfloat16."""
-    print("| network | images a second in float32 | in bfloat16 | float32's time in bfloat16's | by the processor |")
+    print("| network | images per second in float32 | in bfloat16 | float32 / bfloat16 time | CPU time |")
     print("| --- | --- | --- | --- | --- |")
     networks: tuple[Network, ...] = ("mlp", "lenet5", "mnist_cnn", "cifar_cnn", "cifar_bn_cnn")
     for network in networks:
@@ -237,11 +237,13 @@ def stage(description: Description, splits: tuple[Split, Split], epochs: int) ->
 
     def whole() -> Cost:
         begun = now()
-        training.train(NETWORK, values, description, splits, seed=0, augmentation=AugmentationParams())
+        training.train(
+            training.TrainingJob(NETWORK, values, description, *splits, seed=0, augmentation=AugmentationParams())
+        )
         return since(begun)
 
     costs = turns.runs({"ours": whole, "bare": bare}, ROUNDS)
-    print(f"| {epochs} epochs | seconds | ratio | by the processor |\n| --- | --- | --- | --- |")
+    print(f"| {epochs} epochs | seconds | ratio | CPU time |\n| --- | --- | --- | --- |")
     for name, found in costs.items():
         print(f"| {name} | {median(found):.1f} | {ratios(found, costs['bare'])} |")
 

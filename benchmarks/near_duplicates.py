@@ -1,11 +1,10 @@
-"""The search for near-duplicates on a published data set: its time beside that of decoding, and what it finds.
+"""Search for near-duplicates in a published data set: time compared with decoding, and results.
 
     python -m benchmarks.near_duplicates {cifar10,fashion_mnist} [--picture PATH] [--runs N]
 
-Prints two tables in Markdown: what is found, and how many of 2,000 images, drawn at random (seed 0), are found again
-after each change. The picture shows test images that have a near-duplicate among the official training images, 50 drawn
-at random (seed 0), each beside one of its duplicates, drawn too: what share of the findings is right is judged by eye.
-Needs the data sets; see benchmarks/published.py.
+Prints two tables in Markdown: the pairs found, and the share of 2,000 random images (seed 0) found after each change.
+The picture shows 50 random test images (seed 0) with a near-duplicate among the official training images, each next to
+one of its duplicates, to judge precision by eye. Requires the data sets; see benchmarks/published.py.
 """
 
 import argparse
@@ -21,11 +20,14 @@ import numpy as np
 
 from benchmarks import published
 from benchmarks.recipes import machine
-from darkroom import decoding, near_duplicates, sources
-from darkroom.images import Pixels
+from darkroom.data import sources
+from darkroom.data.formats.samples import content_hash
+from darkroom.data.ingestion import reading
+from darkroom.data.splitting import near_duplicates
+from darkroom.data.splitting.assign import connected
+from darkroom.data.splitting.pairs import Pairs
+from darkroom.inference.images import Pixels
 from darkroom.params import DataParams, PreprocessParams
-from darkroom.samples import content_hash
-from darkroom.splits import Pairs, connected
 
 SHOWN = 50
 CHANGED = 2000
@@ -34,12 +36,12 @@ ENLARGED = 96  # pixels
 
 
 def main(data: str, picture: Path | None, runs: int) -> None:
-    """Time, count and draw."""
+    """Measure time, print the tables and draw the picture."""
     _, train, validation, test = published.load(data)
     images = np.concatenate([train.images, validation.images, test.images])
     first_test = len(images) - len(test.images)
     sha256 = [content_hash(image) for image in images]
-    # By turns, so that whatever else the machine does slows both.
+    # Alternate, so that other load on the machine affects both.
     decode, search = [], []
     for _ in range(runs):
         if data == "cifar10":
@@ -66,15 +68,15 @@ def main(data: str, picture: Path | None, runs: int) -> None:
     for name, value in rows.items():
         print(f"| {name} | {value} |")
     print("\n| change | found |\n| --- | --- |")
-    drawn = images[np.random.default_rng(0).choice(len(images), CHANGED, replace=False)]
-    for name, before, after in changes(drawn):
+    sampled = images[np.random.default_rng(0).choice(len(images), CHANGED, replace=False)]
+    for name, before, after in changes(sampled):
         print(f"| {name} | {found_share(before, after):.1%} |")
     if picture:
         draw(images, pairs, across, picture)
 
 
 def changes(images: Pixels) -> Iterator[tuple[str, Pixels, Pixels]]:
-    """Yield what is done to images, the images before, and after it."""
+    """Yield the name of a change, the images before and after it."""
     height, width = images.shape[1:3]
 
     def resized(image: Pixels, size: tuple[int, int] = (width, height)) -> Pixels:
@@ -95,7 +97,7 @@ def changes(images: Pixels) -> Iterator[tuple[str, Pixels, Pixels]]:
         tint = np.array([1.15, 0.95, 0.8])
         yield "tinted", images, each(lambda image: np.clip(image * tint, 0, 255).astype(np.uint8))
     yield "mirrored", images, np.ascontiguousarray(images[:, :, ::-1])
-    # Of a window of the image, so that what comes in from the side is not made up.
+    # Shift a window inside the image, so that no border has to be filled in.
     for down, right in ((1, 0), (2, 0), (0, 3), (2, 2)):
         yield f"shifted by {down} and {right} pixels", window(0, 0, 4), window(down, right, 4)
     for smaller in (2, 4):
@@ -104,12 +106,12 @@ def changes(images: Pixels) -> Iterator[tuple[str, Pixels, Pixels]]:
 
 
 def recompressed(image: Pixels, quality: int) -> Pixels:
-    """Return what is left of an image after it was a JPEG file."""
+    """Compress an image as JPEG and decode it."""
     return cv2.imdecode(cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])[1], cv2.IMREAD_UNCHANGED)
 
 
 def found_share(before: Pixels, after: Pixels) -> float:
-    """Search among images and changed ones; return how many are found to be in one group with what became of them."""
+    """Search among images and changed copies; return the share of images grouped with their copy."""
     images = np.concatenate([before, after])
     pairs = near_duplicates.search(images, [content_hash(image) for image in images])
     group = connected(len(images), pairs.first, pairs.second)
@@ -117,15 +119,15 @@ def found_share(before: Pixels, after: Pixels) -> float:
 
 
 def leaking(pairs: Pairs, first_test: int) -> np.ndarray:
-    """Say which pairs are of a training image and a test image; the test images come last."""
+    """Return which pairs consist of a training and a test image; test images come last."""
     return (pairs.first < first_test) & (pairs.second >= first_test)
 
 
 def decode_all(archive: Path) -> None:
-    """Decode all images of an archive as ingestion does, by its processes on all cores."""
+    """Decode all images of an archive like ingestion, in processes on all cores."""
     params = PreprocessParams(size=(32, 32, 3))
     found = sources.find(DataParams(source="archive", path=str(archive)), params.size).samples
-    for _ in decoding.read_all(found, range(len(found)), frozenset(), params):
+    for _ in reading.read_all(found, range(len(found)), frozenset(), params):
         pass
 
 
@@ -137,12 +139,12 @@ def seconds(function: Callable[[], object]) -> float:
 
 
 def spread(values: list[float]) -> str:
-    """Write the median, and the range."""
+    """Format median and range."""
     return f"{statistics.median(values):.2f} (median of {len(values)}; {min(values):.2f} to {max(values):.2f})"
 
 
 def draw(images: Pixels, pairs: Pairs, across: np.ndarray, path: Path) -> None:
-    """Draw test images beside a duplicate of each, numbered, with their similarity."""
+    """Draw numbered test images next to a duplicate, with their similarity."""
     generator = np.random.default_rng(0)
     leaked = np.unique(pairs.second[across])
     chosen = generator.choice(leaked, min(SHOWN, len(leaked)), replace=False)

@@ -1,9 +1,9 @@
-"""What a `dvc repro` with nothing to do costs, by the number of images and the form that they come in.
+"""Time of `dvc repro` without changes, by number and storage of the images.
 
     python -m benchmarks.no_op [IMAGES]
 
-Makes noise images (60,000 unless told), 28×28, ten classes, as a folder and as one zip file, and runs the pipeline
-once on each and on the 1,797 digits, with one small network. Then calls `dvc repro` in turns, and prints the median
+Makes noise images (default: 60,000), 28×28, ten classes, as a folder and as one zip file, and runs the pipeline once
+on each and on the 1,797 digits, with one small network. Then calls `dvc repro` on them in turn, and prints the median
 seconds and the ratio to the digits in Markdown.
 """
 
@@ -35,7 +35,7 @@ def write_images(folder: Path, count: int) -> None:
 
 
 def make(project: Path, data: dict[str, str]) -> None:
-    """Clone the last commit, and run it once on some data."""
+    """Clone the last commit, and run its pipeline once on the data."""
     subprocess.run(["git", "clone", "--quiet", str(ROOT), str(project)], check=True)
     yaml = YAML()
     params: dict[str, Any] = yaml.load((project / "params.yaml").read_text(encoding="utf-8"))
@@ -49,7 +49,7 @@ def make(project: Path, data: dict[str, str]) -> None:
 
 
 def repro(project: Path) -> float:
-    """Call `dvc repro`; return the seconds that it took."""
+    """Run `dvc repro`; return its duration in seconds."""
     environment = {name: value for name, value in os.environ.items() if name != "MLFLOW_TRACKING_URI"}
     environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
     started = time.perf_counter()
@@ -58,7 +58,7 @@ def repro(project: Path) -> float:
 
 
 def main(count: int) -> None:
-    """Make the projects, time them in turns, print the table."""
+    """Make the projects, time them in turn, and print the table."""
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         images, archive = folder / "images", folder / "images.zip"

@@ -1,8 +1,8 @@
-"""The table of what training and search cost, one benchmark after the other.
+"""All benchmarks of the cost of training and search, one after the other.
 
     python -m benchmarks.performance
 
-Takes about half an hour on two cores that nobody else uses. Needs the data sets; see benchmarks/published.py.
+Takes about half an hour on two idle cores. Requires the data sets; see benchmarks/published.py.
 """
 
 import subprocess
@@ -21,7 +21,7 @@ BENCHMARKS = (
 
 
 def main() -> None:
-    """Run each, under a heading with its command."""
+    """Run each benchmark under a heading with its command."""
     for name, *arguments in BENCHMARKS:
         command = ["-m", f"benchmarks.{name}", *arguments]
         print(f"## python {' '.join(command)}\n", flush=True)

@@ -1,7 +1,7 @@
-"""The data sets of published results, as arrays, from the folder that DARKROOM_DATASETS names.
+"""Data sets of published results as arrays, from the folder set by DARKROOM_DATASETS.
 
-Of the official training images a tenth is for validation, the same for every recipe; the official test images are read
-once a training, after it.
+A tenth of the official training images is used for validation, the same for all recipes; the official test images are
+used once per training, at its end.
 """
 
 import gzip
@@ -13,14 +13,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from darkroom.datasets import Description, Split, channel_statistics
-from darkroom.images import Pixels, decode, to_pixels
-from darkroom.sections import AugmentationParams
+from darkroom.data.prepared.datasets import Description, Split
+from darkroom.data.prepared.statistics import channel_statistics
+from darkroom.inference.images import Pixels, decode, to_pixels
+from darkroom.params import AugmentationParams
 
 SPLIT_SEED = 0
 VALIDATION_SHARE = 0.1
 CACHE = Path(".darkroom/benchmarks")
-
 AUGMENTATION = {
     "fashion_mnist": AugmentationParams(horizontal_flip=True, crop=1),
     "cifar10": AugmentationParams(horizontal_flip=True, crop=3),
@@ -29,7 +29,7 @@ OF_NETWORK = {"cifar_cnn": AugmentationParams(horizontal_flip=True, crop=2)}
 
 
 def augmentation(data: str, network: str) -> AugmentationParams:
-    """Return what ``preprocess.augmentation`` says here for images and network; a recipe may have its own."""
+    """Return the ``preprocess.augmentation`` for a data set and network; a recipe may override it."""
     return OF_NETWORK.get(network, AUGMENTATION[data])
 
 
@@ -63,7 +63,7 @@ def load(name: str) -> tuple[Description, Split, Split, Split]:
 
 
 def _validation_rows(classes: np.ndarray) -> np.ndarray:
-    """Choose a tenth of each class."""
+    """Choose a random tenth of each class."""
     chosen = np.zeros(len(classes), dtype=bool)
     generator = np.random.default_rng(SPLIT_SEED)
     for number in range(classes.max() + 1):
@@ -75,7 +75,7 @@ def _validation_rows(classes: np.ndarray) -> np.ndarray:
 def folder() -> Path:
     """Return the folder of the data sets."""
     if "DARKROOM_DATASETS" not in os.environ:
-        sys.exit("DARKROOM_DATASETS is not set; it names the folder with fashion-mnist/ and cifar10-images.zip")
+        sys.exit("DARKROOM_DATASETS is not set; set it to the folder with fashion-mnist/ and cifar10-images.zip")
     return Path(os.environ["DARKROOM_DATASETS"])
 
 
@@ -94,7 +94,7 @@ def _fashion_mnist() -> tuple[tuple[str, ...], Pixels, np.ndarray, Pixels, np.nd
 
 
 def _cifar10() -> tuple[tuple[str, ...], Pixels, np.ndarray, Pixels, np.ndarray]:
-    """Decode the JPEG files once; they are of quality 75, so results on the lossless images are higher."""
+    """Decode the JPEG files once; their quality is 75, so that results on the lossless images are higher."""
     packed = CACHE / "cifar10.npz"
     if not packed.is_file():
         packed.parent.mkdir(parents=True, exist_ok=True)

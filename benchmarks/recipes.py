@@ -3,13 +3,13 @@
     python -m benchmarks.recipes DATA NETWORK [--recipe NAME] [--seeds N] [--epochs N | --minutes N]
         [--precision NAME] [--threads N]
 
-Needs the data sets (see benchmarks/published.py). Each training writes its parameters, its course and its result to
-benchmarks/results/. A training that was interrupted goes on when the command is given again; one whose result is
-there is not run again. With ``--minutes`` it ends with the epoch in which they have passed. The precision says what the
-processor computes fast in, and is no part of a recipe. ``--threads 1`` lets two trainings run side by side, each on a
-core of its own, so that their minutes compare. The last line is a row in Markdown.
+Requires the data sets (see benchmarks/published.py). Each training writes its parameters, history and result to
+benchmarks/results/. The same command resumes an interrupted training and skips those with a result. With ``--minutes``,
+training ends after the epoch in which they have passed. The precision depends on the processor and is not part of a
+recipe. With ``--threads 1``, two trainings can run in parallel on one core each with comparable durations. The last
+line is a Markdown row.
 
-``--set JSON`` changes the recipe to look for a better one. Such a trial sees no test image; it is written to
+``--set JSON`` changes the recipe to find a better one. Such a trial does not use test images; it is written to
 benchmarks/results/trials/.
 """
 
@@ -28,14 +28,12 @@ from typing import Any
 import numpy as np
 
 from benchmarks import published
-from darkroom import inference, training
-from darkroom.backend import limit_threads
-from darkroom.networks import NETWORKS, PARAMS, Network, NetworkParams
-from darkroom.recipes import with_recipe
+from darkroom import training
+from darkroom.base.backend import limit_threads
+from darkroom.networks import PARAMS, Network, NetworkParams, inference, names, with_recipe
 
 RESULTS = Path(__file__).parent / "results"
 CHECKPOINTS = Path(".darkroom/benchmarks")
-
 PUBLISHED = {
     "mnist_cnn": "0.9913 on MNIST",
     "cifar_cnn": "0.67",
@@ -51,7 +49,7 @@ HEADER = """\
 
 @dataclass(frozen=True)
 class Plan:
-    """What to train, and on what."""
+    """A training: data, network and parameters."""
 
     data: str
     network: Network
@@ -62,7 +60,7 @@ class Plan:
     trial: bool
 
     def described(self) -> dict[str, Any]:
-        """Return all that decides a result, but for seed, code and processor."""
+        """Return everything that determines a result, except seed, code and processor."""
         of_data = published.augmentation(self.data, self.network)
         augmentation = (self.values.augmentation or of_data) if self.values.augment else None
         return {
@@ -75,7 +73,7 @@ class Plan:
         }
 
     def name(self) -> str:
-        """Name it for people, and a trial also by what it changes."""
+        """Return a readable name; for trials with the digest of the changes."""
         parts = [self.data, self.network, self.recipe]
         if self.minutes:
             parts.append(f"{self.minutes:g}min")
@@ -86,7 +84,7 @@ class Plan:
         return "-".join([*parts, self.digest()] if self.trial else parts)
 
     def digest(self) -> str:
-        """Name it for a machine."""
+        """Return a digest of the plan."""
         return hashlib.sha256(json.dumps(self.described(), sort_keys=True).encode()).hexdigest()[:8]
 
 
@@ -94,7 +92,7 @@ def main() -> None:
     """Train with each seed, and print the row."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data", choices=("fashion_mnist", "cifar10"))
-    parser.add_argument("network", choices=NETWORKS)
+    parser.add_argument("network", choices=names())
     parser.add_argument("--recipe", default="default")
     parser.add_argument("--seeds", type=int, default=1)
     length = parser.add_mutually_exclusive_group()
@@ -102,13 +100,13 @@ def main() -> None:
     length.add_argument("--minutes", type=float)
     parser.add_argument("--precision", choices=("float32", "bfloat16"), default="float32")
     parser.add_argument("--threads", type=int)
-    parser.add_argument("--set", default="{}", help="JSON that changes the recipe: a trial, which sees no test image")
+    parser.add_argument("--set", default="{}", help="JSON with changes of the recipe, for a trial without test images")
     chosen = parser.parse_args()
     changes = json.loads(chosen.set) | ({"epochs": chosen.epochs} if chosen.epochs else {})
     values = recipe_values(chosen.network, chosen.recipe, {**changes, "precision": chosen.precision})
     if chosen.minutes:
         if values.schedule.kind not in {"constant", "step", "exponential", "piecewise", "plateau"}:
-            sys.exit(f"--minutes: {values.schedule.kind} has to know its end from the beginning; give --epochs instead")
+            sys.exit(f"--minutes: schedule {values.schedule.kind} requires the number of epochs; give --epochs instead")
         values = values.model_copy(update={"epochs": 10_000})
     plan = Plan(
         chosen.data, chosen.network, chosen.recipe, values, chosen.minutes, chosen.threads, trial=chosen.set != "{}"
@@ -119,30 +117,28 @@ def main() -> None:
 
 
 def recipe_values(network: Network, recipe: str, changes: dict[str, Any]) -> NetworkParams:
-    """Return a recipe's values, with changes."""
+    """Return a recipe's parameters with changes."""
     section = with_recipe(network, {"recipe": recipe, **changes})
     return PARAMS[network].model_validate_json(json.dumps(section))
 
 
 def run(plan: Plan, seed: int) -> dict[str, Any]:
-    """Train with one seed and write the result, or read it."""
+    """Train with one seed and write the result, or read an existing one."""
     path = RESULTS / ("trials" if plan.trial else ".") / f"{plan.name()}-{seed}.json"
     if path.is_file():
         result: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         if any(result[key] != value for key, value in plan.described().items()):
-            sys.exit(f"{path} is of another recipe; remove it to measure anew")
+            sys.exit(f"{path} was measured with another recipe; remove it to measure again")
         return result
     description, train, validation, test = published.load(plan.data)
     checkpoint = CHECKPOINTS / f"{plan.name()}-{plan.digest()}-{seed}.npz"
+    augmentation = published.augmentation(plan.data, plan.network)
     trained = training.train(
-        plan.network,
-        plan.values,
-        description,
-        (train, validation),
-        seed=seed,
-        augmentation=published.augmentation(plan.data, plan.network),
+        training.TrainingJob(
+            plan.network, plan.values, description, train, validation, seed=seed, augmentation=augmentation
+        ),
         on_epoch=[training.progress_line(f"{plan.network} seed {seed}", plan.values.epochs), _Clock(plan.minutes)],
-        # A clock cannot say what had passed before an interruption, so that such a training begins anew.
+        # The time before an interruption is unknown, so that trainings with --minutes start again.
         checkpoint=None if plan.minutes else checkpoint,
     )
     result = {
@@ -165,7 +161,7 @@ def run(plan: Plan, seed: int) -> dict[str, Any]:
 
 
 class _Clock:
-    """Ends a training when its minutes have passed."""
+    """Ends a training after a number of minutes."""
 
     def __init__(self, minutes: float | None) -> None:
         self._minutes = minutes
@@ -174,11 +170,11 @@ class _Clock:
     def __call__(self, _epoch: int, values: training.Epoch) -> None:
         self._spent += values["seconds"] / 60
         if self._minutes is not None and self._spent >= self._minutes:
-            raise training.Enough
+            raise training.StopTraining
 
 
 def machine() -> dict[str, str]:
-    """Say what a result was measured on."""
+    """Return processor, cores and versions."""
     processor = next(
         (line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line),
         platform.processor(),
@@ -188,7 +184,7 @@ def machine() -> dict[str, str]:
 
 
 def row(results: list[dict[str, Any]]) -> str:
-    """Lay the results of all seeds out as a row below HEADER."""
+    """Format the results of all seeds as a row of the table."""
     first = results[0]
     which = "test" if "test_accuracy" in first else "validation"
     accuracies = [result[f"{which}_accuracy"] for result in results]

@@ -1,13 +1,13 @@
-"""What a search costs: against a whole grid, with two workers against one, and MLflow's share of it.
+"""Cost of a search: compared with a full grid, two workers compared with one, and MLflow's share.
 
     python -m benchmarks.search {grid,workers,tracking} [SEEDS]
 
-``grid``: epochs that a search with pruning spends until it reaches the lowest validation loss of all 48 points of a
-grid; lenet5 on a tenth of Fashion-MNIST (see benchmarks/published.py), among the same points, for each of some seeds,
-with the sampler and the pruner of params.yaml. For four seeds of the trainings: settings that were chosen on one grid
-have to do on another. The losses of the grids are kept in benchmarks/results/search/; the searches replay them.
-``workers``: trials a minute of two workers against one, each with one thread, in turns; their start aside.
-``tracking``: the share of its time that a search of 50 short trials spends in MLflow, as it runs in the pipeline.
+``grid``: epochs that a search with pruning needs to reach the lowest validation loss of all 48 points of a grid;
+lenet5 on a tenth of Fashion-MNIST (see benchmarks/published.py), on the same points, for several seeds, with the
+sampler and pruner of params.yaml. Four training seeds show whether settings chosen on one grid work on others. The
+grids' losses are stored in benchmarks/results/search/; the searches replay them.
+``workers``: trials per minute of two workers and of one, with one thread each, alternating, without start-up.
+``tracking``: MLflow's share of the time of a search of 50 short trials, as in the pipeline.
 Prints Markdown.
 """
 
@@ -30,27 +30,28 @@ import pandas as pd
 from benchmarks import published
 from benchmarks.recipes import RESULTS
 from darkroom import training
-from darkroom.backend import limit_threads, tf
-from darkroom.datasets import Description, Split, channel_statistics
+from darkroom.base.backend import limit_threads, tf
+from darkroom.data.prepared.datasets import Description, Split
+from darkroom.data.prepared.prepared import Prepared
+from darkroom.data.prepared.statistics import channel_statistics
 from darkroom.networks import PARAMS, EarlyStoppingParams, Network, NetworkParams, ScheduleParams
-from darkroom.params import SearchParams, read_params, with_values
+from darkroom.params import AugmentationParams, BudgetSettings, Range, SearchParams, SearchSpace, read_params
+from darkroom.params.pruners import NoPruning
+from darkroom.params.samplers import GridSettings
+from darkroom.search.executors.processes import Workers
+from darkroom.search.executors.protocol import Objective, Report, ThisProcess, Trial
 from darkroom.search.loop import search
-from darkroom.search.settings import BudgetSettings, GridSettings, NoPruning
-from darkroom.search.spaces import Range, SearchSpace
 from darkroom.search.study import open_study
-from darkroom.search.trials import Objective, Report, ThisProcess, Trial
-from darkroom.search.workers import Workers
-from darkroom.sections import AugmentationParams
 
 NETWORK: Network = "lenet5"
 TENTH = 10  # every tenth image
-EPOCHS = 8  # of one trial
+EPOCHS = 8  # per trial
 GRIDS = 4
 TRIALS_OF_A_WORKER = 10
 ROUNDS = 3
 SHORT = 3  # epochs
 SHORT_TRIALS = 50
-# Keras' own values, so that the search knows no more than the grid does.
+# Keras' defaults, so that the search has no advantage over the grid.
 VALUES = PARAMS[NETWORK](
     epochs=EPOCHS,
     batch_size=32,
@@ -71,17 +72,17 @@ SPACE = SearchSpace(
 NO_PRUNING = NoPruning(name="none")
 
 
-class Reached(Exception):  # noqa: N818 - no error
-    """Ends a search that is as good as the grid."""
+class Reached(Exception):  # noqa: N818 - not an error
+    """Ends a search that has reached the grid's loss."""
 
 
 class Count:
-    """Counts the epochs of a search, and ends it at a loss."""
+    """Counts the epochs of a search, and ends it at a target loss."""
 
     def __init__(self, target: float = -1.0) -> None:
         self.epochs, self.lowest = 0, float("inf")
         self.ends: list[float] = []
-        """When each trial ended."""
+        """End time of each trial."""
         self._target = target
 
     def started(self, *_: object) -> None:
@@ -95,12 +96,12 @@ class Count:
             raise Reached
 
     def ended(self, _trial: Trial) -> None:
-        """Take down when a trial ended."""
+        """Record the end time of a trial."""
         self.ends.append(time.perf_counter())
 
 
 def subset() -> tuple[Description, tuple[Split, Split]]:
-    """Return a tenth of the training images and of the validation images."""
+    """Return a tenth of the training and validation images."""
     description, train, validation, _ = published.load("fashion_mnist")
     few = tuple(Split(split.images[::TENTH], split.classes[::TENTH], split.manifest) for split in (train, validation))
     mean, deviation = channel_statistics(few[0].images)
@@ -108,23 +109,21 @@ def subset() -> tuple[Description, tuple[Split, Split]]:
 
 
 def objective(values: NetworkParams, seed: int = 0, threads: int | None = None) -> Objective:
-    """Return what trains one trial, as the pipeline does it, without augmentation."""
+    """Return a function that trains one trial like the pipeline, without augmentation."""
     if threads:
         limit_threads(threads)
     tf.get_logger().setLevel("ERROR")
     description, data = subset()
+    job = training.TrainingJob(NETWORK, values, description, *data, seed=seed, augmentation=AugmentationParams())
 
     def train(_number: int, tried: dict[str, Any], report: Report) -> float:
-        chosen = with_values(values, tried)
-        return training.train(
-            NETWORK, chosen, description, data, seed=seed, augmentation=AugmentationParams(), on_epoch=[report]
-        ).best["val_loss"]
+        return training.train(job.with_values(tried), on_epoch=[report]).best["val_loss"]
 
     return train
 
 
 def of_grid(seeds: int) -> None:
-    """Print the epochs of the grid, and those of the search for each seed."""
+    """Print the epochs of the grid, and of the search for each seed."""
     print("| training seed | what | lowest validation loss | epochs | share |\n| --- | --- | --- | --- | --- |")
     ours = read_params("params.yaml").search
     for training_seed in range(GRIDS):
@@ -138,17 +137,17 @@ def of_grid(seeds: int) -> None:
 
 
 def of_all_points(seed: int) -> dict[str, list[float]]:
-    """Train at each point of the grid, or read what was kept of it; return the validation losses of its epochs."""
-    kept = RESULTS / "search" / f"grid-{seed}.json"
-    if kept.is_file():
-        found: dict[str, list[float]] = json.loads(kept.read_text(encoding="utf-8"))
+    """Train at each point of the grid, or read the stored losses; return the validation losses per epoch."""
+    stored = RESULTS / "search" / f"grid-{seed}.json"
+    if stored.is_file():
+        found: dict[str, list[float]] = json.loads(stored.read_text(encoding="utf-8"))
         return found
     every = GridSettings(name="grid", points=2)
     params = SearchParams(budget=BudgetSettings(trials=10**6), epochs=EPOCHS, sampler=every, pruner=NO_PRUNING)
     curves: dict[str, list[float]] = {}
     train = objective(VALUES, seed)
 
-    def taken_down(number: int, tried: dict[str, Any], report: Report) -> float:
+    def recorded(number: int, tried: dict[str, Any], report: Report) -> float:
         curve = curves.setdefault(str(tried), [])
 
         def on_epoch(epoch: int, values: Mapping[str, float]) -> None:
@@ -157,15 +156,15 @@ def of_all_points(seed: int) -> dict[str, list[float]]:
 
         return train(number, tried, on_epoch)
 
-    search(open_study(params), VALUES, SPACE, params, ThisProcess(taken_down), Count())
-    kept.write_text(json.dumps(curves, indent=1) + "\n", encoding="utf-8")
+    search(open_study(params), VALUES, SPACE, params, ThisProcess(recorded), Count())
+    stored.write_text(json.dumps(curves, indent=1) + "\n", encoding="utf-8")
     return curves
 
 
 def epochs_until(target: float, curves: Mapping[str, list[float]], ours: SearchParams, seed: int) -> int:
-    """Search; return the epochs spent until a loss is reached.
+    """Search; return the number of epochs until the target loss.
 
-    The same values and seed give the same training to the last bit, so that those of the grid need not be run again.
+    Trainings with the same parameters and seed are bit-identical, so that the grid's losses can be replayed.
     """
 
     def replayed(_number: int, tried: dict[str, Any], report: Report) -> float:
@@ -176,17 +175,17 @@ def epochs_until(target: float, curves: Mapping[str, list[float]], ours: SearchP
     budget = BudgetSettings(epochs=sum(map(len, curves.values())))
     params = ours.model_copy(update={"seed": seed, "budget": budget, "epochs": EPOCHS})
     count = Count(target)
-    # One that never gets there has spent as much as the grid.
+    # A search that fails to reach the target has spent the grid's epochs.
     with suppress(Reached):
         search(open_study(params), VALUES, SPACE, params, ThisProcess(replayed), count)
     return count.epochs
 
 
 def of_workers(_seeds: int) -> None:
-    """Print trials a minute with one worker and with two."""
+    """Print trials per minute with one worker and with two."""
     rates: dict[int, list[float]] = {1: [], 2: []}
     values = VALUES.model_copy(update={"epochs": SHORT})
-    # The same work for each trial.
+    # All trials cost the same.
     space = SearchSpace(learning={"learning_rate": Range(low=1e-3, high=2e-3)})
     for _ in range(ROUNDS):
         for workers, of_one in rates.items():
@@ -194,9 +193,9 @@ def of_workers(_seeds: int) -> None:
             params, count = SearchParams(budget=budget, epochs=SHORT, pruner=NO_PRUNING), Count()
             with Workers(workers, partial(objective, values, threads=1), 1) as executor:
                 search(open_study(params), values, space, params, executor, count)
-            # From when each worker has had its first trial.
+            # Measured after each worker's first trial.
             of_one.append(60 * (len(count.ends) - workers) / (count.ends[-1] - count.ends[workers - 1]))
-    print("| workers, one thread each | trials a minute | lowest to highest | ratio |\n| --- | --- | --- | --- |")
+    print("| workers, one thread each | trials per minute | lowest to highest | ratio |\n| --- | --- | --- | --- |")
     for workers, of_one in rates.items():
         middle = statistics.median(of_one)
         ratio = middle / statistics.median(rates[1])
@@ -204,14 +203,16 @@ def of_workers(_seeds: int) -> None:
 
 
 def of_tracking(_seeds: int) -> None:
-    """Print the share of MLflow in a search as the pipeline runs it."""
-    from darkroom import tracking
-    from darkroom.stages import search as stage
+    """Print MLflow's share of a search as in the pipeline."""
+    from darkroom.search import recorder
+    from darkroom.search.run import search_network
+    from darkroom.tracking import runs, store
 
     clock = Clock()
-    clock.watch(tracking, "open_store", "find_run", "start_run", "open_trial")
-    clock.watch(tracking.Run, *(name for name in vars(tracking.Run) if name.startswith(("log", "tag", "end"))))
-    clock.watch(stage, "draw")
+    clock.watch(store, "open_store", "find_run")
+    clock.watch(runs, "start_run", "open_trial")
+    clock.watch(runs.Run, *(name for name in vars(runs.Run) if name.startswith(("log", "tag", "end"))))
+    clock.watch(recorder, "draw")
     file = Path("params.yaml").resolve()
     with tempfile.TemporaryDirectory() as folder, chdir(folder):
         shutil.copy(file, "params.yaml")
@@ -224,18 +225,18 @@ def of_tracking(_seeds: int) -> None:
         )
         params = read.model_copy(update={"search": own})
         began = time.perf_counter()
-        stage.search_network(NETWORK, params, prepared, "best.json", "trials.csv")
+        search_network(NETWORK, params, Prepared(prepared), "best.json", "trials.csv")
         whole = time.perf_counter() - began
     pictures = clock.seconds.pop("draw")
     mlflow = sum(clock.seconds.values())
     print("| what | seconds | share |\n| --- | --- | --- |")
-    print(f"| search of {SHORT_TRIALS} trials of {SHORT} epochs at most | {whole:.1f} | 1 |")
+    print(f"| search of {SHORT_TRIALS} trials of {SHORT} epochs or fewer | {whole:.1f} | 1 |")
     print(f"| MLflow | {mlflow:.1f} | {mlflow / whole:.3f} |")
-    print(f"| pictures of the study, drawn once | {pictures:.1f} | {pictures / whole:.3f} |")
+    print(f"| pictures of the study | {pictures:.1f} | {pictures / whole:.3f} |")
 
 
 def prepare(folder: Path) -> None:
-    """Write the images as the stage preprocess does."""
+    """Write the images like the stage preprocess."""
     description, data = subset()
     for name, split in zip(("train", "validation"), data, strict=True):
         (folder / name).mkdir(parents=True)
@@ -249,14 +250,14 @@ def prepare(folder: Path) -> None:
 
 
 class Clock:
-    """Sums the time inside of functions; what they call of each other counts once."""
+    """Sums the time spent in functions; nested calls count once."""
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}
         self._inside = False
 
     def watch(self, owner: Any, *names: str) -> None:
-        """Measure functions of a module or a class from now on."""
+        """Measure functions of a module or class from now on."""
         for name in names:
             setattr(owner, name, self._timed(name, getattr(owner, name)))
 
@@ -275,7 +276,7 @@ class Clock:
 
 
 def main() -> None:
-    """Measure one of the three."""
+    """Run the chosen measurement."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("what", choices=("grid", "workers", "tracking"))
     parser.add_argument("seeds", type=int, nargs="?", default=5)

@@ -1,11 +1,11 @@
-"""How fast the promoted model of the default pipeline answers, in the process and over HTTP, by one and by 32 images.
+"""Prediction speed of the default pipeline's champion, in process and over HTTP, with 1 and 32 images per request.
 
     python -m benchmarks.serving [SECONDS]
 
-Runs the default pipeline (`dvc repro`) in a clone of the last commit. Then the digits of the test split, as PNG files,
-are put to the champion, one request after the other, for so many seconds (10 unless told) in each way: as pixels to the
-network by Keras, as files to the packaged model, and as base64 over HTTP to `mlflow models serve` and `darkroom serve`.
-Checks that all of them, and `darkroom predict`, give the same probabilities. Prints a table in Markdown.
+Runs the default pipeline (`dvc repro`) in a clone of the last commit. Then the champion predicts digits of the test
+split for SECONDS (default: 10) per variant, one request after the other: pixels by Keras, PNG files by the packaged
+model, and base64 over HTTP by `mlflow models serve` and `darkroom serve`. Checks that all variants and
+`darkroom predict` return the same probabilities. Prints a Markdown table.
 """
 
 import base64
@@ -27,9 +27,11 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.recipes import machine
-from darkroom import images, inference, tracking
-from darkroom.datasets import Description, read_split
-from darkroom.files import read_json
+from darkroom.base.files import read_json
+from darkroom.data.prepared.prepared import Prepared
+from darkroom.inference import images
+from darkroom.networks import inference
+from darkroom.tracking import address, opening
 
 ROOT = Path(__file__).resolve().parents[1]
 CHAMPION = "models:/darkroom@champion"
@@ -39,14 +41,13 @@ SERVERS = {
 }
 FILES, BATCHES, WARM_UP, STARTS_WITHIN = 32, (1, 32), 5, 120
 TOLERANCE = 1e-5
-
 Probabilities = npt.NDArray[np.float64]
 Ask = Callable[[Sequence[int]], Any]
-"""Puts images, by their numbers, to a model; returns what ``vectors`` turns into probabilities."""
+"""Predicts images, given their indices; ``vectors`` converts the result to probabilities."""
 
 
 def main(seconds: float) -> None:
-    """Make the model, ask it in all ways, print the table."""
+    """Train the model, measure all variants, and print the table."""
     with tempfile.TemporaryDirectory() as temporary:
         project = Path(temporary) / "darkroom"
         subprocess.run(["git", "clone", "--quiet", str(ROOT), str(project)], check=True)
@@ -54,7 +55,7 @@ def main(seconds: float) -> None:
         os.chdir(project)
         network, files = champion(project)
         print(f"{network} on the digits; {machine()}\n")
-        print("| way | images a request | images a second | ms a request, median | 95th percentile |")
+        print("| variant | images per request | images per second | ms per request, median | 95th percentile |")
         print("| --- | --- | --- | --- | --- |")
         found = {"darkroom predict": predicted(project, files)}
         for way, ask in ways(project, network, [file.read_bytes() for file in files]):
@@ -66,23 +67,23 @@ def main(seconds: float) -> None:
     apart = max(float(np.abs(one - other).max()) for one in found.values() for other in found.values())
     print(f"\nlargest difference of a probability between {', '.join(found)}: {apart:.1e}")
     if apart > TOLERANCE:
-        raise SystemExit(f"more than {TOLERANCE:g}")
+        raise SystemExit(f"probabilities differ by more than {TOLERANCE:g}")
 
 
 def run(project: Path, *command: str) -> str:
-    """Run a command of the environment in the project; return what it prints."""
+    """Run a command in the project; return its output."""
     return subprocess.run(command, cwd=project, env=environment(), check=True, stdout=subprocess.PIPE, text=True).stdout
 
 
 def environment() -> dict[str, str]:
-    """Return the environment of a user of the clone's own store."""
+    """Return environment variables that select the clone's own store."""
     named = {name: value for name, value in os.environ.items() if name != "MLFLOW_TRACKING_URI"}
     return {**named, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{named['PATH']}"}
 
 
 def champion(project: Path) -> tuple[str, list[Path]]:
-    """Return the network that was promoted, and test images as PNG files."""
-    test = read_split(project / "data/prepared/test", Description.read(project / "data/prepared/dataset.json").labels)
+    """Return the promoted network and test images as PNG files."""
+    test = Prepared.of_project(project).test
     files = []
     for number, pixels in enumerate(test.images[:FILES]):
         files.append(project / f"{number}.png")
@@ -91,32 +92,34 @@ def champion(project: Path) -> tuple[str, list[Path]]:
 
 
 def ways(project: Path, network: str, contents: Sequence[bytes]) -> Iterator[tuple[str, Ask]]:
-    """Yield the name of each way, and how to ask."""
+    """Yield the name and the prediction function of each variant."""
     model = inference.load(project / f"models/{network}.keras")
     decoded = [np.asarray(images.decode(content)) for content in contents]
     pixels = np.stack(decoded).reshape(len(decoded), *decoded[0].shape[:2], -1)
     yield "Keras, pixels", lambda rows: model.predict_on_batch(pixels[list(rows)])
-    packaged = tracking.load_model(CHAMPION)
+    packaged = opening.load_model(CHAMPION)
     yield "packaged model, files", lambda rows: packaged.predict([contents[row] for row in rows])
     encoded = [base64.b64encode(content).decode() for content in contents]
     for way, command in SERVERS.items():
-        with served(project, command) as connection:
+        with serving(project, command) as connection:
             yield way, lambda rows, to=connection: post(to, [encoded[row] for row in rows])
 
 
 def predicted(project: Path, files: Sequence[Path]) -> Probabilities:
-    """Return what `darkroom predict` says."""
+    """Return the probabilities of `darkroom predict`."""
     return vectors(json.loads(run(project, "darkroom", "predict", "--json", *map(str, files))))
 
 
-def vectors(answers: Any) -> Probabilities:
-    """Bring answers to an array of shape (images, classes)."""
-    rows = answers if isinstance(answers, np.ndarray) else [[*answer["probabilities"].values()] for answer in answers]
+def vectors(predictions: Any) -> Probabilities:
+    """Convert predictions to an array of shape (images, classes)."""
+    if isinstance(predictions, np.ndarray):
+        return np.asarray(predictions, dtype=np.float64)
+    rows = [[*one["probabilities"].values()] for one in predictions]
     return np.asarray(rows, dtype=np.float64)
 
 
 def measured(ask: Ask, batch: int, seconds: float) -> Probabilities:
-    """Ask for so many seconds; return how long each request took, in seconds."""
+    """Send requests for a number of seconds; return the duration of each in seconds."""
     times: list[float] = []
     started = time.perf_counter()
     while time.perf_counter() - started < seconds:
@@ -128,12 +131,12 @@ def measured(ask: Ask, batch: int, seconds: float) -> Probabilities:
 
 
 @contextmanager
-def served(project: Path, command: Sequence[str]) -> Iterator[http.client.HTTPConnection]:
-    """Serve the champion; yield a connection that stays open from one request to the next."""
+def serving(project: Path, command: Sequence[str]) -> Iterator[http.client.HTTPConnection]:
+    """Serve the champion; yield a persistent connection."""
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         port = unused.getsockname()[1]
-    variables = {**environment(), "MLFLOW_TRACKING_URI": tracking.services.tracking_uri()}
+    variables = {**environment(), "MLFLOW_TRACKING_URI": address.tracking_uri()}
     with (project / "serve.log").open("w", encoding="utf-8") as log:
         server = subprocess.Popen(
             [*command, "--port", str(port)],
@@ -166,11 +169,10 @@ def until_it_listens(connection: http.client.HTTPConnection) -> None:
 
 
 def post(connection: http.client.HTTPConnection, encoded: Sequence[str]) -> Any:
-    """Ask a server."""
+    """Send a request to a server; return its predictions."""
     body = json.dumps({"inputs": encoded})
     connection.request("POST", "/invocations", body, {"Content-Type": "application/json"})
-    answer = json.loads(connection.getresponse().read())
-    return answer["predictions"]
+    return json.loads(connection.getresponse().read())["predictions"]
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""Ways to do the same, measured in turns, so that what else a machine does meets all of them.
+"""Measure alternatives in turn, so that other load on the machine affects all of them.
 
-``runs`` takes whole runs, in one process; ``epochs`` the epochs of trainings, each in a process of its own that waits
-while another one has its turn: short turns, so that many rounds are had in little time.
+``runs`` measures whole runs in one process; ``epochs`` measures single epochs of trainings, each in its own process
+that waits for its turn. Short turns allow many rounds.
 """
 
 import multiprocessing
@@ -12,24 +12,24 @@ from multiprocessing.connection import Connection
 from typing import Any, NamedTuple
 
 from darkroom import training
-from darkroom.datasets import Description, Split
+from darkroom.data.prepared.datasets import Description, Split
 from darkroom.networks import PARAMS, Network
-from darkroom.sections import AugmentationParams
+from darkroom.params import AugmentationParams
 
 
 class Cost(NamedTuple):
-    """Of one run of one way."""
+    """Cost of one run."""
 
     seconds: float
     processor: float
-    """Seconds of all threads together."""
+    """CPU seconds of all threads."""
 
 
 Way = Callable[[], Cost]
 
 
 class Training(NamedTuple):
-    """What one training is made of; ``images`` loads its data, in its own process."""
+    """Specification of a training; ``images`` loads its data in its own process."""
 
     network: Network
     values: Mapping[str, Any]
@@ -37,17 +37,17 @@ class Training(NamedTuple):
 
 
 def now() -> Cost:
-    """Return a moment to measure from."""
+    """Return the current time."""
     return Cost(time.perf_counter(), time.process_time())
 
 
 def since(begun: Cost) -> Cost:
-    """Return what has passed."""
+    """Return the time passed."""
     return Cost(*(after - before for after, before in zip(now(), begun, strict=True)))
 
 
 def runs(ways: Mapping[str, Way], rounds: int) -> dict[str, list[Cost]]:
-    """Run each way once for nothing, then all of them in turns, each round beginning with another; return the costs."""
+    """Run each alternative once to warm up, then all in turn, rotating the order each round; return the costs."""
     costs: dict[str, list[Cost]] = {name: [] for name in ways}
     for way in ways.values():
         way()
@@ -59,7 +59,7 @@ def runs(ways: Mapping[str, Way], rounds: int) -> dict[str, list[Cost]]:
 
 
 def epochs(trainings: Mapping[str, Training], rounds: int) -> dict[str, list[Cost]]:
-    """Let trainings go on by an epoch in turns; the first one, which builds the graph, counts for nothing."""
+    """Run one epoch of each training in turn; the first epoch, which builds the graph, does not count."""
     context = multiprocessing.get_context("spawn")
     ways: dict[str, Way] = {}
     processes = []
@@ -67,8 +67,8 @@ def epochs(trainings: Mapping[str, Training], rounds: int) -> dict[str, list[Cos
         ours, its = context.Pipe()
         process = context.Process(target=_train, args=(one, rounds + 1, its), daemon=True)
         process.start()
-        its.close()  # so that what waits here learns of its end
-        ours.recv()  # it has loaded
+        its.close()  # so that recv fails here if the process dies
+        ours.recv()  # data loaded
         ways[name] = _next_epoch(ours)
         processes.append(process)
     costs = runs(ways, rounds)
@@ -99,21 +99,17 @@ def _train(one: Training, count: int, pipe: Connection) -> None:
             pipe.recv()
             begun.append(now())
 
-    training.train(
-        *(one.network, values, description, (train, few)),
-        seed=0,
-        augmentation=AugmentationParams(),
-        on_epoch=[wait],
-    )
+    job = training.TrainingJob(one.network, values, description, train, few, seed=0, augmentation=AugmentationParams())
+    training.train(job, on_epoch=[wait])
 
 
 def median(costs: list[Cost]) -> float:
-    """Return the median of the seconds."""
+    """Return the median seconds."""
     return statistics.median(cost.seconds for cost in costs)
 
 
 def ratios(these: list[Cost], those: list[Cost]) -> str:
-    """Return two cells: by the clock and by the processor, the median of the rounds' ratios, and their quartiles."""
+    """Return two table cells, for wall-clock and CPU time: median and quartiles of the ratios per round."""
     cells = []
     for part in Cost._fields:
         found = [getattr(a, part) / getattr(b, part) for a, b in zip(these, those, strict=True)]

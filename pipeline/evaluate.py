@@ -1,22 +1,139 @@
-"""Hold one trained network against the test split, which no other stage before promotion reads."""
+"""Evaluate one network on the test split, write its report and package it."""
 
+import hashlib
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from darkroom import script
-from darkroom.networks import Network
-from darkroom.params import read_params
+import pandas as pd
+
+from darkroom.base.backend import choose_deterministic_kernels
+from darkroom.base.files import write_json
+from darkroom.data.prepared.datasets import Description, Split
+from darkroom.data.prepared.prepared import Prepared
+from darkroom.evaluation import bootstrap, diagnosis, metrics, report, scores, slices
+from darkroom.evaluation.cost import cost
+from darkroom.networks import Network, inference
+from darkroom.params import EvaluateParams, Params
+from darkroom.registry import packages, records
+from darkroom.reporting import figures
+from darkroom.reporting.results import Report
+from darkroom.tracking import runs, store
+from darkroom.tracking.record import RunRecord
+
+IN_SHORT = ("accuracy", "macro_f1", "calibration_error", "images")
+"""Metrics that promotion reads from ``test.json``."""
 
 
-def main(network: Network, prepared: str, model: str, runs: str, report: str) -> None:
-    params = read_params()
-    from darkroom import tracking
-    from darkroom.stages.evaluate import evaluate_network
+def main(params: Params, network: Network, prepared: str, model: str, summary: str, previews: str, folder: str) -> None:
+    """Write the report and the summary for promotion, and log both and the packaged model to the network's run."""
+    store.open_store()
+    record = RunRecord.read(Path(summary) / "run.json")
+    with runs.continue_run(record, network) as run:
+        images, files = Prepared(Path(prepared)), Report(Path(folder))
+        found = _evaluate(params.evaluate, network, record, images, Path(model), files)
+        write_json(Path(summary) / "cost.json", found.cost)
+        write_json(Path(summary) / "test.json", _summary(found.metrics, files.predictions))
+        packages.log_model(run, model, images.description_file)
+        records.log_curves(run, files)
+        records.log_preview(run, Path(previews), network)
+        records.log_evaluation(run, found.metrics.as_json(), files)
+    _print(network, found)
 
-    tracking.open_store()
-    record = tracking.RunRecord.read(Path(runs) / "run.json")
-    with tracking.continue_run(record, network) as run:
-        evaluate_network(network, params.evaluate, Path(prepared), Path(model), record, Path(runs), Path(report), run)
+
+@dataclass(frozen=True)
+class Evaluated:
+    """Results of one network on the test split."""
+
+    metrics: metrics.Metrics
+    accuracy_interval: bootstrap.Interval
+    diagnosis: diagnosis.Diagnosis
+    cost: dict[str, float]
 
 
-if __name__ == "__main__":
-    script.run(main)
+def _evaluate(
+    params: EvaluateParams, network: Network, record: RunRecord, prepared: Prepared, model: Path, files: Report
+) -> Evaluated:
+    """Predict the test split and write the report."""
+    description, test = prepared.description, prepared.test
+    choose_deterministic_kernels()
+    loaded = inference.load(model)
+    probabilities = inference.probabilities(loaded, test.images)
+    predictions = scores.Predictions(test.classes, probabilities, params.top)
+    reached = _metrics(predictions, description, test, params)
+    measured = cost(loaded, model, test)
+    write_json(files.metrics, reached.as_json())
+    report.write_table(files.predictions, report.predictions_table(test, probabilities, description.labels))
+    scored = _write_scores(predictions, test, description, params, files)
+    report.draw(predictions, test, reached, description.labels, _title(network, reached), files)
+    report.explain(loaded, test, probabilities, description.labels, files.explanations)
+    epochs = pd.read_csv(files.history).to_dict("records")
+    history = [{str(name): float(value) for name, value in epoch.items()} for epoch in epochs]
+    figures.curves(history, record.best_epoch - 1, network, files.curves)
+    found = _diagnosis(record, history, reached, description.counts["validation"])
+    write_json(files.diagnosis, found.as_json())
+    return Evaluated(reached, scored.intervals["accuracy"], found, measured)
+
+
+def _title(network: Network, reached: metrics.Metrics) -> str:
+    return f"{network}: {reached.accuracy:.4f} of {reached.images} test images correct"
+
+
+def _metrics(
+    predictions: scores.Predictions, description: Description, test: Split, params: EvaluateParams
+) -> metrics.Metrics:
+    largest = max(description.labels, key=lambda label: description.training_counts[label])
+    return metrics.evaluate(
+        predictions,
+        description.labels,
+        description.labels.index(largest),
+        test.manifest["leaked"].to_numpy(dtype=bool),
+        groups=bootstrap.group_numbers(test.manifest["cluster"]),
+        human_accuracy=params.human_accuracy,
+    )
+
+
+def _write_scores(
+    predictions: scores.Predictions, test: Split, description: Description, params: EvaluateParams, files: Report
+) -> bootstrap.Scored:
+    """Write the scores with confidence intervals, on all test images and on slices."""
+    groups = bootstrap.group_numbers(test.manifest["cluster"])
+    scored = bootstrap.score(predictions, groups, params.draws, params.seed)
+    report.write_table(files.scores, metrics.scores_table(scored, description.labels))
+    found = slices.find_slices(test.manifest)
+    report.write_table(files.slices, slices.slices_table(predictions, found, groups, params.draws, params.seed))
+    return scored
+
+
+def _summary(reached: metrics.Metrics, predictions: Path) -> dict[str, Any]:
+    """Return the input of promotion; the digest identifies the predictions."""
+    digest = hashlib.sha256(predictions.read_bytes()).hexdigest()[:16]
+    return {**{name: getattr(reached, name) for name in IN_SHORT}, "predictions": digest}
+
+
+def _diagnosis(
+    record: RunRecord, history: list[dict[str, float]], reached: metrics.Metrics, validation_images: int
+) -> diagnosis.Diagnosis:
+    return diagnosis.diagnose(
+        history,
+        classes=len(reached.classes),
+        baseline=reached.baseline_accuracy,
+        training_accuracy=record.training_accuracy,
+        best_possible=reached.human_accuracy,
+        validation_images=validation_images,
+    )
+
+
+def _print(network: Network, found: Evaluated) -> None:
+    reached, (low, high) = found.metrics, found.accuracy_interval
+    human = "" if reached.human_accuracy is None else f", human accuracy {reached.human_accuracy:.4f}"
+    print(
+        f"{_title(network, reached)} (95 % interval {low:.4f} to {high:.4f}), macro F {reached.macro_f1:.4f}; "
+        f"baseline (largest class) {reached.baseline_accuracy:.4f}{human}"
+    )
+    print(f"{network}: {found.diagnosis}")
+    if reached.leaked_images:
+        print(
+            f"{network}: accuracy {reached.leak_free_accuracy:.4f} without the {reached.leaked_images} test images "
+            "that have a near-duplicate in training"
+        )

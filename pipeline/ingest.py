@@ -1,36 +1,42 @@
-"""Read the source that params.yaml names: each image is decoded once, described in the manifest, and resized."""
+"""Read the source named in params.yaml: decode each image once, measure it and resize it."""
 
 import gc
 from pathlib import Path
 
-from darkroom import script
-from darkroom.params import read_params
+from darkroom.base.project import state_folder
+from darkroom.data import sources
+from darkroom.data.formats import manifest
+from darkroom.data.ingestion.ingest import Ingested, ingest
+from darkroom.params import Params
 
 SHOWN = 10
+"""Maximum number of quarantined files to print."""
 
 
-def main(manifest_path: str, images_path: str, quarantine_path: str) -> None:
-    params = read_params()
-    # Here, because the processes that decode import this module too.
-    from darkroom import manifest, services, sources
-    from darkroom.ingestion import ingest
+def main(params: Params, manifest_path: str, images_path: str, quarantine_path: str) -> None:
+    """Write the manifest, the resized images and the list of quarantined files."""
+    found = _find(params)
+    ingested = ingest(found, params.preprocess, state_folder() / "ingested", Path(images_path))
+    manifest.write(ingested.manifest, manifest_path)
+    manifest.write_quarantine(ingested.quarantine, quarantine_path)
+    _report(ingested, quarantine_path)
+    print(*found.notes, sep="\n", end="\n" if found.notes else "")
 
-    # What is listed stays; looking for garbage in it would take a third of the time.
+
+def _find(params: Params) -> sources.Found:
+    """List the images of the source; garbage collection is off, as it would take a third of the time."""
     gc.disable()
     found = sources.find(params.data, params.preprocess.size)
     gc.freeze()
     gc.enable()
-    ingested = ingest(found, params.preprocess, services.state_folder() / "ingested", Path(images_path))
-    manifest.write(ingested.manifest, manifest_path)
-    manifest.write_quarantine(ingested.quarantine, quarantine_path)
+    return found
+
+
+def _report(ingested: Ingested, quarantine_path: str) -> None:
+    """Print the number of images of each class and the first quarantined files."""
     for label, count in ingested.manifest["label"].value_counts(sort=False).sort_index().items():
         print(f"{label}: {count} images")
     for row in ingested.quarantine.head(SHOWN).itertuples():
-        print(f"not used: {row.name}: {row.reason}")
+        print(f"quarantined: {row.name}: {row.reason}")
     if len(ingested.quarantine) > SHOWN:
-        print(f"not used: {len(ingested.quarantine) - SHOWN} more; see {quarantine_path}")
-    print(*found.notes, sep="\n", end="\n" if found.notes else "")
-
-
-if __name__ == "__main__":
-    script.run(main)
+        print(f"quarantined: {len(ingested.quarantine) - SHOWN} more; see {quarantine_path}")

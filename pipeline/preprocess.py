@@ -1,22 +1,16 @@
-"""Pack the images of each split, and draw what augmentation does to them."""
+"""Pack the images of each split into arrays."""
 
 from pathlib import Path
 
-from darkroom import manifest, script
-from darkroom.params import read_params
+from darkroom.data.formats import manifest
+from darkroom.data.prepared import packing
+from darkroom.data.prepared.prepared import Prepared
+from darkroom.params import Params
 
 
-def main(divided: str, images: str, quarantine: str, prepared: str, preview: str) -> None:
-    params = read_params()
-    from darkroom import previews
-    from darkroom.stages import preprocess
-
+def main(params: Params, divided: str, images: str, quarantine: str, prepared: str) -> None:
+    """Write ``train``, ``validation``, ``test`` and ``dataset.json`` into the prepared folder."""
     rows, unused = manifest.read(divided), len(manifest.read_quarantine(quarantine))
-    description = preprocess.pack(rows, images, params.preprocess, prepared, data=params.data, quarantined=unused)
-    augmentation = params.preprocess.augmentation
-    previews.draw_augmentation(Path(prepared), augmentation, params.train.seed, preview)
+    target = Prepared(Path(prepared))
+    description = packing.pack(rows, images, params.preprocess, target, data=params.data, quarantined=unused)
     print(", ".join(f"{split}: {count} images" for split, count in description.counts.items()))
-
-
-if __name__ == "__main__":
-    script.run(main)

@@ -1,38 +1,96 @@
-"""Train one network with its effective parameters, and package it."""
+"""Train one network with its effective parameters; print a line and log metrics to MLflow per epoch."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from darkroom import script
-from darkroom.networks import Network
-from darkroom.params import read_best_params, read_params, with_values
+import pandas as pd
+
+from darkroom import training
+from darkroom.base.backend import devices
+from darkroom.base.files import write_text
+from darkroom.data.prepared.prepared import Prepared
+from darkroom.networks import Network, NetworkParams, inference
+from darkroom.params import Params, read_best_params, with_values
+from darkroom.tracking import records, runs, store
+from darkroom.tracking.initial_network import initial_network
+from darkroom.tracking.record import RunRecord
+from darkroom.training import Trained, TrainingJob, interrupted
+
+COUNTED = 2000
+"""Maximum number of training images for the final training accuracy."""
 
 
 def main(
-    network: Network, prepared: str, best_params: str, preview: str, model: str, identity: str, report: str
+    params: Params, network: Network, prepared: str, best_params: str, model: str, identity: str, history: str
 ) -> None:
-    params = read_params()
+    """Train the network; write it, its run record and its history."""
     values = with_values(params.network(network), read_best_params(best_params))
-    import pandas as pd
-
-    from darkroom import records, tracking, training
-    from darkroom.datasets import Description
-    from darkroom.stages import train
-
-    description = Description.read(Path(prepared) / "dataset.json")
+    images = Prepared(Path(prepared))
+    description = images.description
     training.check_devices(params.train.strategy, network, values, sum(description.training_counts.values()))
-    tracking.open_store()
-    with tracking.start_run(network, "train", train.run_tags(network, description)) as run:
-        records.log_inputs(run, params, values, description, preview)
-        records.log_training_images(run, pd.read_parquet(Path(prepared) / "train" / "manifest.parquet"))
-        train.log_own_preview(params, values, Path(prepared), run)
-        with train.train_network(network, params, values, description, Path(prepared), run) as trained:
-            train.write_report(run, trained, network, Path(report))
+    store.open_store()
+    tags = {"network": network, "data_digest": description.digest, "data_docs": "reports/data_docs/index.html"}
+    with runs.start_run(network, "train", tags) as run:
+        records.log_inputs(run, params, values, description)
+        records.log_training_images(run, images.manifest("train"))
+        with _trained(network, params, values, images, run) as trained:
             trained.save(model)
-            reached = train.training_accuracy(trained, description, Path(prepared))
-            record = train.package(run, trained, model, Path(prepared) / "dataset.json", reached)
+            _write_history(trained, Path(history))
+            reached = inference.accuracy_on(trained.model, images.training, COUNTED)
+            record = _record(run, trained, reached)
+            records.log_best_epoch(run, record)
             record.write(identity)
     print(f"{network}: {record}")
 
 
-if __name__ == "__main__":
-    script.run(main)
+@contextmanager
+def _trained(
+    network: Network, params: Params, values: NetworkParams, prepared: Prepared, run: runs.Run
+) -> Iterator[Trained]:
+    """Train, or resume an interrupted training; earlier epochs are logged to the current run as well.
+
+    Yields:
+        The trained network. The checkpoint is deleted once its results have been written.
+    """
+    initial, strategy = initial_network(network, values), params.train.strategy
+    job = TrainingJob.from_prepared(prepared, network, values, params, initial, strategy)
+    file = interrupted.state_file("train", job, devices() if strategy == "mirrored" else [])
+    logged: set[int] = set()
+    with interrupted.kept_checkpoint(file) as checkpoint:
+        trained = training.train(
+            job,
+            report=lambda line: print(f"{network}: {line}", flush=True),
+            on_epoch=[
+                training.progress_line(network, values.epochs),
+                run.log_epoch,
+                lambda epoch, _: logged.add(epoch),
+            ],
+            checkpoint=checkpoint,
+        )
+        for epoch, reached in enumerate(trained.history):
+            if epoch not in logged:
+                run.log_epoch(epoch, reached)
+        yield trained
+
+
+def _write_history(trained: Trained, path: Path) -> None:
+    """Write loss, accuracy and learning rate per epoch, without seconds, which vary between runs."""
+    history = pd.DataFrame(trained.history)
+    history.insert(0, "epoch", range(1, len(history) + 1))
+    write_text(path, history.drop(columns="seconds").to_csv(index=False, lineterminator="\n"))
+
+
+def _record(run: runs.Run, trained: Trained, training_accuracy: float) -> RunRecord:
+    tags, started = run.origin()
+    return RunRecord(
+        run_id=run.run_id,
+        validation_accuracy=trained.best["val_accuracy"],
+        validation_loss=trained.best["val_loss"],
+        best_epoch=trained.best_epoch + 1,
+        epochs=len(trained.history),
+        parameters=trained.model.count_params(),
+        tags=tags,
+        started=started,
+        training_accuracy=training_accuracy,
+    )

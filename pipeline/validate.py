@@ -1,28 +1,40 @@
-"""Hold the images against the expectations: what breaks one by itself is left out, what breaks one together stops."""
+"""Validate the images: quarantine single offending images, stop the pipeline if the data as a whole fail."""
 
 from pathlib import Path
 
-from darkroom import manifest, script
-from darkroom.errors import InputError
-from darkroom.files import write_json
-from darkroom.params import read_params
+import pandas as pd
+
+from darkroom.base.errors import InputError
+from darkroom.base.files import write_json
+from darkroom.data.formats import manifest
+from darkroom.data.validation import expectations, rules
+from darkroom.params import DataParams, Params
 
 
-def main(manifest_path: str, unread: str, learnt_path: str, validation: str, quarantine: str, data_docs: str) -> None:
-    params = read_params()
-    from darkroom import expectations, rules
+def main(
+    params: Params, manifest_path: str, unread: str, learnt_path: str, validation: str, quarantine: str, data_docs: str
+) -> None:
+    """Learn expectations from the first images, validate, and write the quarantine and Data Docs.
 
+    Raises:
+        InputError: an expectation about the data as a whole failed.
+    """
     rows, unused = manifest.read(manifest_path), manifest.read_quarantine(unread)
-    expected = [*rules.of_params(params.validation), *(rules.read_learnt(Path(learnt_path), params.data) or [])]
+    expected = [*rules.from_params(params.validation), *_learnt(Path(learnt_path), params.data, rows)]
     found = expectations.validate(rows, unused, expected, expectations.Suites(Path(data_docs)))
     manifest.write_quarantine(found.quarantine, quarantine)
     write_json(validation, {"success": not found.failed(), "expectations": [each.as_json() for each in found.findings]})
     if failed := [finding.line() for finding in found.failed()]:
         raise InputError("\n".join([*failed, f"{len(failed)} expectations failed; see {data_docs}/index.html"]))
-    print(f"{len(found.findings)} expectations held against {len(rows)} images; see {data_docs}/index.html")
+    print(f"{len(found.findings)} expectations checked on {len(rows)} images; see {data_docs}/index.html")
     if len(found.quarantine):
-        print(f"{len(found.quarantine)} files are not used; {quarantine} says which and why")
+        print(f"{len(found.quarantine)} files are quarantined; see {quarantine}")
 
 
-if __name__ == "__main__":
-    script.run(main)
+def _learnt(path: Path, data: DataParams, rows: pd.DataFrame) -> list[rules.Rule]:
+    """Return the learnt expectations of this source; learn them from the images if there are none yet."""
+    if (known := rules.read_learnt(path, data)) is not None:
+        return known
+    rules.write_learnt(path, data, rules.learn(rows, str(path)))
+    print(f"{path}: expectations learnt from these images; later images are checked against them")
+    return rules.read_learnt(path, data) or []

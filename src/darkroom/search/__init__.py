@@ -1,1 +1,4 @@
-"""Hyperparameter search: ``settings``, ``spaces`` and ``trials`` are light; Optuna is imported in the others alone."""
+"""Hyperparameter search: ``loop`` chooses values, ``objective`` trains a trial, ``executors`` run the trials.
+
+``settings``, ``spaces`` and ``executors`` import neither Optuna nor Keras.
+"""

@@ -1,4 +1,4 @@
-"""Pictures of a study, Optuna's own, drawn off-screen."""
+"""Draw Optuna's figures of a study without a display."""
 
 import warnings
 from collections.abc import Callable
@@ -11,51 +11,49 @@ import optuna
 from matplotlib import pyplot as plt
 from optuna.exceptions import ExperimentalWarning
 from optuna.trial import TrialState
-from optuna.visualization import matplotlib as pictures
+from optuna.visualization import matplotlib as plots
 
-from darkroom.search.study import KNOWN, TRIED, Study
+from darkroom.search.study import DUPLICATE, TRIED, Study
 
 mpl.use("agg")
-
 LOSS = "lowest validation loss"
 WIDTH_OF_A_PARAMETER = 2.4  # inches
 
 
 def draw(study: Study, folder: Path) -> list[Path]:
-    """Draw how the search went; what needs more finished trials than there are is left out.
+    """Draw the figures of a search, except those that need more finished trials.
 
     Args:
-        study: with at least one finished trial.
-        folder: for the pictures.
+        study: a study with at least one finished trial.
+        folder: output folder.
 
     Returns:
-        ``history.png``, ``slice.png`` and, where they can be drawn, ``importances.png`` and ``parallel.png``.
+        ``history.png``, ``slice.png`` and, if possible, ``importances.png`` and ``parallel.png``.
     """
     study, name_of_loss = readable_copy(study)
     finished = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
     names = sorted({name for trial in finished for name in trial.params})
-    drawn: dict[str, Callable[[], Any]] = {
-        "history": lambda: pictures.plot_optimization_history(study, target_name=name_of_loss),
-        "slice": lambda: pictures.plot_slice(study, names, target_name=name_of_loss),
+    figures: dict[str, Callable[[], Any]] = {
+        "history": lambda: plots.plot_optimization_history(study, target_name=name_of_loss),
+        "slice": lambda: plots.plot_slice(study, names, target_name=name_of_loss),
     }
     if len({trial.value for trial in finished}) > 1 and any(_varies(finished, name) for name in names):
-        drawn["importances"] = lambda: pictures.plot_param_importances(study, target_name=name_of_loss)
+        figures["importances"] = lambda: plots.plot_param_importances(study, target_name=name_of_loss)
     if common := [name for name in names if all(name in trial.params for trial in finished)]:
-        # A line is a trial that has them all.
-        drawn["parallel"] = lambda: pictures.plot_parallel_coordinate(study, common, target_name=name_of_loss)
-    return [_save(each, folder / f"{name}.png", len(names)) for name, each in drawn.items()]
+        # Each line is one trial, which must have all parameters.
+        figures["parallel"] = lambda: plots.plot_parallel_coordinate(study, common, target_name=name_of_loss)
+    return [_save(each, folder / f"{name}.png", len(names)) for name, each in figures.items()]
 
 
 def readable_copy(study: Study) -> tuple[Study, str]:
-    """Return a copy of a study whose pictures show all that was found, and what the losses are called in them.
+    """Return a copy of a study prepared for plotting, and the label of the loss axis.
 
-    Pruned trials count as finished, with the lowest loss that they reached: where pruning works, they are most of them.
-    No loss is so high that the others cannot be told apart: what lies above Tukey's outer fence (J. Tukey, Exploratory
-    Data Analysis, 1977) is drawn there.
+    Pruned trials, often the majority, count as finished with their lowest loss. Losses above Tukey's outer fence
+    (J. Tukey, Exploratory Data Analysis, 1977) are set to the fence, so that the other losses remain distinguishable.
     """
-    trials = [trial for trial in study.get_trials() if KNOWN not in trial.user_attrs]
+    trials = [trial for trial in study.get_trials() if DUPLICATE not in trial.user_attrs]
     for trial in trials:
-        # Of numbers among choices, Optuna knows one nearby.
+        # For numeric choices, Optuna stores a value near the chosen one.
         trial.params.update({name: _tried(trial, name) for name in trial.params})
         if trial.state == TrialState.PRUNED and trial.intermediate_values:
             trial.state, trial.value = TrialState.COMPLETE, min(trial.intermediate_values.values())
@@ -80,12 +78,12 @@ def _varies(finished: list[optuna.trial.FrozenTrial], name: str) -> bool:
 
 
 def _save(picture: Callable[[], Any], path: Path, parameters: int) -> Path:
-    # Optuna sets pyplot's style for good, and says of each picture that it is experimental.
+    # Optuna changes pyplot's style globally and warns that each plot is experimental.
     with mpl.rc_context({"figure.constrained_layout.use": True}), warnings.catch_warnings():
         warnings.simplefilter("ignore", ExperimentalWarning)
-        # Where all finished trials have the same value of a parameter, its axis is widened.
+        # Matplotlib widens the axis of a parameter that has the same value in all finished trials.
         warnings.filterwarnings("ignore", message="Attempting to set identical low and high")
-        # Few trials make poor importances, which the picture of the trials beside it shows.
+        # Importances from few trials are unreliable; the history shows the number of trials.
         warnings.filterwarnings("ignore", message="Some regimes for parameter")
         axes = picture()
         figure = np.ravel(axes)[0].figure

@@ -1,4 +1,4 @@
-"""Optuna's samplers and pruners, made from the settings of params.yaml."""
+"""Create Optuna's samplers and pruners from the settings in params.yaml."""
 
 import warnings
 from typing import assert_never
@@ -9,37 +9,38 @@ from optuna.exceptions import ExperimentalWarning
 from optuna.pruners import BasePruner
 from optuna.samplers import BaseSampler, RandomSampler
 
-from darkroom.search import settings
-from darkroom.search.settings import Pruner, Sampler
+from darkroom.params import pruners, samplers
+from darkroom.params.pruners import Pruner
+from darkroom.params.samplers import Sampler
 
 
 def sampler(chosen: Sampler, seed: int, number: int, draw: int = 0) -> BaseSampler:
-    """Make the sampler of one trial.
+    """Create the sampler of one trial.
 
-    Each trial has one of its own, so that what it tries depends on the seed and on the trials before it, and not on
-    how often the search was interrupted. What learns, learns from the study.
+    Each trial has its own sampler, so that its values depend on the seed and the earlier trials in the study, not on
+    interruptions.
 
     Args:
         chosen: name and settings.
-        seed: of the search.
-        number: of the trial.
-        draw: of its values; the first one has number 0.
+        seed: seed of the search.
+        number: number of the trial.
+        draw: number of the draw of its values, from 0.
     """
     own = int(np.random.SeedSequence((seed, number, draw) if draw else (seed, number)).generate_state(1)[0])
     with warnings.catch_warnings():
-        # Settings are checked against this very version of Optuna by the tests.
+        # The tests check the settings with the pinned version of Optuna.
         warnings.simplefilter("ignore", ExperimentalWarning)
         match chosen:
-            case settings.TpeSettings():
+            case samplers.TpeSettings():
                 return optuna.samplers.TPESampler(
                     seed=own,
                     n_startup_trials=chosen.startup_trials,
                     n_ei_candidates=chosen.candidates,
                     multivariate=chosen.multivariate,
                 )
-            case settings.RandomSettings() | settings.GridSettings():  # a grid's points are given to it, see loop.py
+            case samplers.RandomSettings() | samplers.GridSettings():  # loop.py enqueues the grid points
                 return RandomSampler(seed=own)
-            case settings.CmaEsSettings():
+            case samplers.CmaEsSettings():
                 return optuna.samplers.CmaEsSampler(
                     seed=own,
                     n_startup_trials=chosen.startup_trials,
@@ -49,7 +50,7 @@ def sampler(chosen: Sampler, seed: int, number: int, draw: int = 0) -> BaseSampl
                     use_separable_cma=chosen.separable,
                     consider_pruned_trials=chosen.pruned_trials,
                 )
-            case settings.GpSettings():
+            case samplers.GpSettings():
                 return optuna.samplers.GPSampler(
                     seed=own,
                     n_startup_trials=chosen.startup_trials,
@@ -57,11 +58,11 @@ def sampler(chosen: Sampler, seed: int, number: int, draw: int = 0) -> BaseSampl
                     deterministic_objective=chosen.deterministic,
                     warn_independent_sampling=False,
                 )
-            case settings.QmcSettings():
+            case samplers.QmcSettings():
                 return optuna.samplers.QMCSampler(
                     qmc_type=chosen.kind,
                     scramble=chosen.scramble,
-                    seed=seed,  # names the one sequence of which each trial takes the next point
+                    seed=seed,  # all trials share one sequence; each takes its next point
                     independent_sampler=RandomSampler(seed=own),
                     warn_independent_sampling=False,
                 )
@@ -69,16 +70,16 @@ def sampler(chosen: Sampler, seed: int, number: int, draw: int = 0) -> BaseSampl
 
 
 def pruner(chosen: Pruner, epochs: int) -> BasePruner:
-    """Make the pruner.
+    """Create the pruner.
 
     Args:
         chosen: name and settings.
-        epochs: of one trial at most.
+        epochs: maximum epochs of one trial.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ExperimentalWarning)
         match chosen:
-            case settings.PercentileSettings() | settings.MedianSettings():
+            case pruners.PercentileSettings() | pruners.MedianSettings():
                 return optuna.pruners.PercentilePruner(
                     getattr(chosen, "percentile", 50.0),
                     chosen.startup_trials,
@@ -86,27 +87,27 @@ def pruner(chosen: Pruner, epochs: int) -> BasePruner:
                     chosen.interval_epochs,
                     n_min_trials=chosen.minimum_trials,
                 )
-            case settings.SuccessiveHalvingSettings():
+            case pruners.SuccessiveHalvingSettings():
                 return optuna.pruners.SuccessiveHalvingPruner(
                     chosen.minimum_epochs,
                     chosen.reduction_factor,
                     chosen.early_stopping_rate,
                     chosen.bootstrap_trials,
                 )
-            case settings.HyperbandSettings():
+            case pruners.HyperbandSettings():
                 return optuna.pruners.HyperbandPruner(
                     chosen.minimum_epochs,
                     max(chosen.minimum_epochs, chosen.maximum_epochs or epochs),
                     chosen.reduction_factor,
                     chosen.bootstrap_trials,
                 )
-            case settings.ThresholdSettings():
+            case pruners.ThresholdSettings():
                 return optuna.pruners.ThresholdPruner(
                     chosen.lower, chosen.upper, chosen.warmup_epochs, chosen.interval_epochs
                 )
-            case settings.PatientSettings():
+            case pruners.PatientSettings():
                 wrapped = None if chosen.pruner.name == "none" else pruner(chosen.pruner, epochs)
                 return optuna.pruners.PatientPruner(wrapped, chosen.patience, chosen.minimum_delta)
-            case settings.NoPruning():
+            case pruners.NoPruning():
                 return optuna.pruners.NopPruner()
     assert_never(chosen)

@@ -1,4 +1,4 @@
-"""Where a study is kept while its search is not finished, and what is read out of it."""
+"""Store an Optuna study until its search is finished, and read its trials."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -14,35 +14,33 @@ from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy.exc import SQLAlchemyError
 
-from darkroom.errors import DarkroomError, InputError, TrainingError
+from darkroom.base.errors import DarkroomError, InputError, TrainingError
 from darkroom.params import SearchParams
 from darkroom.search import sampling
-from darkroom.search.trials import Trial
+from darkroom.search.executors.protocol import Trial
 
 Study = optuna.Study
-
 # Attributes of a trial in the study.
 NUMBER = "number"
-"""The trial's number; what is tried once more has the number of what was lost."""
+"""The trial's number; a retry has the number of the lost trial."""
 TRIED = "tried"
 DIVERGED = "diverged"
 LOST = "lost"
 INTERRUPTED = "interrupted"
-"""Of a lost trial: a person ended the search, so that it is no sign that the trial is at fault."""
-KNOWN = "known"
-"""Of a trial that was not begun, because its values had been tried before."""
-TOOK = "seconds"
+"""Of a lost trial: the user interrupted the search, so the trial is not at fault."""
+DUPLICATE = "known"
+"""Of a trial that was not started, because its values had been tried before."""
+SECONDS = "seconds"
 # Attributes of the study.
-SPENT = "seconds"
+SECONDS_SPENT = "seconds"
 FINISHED = "finished"
-
 NAME = "search"
 ANSWER_WITHIN = 5  # seconds
 WAIT_FOR_A_FILE = 60  # seconds
 
 
 def open_study(params: SearchParams, storage: RDBStorage | None = None, name: str = NAME) -> Study:
-    """Open a study in a storage, or in memory alone."""
+    """Open or create a study in a storage, or in memory."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     return optuna.create_study(
         storage=storage,
@@ -53,39 +51,39 @@ def open_study(params: SearchParams, storage: RDBStorage | None = None, name: st
 
 
 @contextmanager
-def kept_study(path: Path, params: SearchParams) -> Iterator[Study]:
-    """Open a study that outlives an interruption: it is kept until the search has come to its end.
+def persistent_study(path: Path, params: SearchParams) -> Iterator[Study]:
+    """Open a study that is kept until its search has finished, so that an interrupted search can continue.
 
-    It is in an SQLite file, unless ``search.storage`` names a database; a finished study stays there to be looked at
-    until the same search begins anew. One process alone, this one, reads and writes it: trials in other processes
-    report to it (``workers.py``). So no two ask for the same trial, none is asked for too many, a worker that dies is
-    known at once instead of by a heartbeat that fails to come, and SQLite, which knows one writer, is enough.
+    It is stored in an SQLite file, or in the database of ``search.storage``, where a finished study remains until the
+    same search starts again. Only this process accesses it; trials in other processes report to this one
+    (``executors``). So concurrent requests cannot exceed the budget, a dead worker is detected without heartbeats, and
+    SQLite with its single writer suffices.
 
     Args:
-        path: the file, named by everything that the outcome depends on. A second process waits for the first.
+        path: the file, named by everything that determines the outcome. A second process waits for the first.
         params: budget, seed and pruning.
 
     Raises:
-        InputError: the database does not answer.
-        DarkroomError: it can no longer be written to.
+        InputError: the database is not reachable.
+        DarkroomError: a write to the database or file failed.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(path.with_suffix(".lock")), _one_line(params.storage), ExitStack() as at_the_end:
+    with FileLock(path.with_suffix(".lock")), _readable_errors(params.storage), ExitStack() as stack:
         storage = open_storage(params.storage or f"sqlite:///{path}")
-        # A server waits for its clients before it ends.
-        at_the_end.callback(storage.engine.dispose)
+        # Close connections, because a database server waits for them when it shuts down.
+        stack.callback(storage.engine.dispose)
         name = path.stem if params.storage else NAME
         study = open_study(params, storage, name)
         if study.user_attrs.get(FINISHED):
             optuna.delete_study(study_name=name, storage=storage)
             study = open_study(params, storage, name)
-        # Nobody else has the lock: what is running there belongs to a process that is gone.
+        # This process has the lock, so running trials belong to a dead process.
         for trial in study.get_trials(states=(TrialState.RUNNING,)):
-            lose(study, trial, "the search was interrupted")
+            mark_lost(study, trial, "the search was interrupted")
         try:
             yield study
         except TrainingError:
-            # It came to its end without a result; begun again, it is to try again.
+            # The search ended without a result; the next one starts from scratch.
             _finish(study, path, params)
             raise
         _finish(study, path, params)
@@ -102,55 +100,55 @@ def open_storage(address: str) -> RDBStorage:
     """Open a database.
 
     Raises:
-        InputError: it does not answer.
+        InputError: the driver is not installed, or the database is not reachable.
     """
     local = urlsplit(address).scheme.startswith("sqlite")
-    # A dashboard that reads an SQLite file keeps the one who writes waiting.
+    # A dashboard that reads an SQLite file blocks its writer.
     connect = {"timeout": WAIT_FOR_A_FILE} if local else {"connect_timeout": ANSWER_WITHIN}
     options = {"connect_args": connect, "pool_pre_ping": not local}
     try:
         return RDBStorage(_with_driver(address), engine_kwargs=options)
     except ImportError:
         raise InputError(
-            f"search.storage: {shown(address)} needs a driver that is not installed; pip install psycopg2-binary for "
-            "PostgreSQL or pymysql for MySQL (and write mysql+pymysql://), or take search.storage out"
+            f"search.storage: {without_credentials(address)} needs a driver that is not installed; pip install "
+            "psycopg2-binary for PostgreSQL or pymysql for MySQL (with mysql+pymysql://), or remove search.storage"
         ) from None
     except (SQLAlchemyError, ValueError, RuntimeError) as error:
         raise InputError(
-            f"search.storage: {shown(address)} cannot be used ({_reason(error, address)}); start the database, correct "
-            "the address, or take search.storage out to keep the study in a file"
+            f"search.storage: {without_credentials(address)} cannot be used ({_reason(error, address)}); start the "
+            "database, correct the address, or remove search.storage to keep the study in a file"
         ) from None
 
 
 def _with_driver(address: str) -> str:
-    """Name the driver of PostgreSQL that is installed, where the address leaves it open."""
+    """Add the installed PostgreSQL driver to an address that does not name one."""
     if address.startswith("postgresql://") and not find_spec("psycopg") and find_spec("psycopg2"):
         return address.replace("postgresql://", "postgresql+psycopg2://", 1)
     return address
 
 
 @contextmanager
-def _one_line(address: str | None) -> Iterator[None]:
-    """Say in one line, and without a secret, that a storage failed in the middle of the search."""
+def _readable_errors(address: str | None) -> Iterator[None]:
+    """Turn storage errors during the search into a one-line error without secrets."""
     try:
         yield
     except (SQLAlchemyError, StorageInternalError) as error:
-        where = f"search.storage {shown(address)}" if address else "the study in .darkroom/search"
+        where = f"search.storage {without_credentials(address)}" if address else "the study in .darkroom/search"
         reason = _reason(error.__cause__ or error, address or "")
         raise DarkroomError(
-            f"{where} can no longer be written to ({reason}); what has ended is kept: make room or start the "
-            "database, and run dvc repro again"
+            f"{where} can no longer be written to ({reason}); finished trials are kept: free disk space or start the "
+            "database, then run dvc repro again"
         ) from None
 
 
-def shown(address: str) -> str:
-    """Return the address of a storage without user, password and options."""
+def without_credentials(address: str) -> str:
+    """Return a storage's address without user, password and options."""
     parts = urlsplit(address)
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 
 def _reason(error: BaseException, address: str) -> str:
-    """Return the first line of an error, without the secrets of an address."""
+    """Return the first line of an error, with the secrets of the address masked."""
     parts = urlsplit(address)
     secrets = [part for _, part in parse_qsl(parts.query)]
     if parts.password:
@@ -161,9 +159,9 @@ def _reason(error: BaseException, address: str) -> str:
     return text
 
 
-def lose(study: Study, trial: optuna.Trial | FrozenTrial, reason: str) -> None:
-    """Take down that what ran a trial is gone."""
-    # Of a storage that fails, the next start reads that the trial is running, which comes to the same.
+def mark_lost(study: Study, trial: optuna.Trial | FrozenTrial, reason: str) -> None:
+    """Record that a trial was lost: the process that ran it is gone."""
+    # If the storage fails, the trial stays in state running, which the next start treats as lost.
     with suppress(SQLAlchemyError, StorageInternalError):
         if isinstance(trial, optuna.Trial):
             trial.set_user_attr(LOST, reason)
@@ -171,28 +169,28 @@ def lose(study: Study, trial: optuna.Trial | FrozenTrial, reason: str) -> None:
 
 
 def attempts(study: Study) -> dict[int, list[FrozenTrial]]:
-    """Return for each number the trials that had it: one, or two where the first was lost."""
+    """Return the attempts at each trial number: one, or more if earlier ones were lost."""
     found: dict[int, list[FrozenTrial]] = {}
     for trial in study.get_trials(deepcopy=False):
-        # Without a number, it was lost before it was known what it would try.
+        # A trial without a number was lost before its values were chosen.
         if NUMBER in trial.user_attrs:
             found.setdefault(trial.user_attrs[NUMBER], []).append(trial)
     return found
 
 
 def was_lost(trial: FrozenTrial) -> bool:
-    """Say whether what ran a trial is gone."""
+    """Return whether a trial was lost, that is, its process is gone."""
     return trial.state == TrialState.FAIL and DIVERGED not in trial.user_attrs
 
 
 def results(study: Study) -> list[Trial]:
-    """Return what came of each number that is no longer at work, in their order."""
+    """Return the last result of each finished trial, by number."""
     last = {number: tries[-1] for number, tries in sorted(attempts(study).items())}
     return [result(trial) for trial in last.values() if trial.state.is_finished()]
 
 
 def result(trial: FrozenTrial) -> Trial:
-    """Return what came of a trial of the study."""
+    """Return the result of a finished trial of the study."""
     attributes: dict[str, Any] = trial.user_attrs
     reported = trial.intermediate_values
     state = trial.state.name.lower()
@@ -204,6 +202,6 @@ def result(trial: FrozenTrial) -> Trial:
         trial.value if trial.value is not None else min(reported.values(), default=None),
         attributes[TRIED],
         len(reported),
-        attributes.get(TOOK, 0.0),
+        attributes.get(SECONDS, 0.0),
         attributes.get(DIVERGED) or attributes.get(LOST) or ("" if state != LOST else "the search was interrupted"),
     )

@@ -1,0 +1,42 @@
+"""Run one stage of dvc.yaml: ``python -m pipeline STAGE ARGUMENT…``.
+
+params.yaml is checked as a whole before the stage, and the heavy libraries with it, is imported.
+"""
+
+import inspect
+import sys
+from importlib import import_module
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+# A stage runs the code of its own checkout, also where DVC runs an experiment in a copy of the repository.
+sys.path.insert(0, str(ROOT / "src"))
+
+from darkroom.base import environment, script
+from darkroom.base.errors import InputError
+
+STAGES = sorted({file.stem for file in Path(__file__).parent.glob("*.py")} - {"__init__", "__main__"})
+
+
+def run(stage: str, arguments: list[str]) -> None:
+    """Check params.yaml, import the stage and call its ``main(params, *arguments)``.
+
+    Raises:
+        InputError: there is no such stage, the number of arguments is wrong, or params.yaml is refused.
+    """
+    if stage not in STAGES:
+        raise InputError(f"no stage {stage!r}; dvc.yaml has {', '.join(STAGES)}")
+    from darkroom.params import read_params
+
+    params = read_params()
+    main = import_module(f"pipeline.{stage}").main
+    expected = list(inspect.signature(main).parameters)[1:]
+    if len(arguments) != len(expected):
+        raise InputError(f"usage: python -m pipeline {stage} {' '.join(expected)}   (dvc.yaml has the call)")
+    main(params, *arguments)
+
+
+if __name__ == "__main__":
+    environment.prepare()
+    stage, *arguments = sys.argv[1:] or [""]
+    script.run(stage or "pipeline", lambda: run(stage, arguments))

@@ -1,0 +1,1 @@
+"""Random variations of training images, with NumPy and albumentations: see ``augmenter``."""

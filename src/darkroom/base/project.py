@@ -1,0 +1,49 @@
+"""The project's root, the folder of its state, and locks."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from darkroom.base.errors import InputError
+
+
+def project_root() -> Path:
+    """Return the folder with dvc.yaml; in an experiment, which DVC runs in a copy, still the user's own folder."""
+    if root := os.environ.get("DVC_ROOT"):
+        return Path(root).resolve()
+    here = Path.cwd()
+    return next((folder for folder in (here, *here.parents) if (folder / "dvc.yaml").is_file()), here)
+
+
+def state_folder() -> Path:
+    """Return the folder for disposable state between calls, such as locks and interrupted work; create it if needed."""
+    folder = project_root() / ".darkroom"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
+@contextmanager
+def locked(name: str, seconds: float) -> Iterator[None]:
+    """Hold a project-wide lock, which the system releases if its holder dies.
+
+    Args:
+        name: the lock's name.
+        seconds: timeout.
+
+    Raises:
+        InputError: another process still held the lock at the timeout.
+    """
+    lock = FileLock(state_folder() / f"{name}.lock")
+    try:
+        lock.acquire(timeout=seconds)
+    except Timeout:
+        raise InputError(
+            f"another process holds .darkroom/{name}.lock (waited {seconds:g} s); wait for it to end, or end it"
+        ) from None
+    try:
+        yield
+    finally:
+        lock.release()

@@ -1,0 +1,96 @@
+"""Commands on the whole project: check, retrain, drift."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from darkroom.base.errors import InputError
+from darkroom.base.files import as_json, write_text
+from darkroom.cli.arguments import level, seed
+from darkroom.cli.progress import step
+from darkroom.cli.settings import champion
+from darkroom.reporting.tables import plain_table
+
+DRIFT = 3  # exit code
+
+
+def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the commands of this group."""
+    check = commands.add_parser("check", help="check params.yaml, the data, the tracking store and the registry")
+    part = check.add_mutually_exclusive_group()
+    part.add_argument("--inputs", action="store_true", help="only what a pipeline run requires")
+    part.add_argument("--registry", action="store_true", help="only whether the registry matches the last promotion")
+    check.set_defaults(command=_check)
+
+    retrain = commands.add_parser(
+        "retrain", help="for CI: pull, run changed stages, push, summarise, open a pull request"
+    )
+    retrain.add_argument("--summary", type=Path, default=Path(".darkroom/summary"), metavar="FOLDER")
+    retrain.add_argument("--base", metavar="REVISION", help="revision to compare with; default: the last results")
+    retrain.set_defaults(command=_retrain)
+
+    drift = commands.add_parser("drift", help="compare new images with the training data; exit code 3 on drift")
+    drift.add_argument("images", metavar="FOLDER|ZIP", help="new images; folders named after classes are labels")
+    model = drift.add_mutually_exclusive_group()
+    model.add_argument("--model", metavar="URI", help="default: models:/NAME@champion with params.yaml's NAME")
+    model.add_argument("--no-model", action="store_true", help="compare only labels and image statistics")
+    drift.add_argument("--level", type=level, default=0.01, metavar="P", help="overall false-alarm rate; default: 0.01")
+    drift.add_argument("--seed", type=seed, default=0, help="seed of sampling and permutations; default: 0")
+    drift.add_argument(
+        "--out", type=Path, default=Path("reports/drift/index.html"), metavar="FILE", help="default: %(default)s"
+    )
+    drift.add_argument("--json", action="store_true", help="print JSON")
+    drift.set_defaults(command=_drift)
+
+
+def _check(chosen: argparse.Namespace) -> int:
+    from darkroom.maintenance.check import check_inputs, check_registry
+
+    if not chosen.registry:
+        with step("checking params.yaml, the data and the tracking store"):
+            found = check_inputs()
+        print(found)
+    if not chosen.inputs:
+        with step("checking the registry"):
+            found = check_registry()
+        print(found)
+    return 0
+
+
+def _retrain(chosen: argparse.Namespace) -> int:
+    from darkroom.maintenance.retrain import retrain
+
+    with step("retraining: pull, run changed stages, push, summarise, open a pull request"):
+        retrain(chosen.summary, chosen.base)
+    return 0
+
+
+def _drift(chosen: argparse.Namespace) -> int:
+    from darkroom.data.prepared.prepared import Prepared
+    from darkroom.drift import arrivals
+    from darkroom.tracking import address
+
+    with step(f"reading {chosen.images}"):
+        found = arrivals.find(chosen.images)
+    prepared = Prepared.of_project()
+    prepared.require()
+    if not chosen.no_model:
+        address.check_tracking(must_exist=True)
+        with step("loading TensorFlow", patience=0):
+            from darkroom.base import backend  # noqa: F401 - backend keeps TensorFlow quiet
+    with step("comparing with the training data"):
+        from darkroom.drift import page
+        from darkroom.drift.comparison import ReferenceModel, compare
+
+        model = None if chosen.no_model else ReferenceModel.load(chosen.model or champion())
+        comparison = compare(found, prepared, model, chosen.level, chosen.seed)
+    write_text(chosen.out, page.page(comparison))
+    for line in [*(f"{failure} (left out)" for failure in comparison.failures), *comparison.notes]:
+        print(f"darkroom drift: {line}", file=sys.stderr)
+    rows = [outcome.row() for outcome in comparison.outcomes]
+    if chosen.json:
+        print(as_json(rows), end="")
+    else:
+        print(plain_table([{**row, "drift": "yes" if row["drift"] else "no"} for row in rows]), end="")
+        print(*comparison.facts, f"page: {chosen.out}", comparison.verdict, sep="\n")
+    return DRIFT if comparison.drifted else InputError.exit_code if comparison.failures else 0

@@ -1,0 +1,1 @@
+"""Manifest, samples and array files, shared by all packages of ``data``."""

@@ -1,0 +1,1 @@
+"""The packed images of each split: ``packing`` writes them, ``prepared`` reads them."""

@@ -1,0 +1,90 @@
+"""Image sources. Each lists every image once, with name and label, in a fixed order."""
+
+import unicodedata
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+from darkroom.base.errors import InputError
+from darkroom.data.formats.samples import Sample
+from darkroom.params import DataParams
+
+
+class Found(NamedTuple):
+    """Content of a source."""
+
+    samples: list[Sample]
+    left_out: list[str]
+    """Visible files that are not images; ingestion lists them in the quarantine."""
+    notes: tuple[str, ...] = ()
+    """Messages about other data that is not used."""
+
+
+def find(data: DataParams, size: tuple[int, int, int]) -> Found:
+    """List all images of the source that params.yaml names.
+
+    Args:
+        data: the section ``data``.
+        size: height, width and channels of drawn charts; existing images keep their size.
+
+    Raises:
+        InputError: the path is missing or empty, has fewer than two classes, or two class names look alike.
+    """
+    root = Path(data.path)
+    if not root.exists():
+        raise InputError(f"data.path: {data.path} does not exist; set it in params.yaml to the folder of your images")
+    found = _finder(data, size)(root)
+    labels = sorted({sample.label for sample in found.samples})
+    if len(labels) < 2:  # noqa: PLR2004 - classification needs two classes
+        what = f"only the class {labels.pop()!r}" if labels else "no image"
+        raise InputError(f"data.path: {data.path} holds {what}; {_expected(data)}")
+    _reject_similar_labels(labels, data.path)
+    return found
+
+
+def _finder(data: DataParams, size: tuple[int, int, int]) -> Callable[[Path], Found]:
+    """Return the source's function; import only the module that it needs."""
+    match data.source:
+        case "folder":
+            from darkroom.data.sources import folders
+
+            return lambda root: Found(*folders.find(root))
+        case "archive":
+            from darkroom.data.sources import archives
+
+            return lambda root: Found(*archives.find(root))
+        case "table" | "parquet":
+            from darkroom.data.sources import tables
+
+            return lambda _: Found((tables.find_table if data.source == "table" else tables.find_parquet)(data), [])
+        case "price_charts":
+            from darkroom.data.sources import charts
+
+            return lambda root: Found(charts.find(root, data, size), [], charts.notes(root, data))
+        case "digits" | "keras":
+            from darkroom.data.sources import published
+
+            return lambda root: Found(
+                published.digits() if data.source == "digits" else published.keras_dataset(root), []
+            )
+
+
+def _expected(data: DataParams) -> str:
+    if data.source == "price_charts":
+        return "expected windows of at least two classes; change the thresholds, or provide more days"
+    if data.source in {"table", "parquet"}:
+        return f"expected at least two labels in its column {data.label_column}"
+    return f"expected at least two folders of images, one for each class ({data.path}/<class>/<image>)"
+
+
+def _reject_similar_labels(labels: list[str], path: str) -> None:
+    """Reject labels that differ only in case, spaces or Unicode form."""
+    seen: dict[str, str] = {}
+    for label in labels:
+        plain = "".join(unicodedata.normalize("NFKC", label).casefold().split())
+        if plain in seen:
+            raise InputError(
+                f"data.path: {path} has the classes {seen[plain]!r} and {label!r}, which differ only in case, "
+                "spaces or Unicode form; give their images one label"
+            )
+        seen[plain] = label

@@ -1,0 +1,1 @@
+"""Expectations about images: ``rules`` makes them, ``expectations`` checks them with Great Expectations."""

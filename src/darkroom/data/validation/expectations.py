@@ -1,0 +1,203 @@
+"""Validate images with Great Expectations and write its Data Docs; the only module that imports it."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import great_expectations as gx
+import pandas as pd
+from great_expectations.checkpoint import UpdateDataDocsAction
+from great_expectations.exceptions import GreatExpectationsError
+
+from darkroom.base.errors import InputError
+from darkroom.data.formats import manifest
+from darkroom.data.validation.rules import Rule, is_image_rule
+
+SHOWN = 5  # offending images listed in a message; the Data Docs list all
+
+
+@dataclass(frozen=True)
+class Finding:
+    """The outcome of one expectation."""
+
+    expectation: str
+    column: str
+    of: str
+    """``image``: offending images are quarantined; ``data``: a failure stops the pipeline."""
+    success: bool
+    observed: str
+    offending: tuple[str, ...]
+    """Names of the offending images or classes."""
+    meaning: str
+    """What was expected, and how to fix it."""
+
+    def line(self) -> str:
+        """Return one line: which expectation failed, why, and how to fix it."""
+        named = f" ({', '.join(self.offending[:SHOWN])})" if self.offending else ""
+        return f"{self.expectation} on {self.column}: {self.observed}{named}; {self.meaning}"
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the finding for a report."""
+        return {**asdict(self), "offending": self.offending[:SHOWN]}
+
+
+@dataclass(frozen=True)
+class Validation:
+    """The outcome of all expectations."""
+
+    findings: list[Finding]
+    quarantine: pd.DataFrame
+    """All quarantined files, see ``manifest.QUARANTINE_COLUMNS``."""
+
+    def failed(self) -> list[Finding]:
+        """Return the failed expectations that stop the pipeline."""
+        return [finding for finding in self.findings if finding.of == "data" and not finding.success]
+
+
+class Suites:
+    """Runs suites of expectations and writes Data Docs."""
+
+    def __init__(self, data_docs: Path) -> None:
+        self._context = gx.get_context(mode="ephemeral")
+        self._context.variables.progress_bars = {"globally": False}
+        backend = {"class_name": "TupleFilesystemStoreBackend", "base_directory": str(data_docs.resolve())}
+        site = {
+            "class_name": "SiteBuilder",
+            "store_backend": backend,
+            "site_index_builder": {"class_name": "DefaultSiteIndexBuilder"},
+        }
+        self._context.add_data_docs_site(site_name="data_docs", site_config=site)
+        self._source = self._context.data_sources.add_pandas("images")
+
+    def findings(self, name: str, frame: pd.DataFrame, rules: Sequence[Rule]) -> list[Finding]:
+        """Check a frame against rules; return the outcomes in the same order.
+
+        Raises:
+            InputError: Great Expectations does not know a rule, or cannot evaluate it.
+        """
+        suite = self._context.suites.add(gx.ExpectationSuite(name=name, expectations=[_expectation(r) for r in rules]))
+        batch = self._source.add_dataframe_asset(name).add_batch_definition_whole_dataframe("all")
+        definition = gx.ValidationDefinition(name=name, data=batch, suite=suite)
+        checkpoint = self._context.checkpoints.add(
+            gx.Checkpoint(
+                name=name,
+                validation_definitions=[self._context.validation_definitions.add(definition)],
+                actions=[UpdateDataDocsAction(name="data_docs", site_names=["data_docs"])],
+                result_format={"result_format": "COMPLETE", "unexpected_index_column_names": ["name", "label"]},
+            )
+        )
+        # Great Expectations hashes every column, so pass only those that are needed.
+        needed = {"name", "label", *(rule["kwargs"]["column"] for rule in rules)}
+        parameters = {"dataframe": frame[[column for column in frame.columns if column in needed]]}
+        (outcome,) = checkpoint.run(batch_parameters=parameters).run_results.values()
+        return [_finding(row) for row in outcome.results]
+
+
+def _expectation(rule: Rule) -> Any:
+    """Convert a rule to an object of Great Expectations, which validates it."""
+    words = "".join(word.capitalize() for word in str(rule["type"]).split("_"))
+    kind = getattr(gx.expectations, words, None)
+    if kind is None:
+        raise InputError(f"unknown expectation {rule['type']!r}; correct it in the file of learnt expectations")
+    try:
+        return kind(**rule["kwargs"], meta=rule["meta"])
+    except (ValueError, TypeError, GreatExpectationsError) as error:
+        reason = " ".join(str(error).split())
+        raise InputError(f"{rule['type']} on {rule['kwargs']['column']} is invalid: {reason}; correct it") from None
+
+
+def validate(rows: pd.DataFrame, unread: pd.DataFrame, rules: Sequence[Rule], suites: Suites) -> Validation:
+    """Check rules about single images, then rules about the data without the offending images.
+
+    Args:
+        rows: manifest.
+        unread: files that ingestion quarantined, see ``manifest.QUARANTINE_COLUMNS``.
+        rules: see ``rules``.
+        suites: checks them and writes the Data Docs.
+    """
+    everything = _all(rows, unread)
+    alone = suites.findings("images", everything, [rule for rule in rules if is_image_rule(rule)])
+    broken = [(offender, finding) for finding in alone for offender in finding.offending]
+    quarantine = _quarantine(rows, unread, broken)
+    of_data = [rule for rule in rules if not is_image_rule(rule)]
+    together = suites.findings("data", _together(everything, quarantine), of_data)
+    return Validation([*alone, *together], quarantine)
+
+
+def _all(rows: pd.DataFrame, unread: pd.DataFrame) -> pd.DataFrame:
+    """Combine all files in one table; unreadable ones have only name, label and reason.
+
+    Content hashes are replaced by numbers, because only their equality matters and Great Expectations hashes every
+    value, which is slow for long texts.
+    """
+    refusal = pd.Series(None, rows.index, dtype="str")
+    used = rows.assign(refusal=refusal, content=pd.factorize(rows["sha256"])[0], labels_of_content=1)
+    copies = used[used["content"].duplicated(keep=False)]
+    used.loc[copies.index, "labels_of_content"] = copies.groupby("content")["label"].transform("nunique")
+    refused = unread[["name", "label"]].assign(refusal=unread["reason"])
+    return pd.concat([used, refused], ignore_index=True)
+
+
+def _quarantine(rows: pd.DataFrame, unread: pd.DataFrame, broken: list[tuple[str, Finding]]) -> pd.DataFrame:
+    """Add the images that break a rule, each with the first rule that it breaks."""
+    first: dict[str, Finding] = {}
+    for name, finding in broken:
+        first.setdefault(name, finding)
+    known = rows[rows["name"].isin(first)]
+    added = (
+        (name, label, f"{first[name].column}: {first[name].expectation}", first[name].meaning)
+        for name, label in known[["name", "label"]].itertuples(index=False, name=None)
+    )
+    return pd.concat([unread, manifest.quarantine_from_rows(added)], ignore_index=True)
+
+
+def _together(everything: pd.DataFrame, quarantine: pd.DataFrame) -> pd.DataFrame:
+    """Blank quarantined images, and add columns computed over all images."""
+    unused = everything["name"].isin(quarantine["name"])
+    used = everything.assign(**{column: everything[column].mask(unused) for column in everything.columns.drop("name")})
+    class_size = used.groupby("label")["name"].transform("size")
+    ratio = class_size.max() / class_size
+    return used.assign(quarantined=unused.astype("float64"), class_size=class_size, class_ratio=ratio)
+
+
+def _finding(row: Any) -> Finding:
+    """Convert a result of Great Expectations to a finding."""
+    config, result = row.expectation_config, row.result
+    if reason := _exception(row):
+        raise InputError(
+            f"{config.type} on {config.kwargs['column']} cannot be evaluated: {reason}; correct it where it is defined"
+        )
+    # Expectations about class columns name classes, all others name images.
+    key = "label" if config.kwargs["column"].startswith("class_") else "name"
+    offending = dict.fromkeys(index[key] for index in result.get("unexpected_index_list") or [])
+    if "unexpected_count" in result:
+        values = sorted({f"{value:g}" if isinstance(value, float) else str(value)
+                         for value in result.get("partial_unexpected_list", [])})  # fmt: skip
+        count = result["element_count"] - (result.get("missing_count") or 0)
+        observed = f"{result['unexpected_count']} of {count} images"
+        observed += f" have {', '.join(values[:SHOWN])}" if values else ""
+    elif missing := result.get("partial_missing_list"):
+        observed = f"no image of {', '.join(map(str, missing))}"
+    else:
+        observed = f"{_number(result.get('observed_value'))} found"
+    return Finding(
+        expectation=config.type,
+        column=config.kwargs["column"],
+        of=config.meta.get("of", "data"),
+        success=bool(row.success),
+        observed=observed,
+        offending=tuple(offending),
+        meaning=config.meta["meaning"],
+    )
+
+
+def _number(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _exception(row: Any) -> str | None:
+    """Return why an expectation could not be evaluated; Great Expectations reports it as a whole or per metric."""
+    found: dict[str, Any] = row.exception_info
+    parts = [found] if "raised_exception" in found else list(found.values())
+    return next((" ".join(str(part["exception_message"]).split()) for part in parts if part["raised_exception"]), None)

@@ -1,0 +1,9 @@
+"""Test whether new images differ from the training data.
+
+- ``comparison``: compare images with a model's training data
+- ``permutation``, ``distances``: permutation tests and their statistics
+- ``measures``, ``features``: statistics and embeddings of images
+- ``arrivals``: read new images
+- ``training_data``: compare the training data of two models
+- ``page``: the HTML page
+"""

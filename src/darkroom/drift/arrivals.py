@@ -1,0 +1,103 @@
+"""Read new images from a folder or archive; their labels may be unknown."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from tqdm import tqdm
+
+from darkroom.base.errors import ImageError, InputError
+from darkroom.base.pools import in_threads
+from darkroom.base.types import Pixels
+from darkroom.data.formats.samples import Place, Sample, content_hash, open_image
+from darkroom.data.ingestion.reading import PORTION
+from darkroom.data.prepared.datasets import Description
+from darkroom.data.sources import archives, folders
+from darkroom.inference import images
+
+
+@dataclass(frozen=True)
+class NewImage:
+    """A decoded new image."""
+
+    name: str
+    label: str
+    """Empty if unknown."""
+    sha256: str
+    """Content hash."""
+    pixels: Pixels
+    """uint8, at the size of the training images."""
+    width: int
+    """Width and height in the file."""
+    height: int
+
+
+def find(place: str) -> list[Sample]:
+    """List the images of a folder, zip or tar file, at any depth, without labels.
+
+    Raises:
+        InputError: the path does not exist, has no images, or is an unsafe archive.
+    """
+    path = Path(place)
+    if not path.exists():
+        raise InputError(f"{place} does not exist; pass a folder or zip file of new images")
+    inside: dict[str, Place]
+    if path.is_dir():
+        inside = {below + name: file for below, files in folders.walk(path) for name, file in files.items()}
+    else:
+        inside = {name: entry.place for name, entry in archives.files(path).items()}
+    found = [
+        Sample(name, "", location) for name, location in sorted(inside.items()) if name.lower().endswith(images.ENDINGS)
+    ]
+    if not found:
+        raise InputError(f"{place} holds no image ({', '.join(images.ENDINGS)}); pass another folder or zip file")
+    return found
+
+
+def label_by_folder(found: Sequence[Sample], labels: Sequence[str]) -> list[Sample] | None:
+    """Label images by their folders; return None if no folder level contains classes.
+
+    Args:
+        found: samples named by their paths.
+        labels: classes of the training data. The first level at which a folder is named like a class is the class
+            level; its other folders are new classes.
+    """
+    folders = [PurePosixPath(sample.name).parts[:-1] for sample in found]
+    depths = (depth for of_one in folders for depth, folder in enumerate(of_one) if folder in labels)
+    depth = min(depths, default=None)
+    if depth is None or any(len(of_one) <= depth for of_one in folders):
+        return None
+    return [sample._replace(label=of_one[depth]) for sample, of_one in zip(found, folders, strict=True)]
+
+
+def read(found: Sequence[Sample], description: Description) -> tuple[list[NewImage], list[str]]:
+    """Read images and resize them like the training images.
+
+    Returns:
+        The readable images, and a line for each unreadable one: its name and why.
+    """
+
+    def read_one(sample: Sample) -> NewImage | str:
+        try:
+            return _read(sample, description)
+        except ImageError as error:
+            return f"{sample.name}: {str(error).removeprefix(f'{sample.name}: ')}"
+
+    portions = (found[start : start + PORTION] for start in range(0, len(found), PORTION))
+    results: list[NewImage | str] = []
+    with tqdm(total=len(found), desc="reading images", unit=" images", disable=None) as progress:
+        for portion in in_threads(lambda samples: [read_one(sample) for sample in samples], portions):
+            results += portion
+            progress.update(len(portion))
+    arrivals = [result for result in results if isinstance(result, NewImage)]
+    return arrivals, [result for result in results if isinstance(result, str)]
+
+
+def _read(sample: Sample, description: Description) -> NewImage:
+    content = sample.content()
+    size, interpolation = description.size, description.interpolation
+    decoded = open_image(content, images.least_side(size, interpolation))
+    pixels = images.to_pixels(
+        decoded.image, size, interpolation, description.aspect, description.background, decoded.box
+    )
+    return NewImage(sample.name, sample.label, content_hash(content), pixels, decoded.width, decoded.height)

@@ -1,0 +1,23 @@
+"""Embeddings of images: the input of a network's last layer."""
+
+import numpy as np
+
+from darkroom.base.backend import keras
+from darkroom.base.types import Floats, Integers, Pixels
+from darkroom.networks.inference import BATCH
+
+
+def extract_features(model: keras.Model, images: Pixels) -> tuple[Floats, Integers]:
+    """Compute penultimate features and predictions of packed images.
+
+    Args:
+        model: network from ``training.train`` or ``inference.load``.
+        images: uint8 of shape (images, height, width, channels).
+
+    Returns:
+        Features, float32 of shape (images, features); predicted class numbers, int64 of shape (images,).
+    """
+    last_layer = [layer for layer in model.layers if isinstance(layer, keras.layers.Dense)][-1]
+    inside = keras.Model(model.input, [last_layer.input, model.output])
+    found, probabilities = inside.predict(np.asarray(images), batch_size=BATCH, verbose=0)
+    return found, probabilities.argmax(axis=1)

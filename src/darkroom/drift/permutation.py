@@ -1,0 +1,200 @@
+"""Permutation tests for drift in labels, image statistics and a network's features.
+
+Under the null hypothesis both samples come from one distribution, so their images are exchangeable. Sample labels are
+permuted; the p-value is the share of permutations at least as extreme as the data (B. Phipson and G. Smyth, Permutation
+p-values should never be zero, 2010). It is valid for any statistic and sample size if images are independent; frames of
+a video are not.
+"""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from darkroom.base.types import Numbers
+from darkroom.drift.distances import (
+    Distance,
+    Labels,
+    Permutations,
+    chi_square,
+    energy,
+    kolmogorov_smirnov,
+    standardised,
+)
+
+MEASURED_AT_MOST = 1000
+"""Maximum images per sample; more are slower and would detect differences too small to matter."""
+MEASURED_AT_LEAST = 20
+MARGIN = 10  # the smallest possible corrected p-value is level / MARGIN
+BATCH = 256  # permutations evaluated together
+ROUNDING = 1e-9
+
+
+@dataclass(frozen=True)
+class Embeddings:
+    """Features and predictions of a network for some images."""
+
+    features: Numbers
+    """float64 of shape (images, features)."""
+    predictions: Labels
+    """Predicted labels, of shape (images,)."""
+
+    def __len__(self) -> int:
+        return len(self.predictions)
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Statistics, labels and embeddings of a sample of images."""
+
+    measures: Mapping[str, Numbers]
+    """For each statistic, float64 of shape (images,)."""
+    labels: Labels | None = None
+    """Labels of the same images."""
+    embeddings: Embeddings | None = None
+    """May be of other images: validation images, because a network may have memorised its training images."""
+
+    def __len__(self) -> int:
+        return len(next(iter(self.measures.values())))
+
+
+@dataclass(frozen=True)
+class _Test:
+    name: str
+    statistic: str
+    distance: Distance
+    moved: str
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Result of one test."""
+
+    test: str
+    """What was compared."""
+    statistic: str
+    """Name of the test statistic."""
+    value: float
+    """Value of the statistic."""
+    moved: str
+    """The largest change, as text."""
+    p: float
+    corrected_p: float
+    """p-value corrected for multiple tests by Holm's method."""
+    drift: bool
+
+    def row(self) -> dict[str, Any]:
+        """Return the result as a table row."""
+        return {
+            "test": self.test,
+            "statistic": self.statistic,
+            "value": self.value,
+            "moved": self.moved,
+            "p": self.p,
+            "corrected p": self.corrected_p,
+            "drift": self.drift,
+        }
+
+
+def compare(training: Sample, new: Sample, level: float, seed: int) -> list[Outcome]:
+    """Test whether new images differ from training images in every property known for both.
+
+    Args:
+        training: sample of the training data.
+        new: sample of new images.
+        level: family-wise error rate: probability of any false alarm over all tests.
+        seed: of the permutations.
+    """
+    groups = [(_image_tests(training, new), (len(training), len(new)))]
+    if training.embeddings is not None and new.embeddings is not None:
+        sizes = len(training.embeddings), len(new.embeddings)
+        groups.append((_network_tests(training.embeddings, new.embeddings), sizes))
+    tests = [test for group, _ in groups for test in group]
+    generator, permutations = np.random.default_rng(seed), required_permutations(len(tests), level)
+    found: dict[str, tuple[float, float]] = {}
+    for group, sizes in groups:
+        found |= permutation_tests({test.name: test.distance for test in group}, sizes, permutations, generator)
+    corrected = holm([p for _, p in found.values()])
+    return [
+        Outcome(test.name, test.statistic, value, test.moved, p, of_all, of_all <= level)
+        for test, (value, p), of_all in zip(tests, found.values(), corrected, strict=True)
+    ]
+
+
+def _image_tests(training: Sample, new: Sample) -> list[_Test]:
+    tests = []
+    if training.labels is not None and new.labels is not None:
+        tests.append(_mix_test("labels", training.labels, new.labels))
+    for name in training.measures:
+        of_training, of_new = training.measures[name], new.measures[name]
+        distance = kolmogorov_smirnov(np.concatenate([of_training, of_new]))
+        moved = f"median {np.median(of_training):.4g} → {np.median(of_new):.4g}"
+        tests.append(_Test(name, "Kolmogorov-Smirnov", distance, moved))
+    return tests
+
+
+def _network_tests(training: Embeddings, new: Embeddings) -> list[_Test]:
+    points = standardised(np.concatenate([training.features, new.features]))
+    features = _Test("features", "energy distance", energy(points), "")
+    return [_mix_test("predictions", training.predictions, new.predictions), features]
+
+
+def _mix_test(name: str, training: Labels, new: Labels) -> _Test:
+    shares = label_shares(training, new)
+    label = max(shares, key=lambda label: abs(shares[label][1] - shares[label][0]))
+    moved = f"{label}: {shares[label][0]:.1%} → {shares[label][1]:.1%}"
+    return _Test(name, "chi-square", chi_square(np.concatenate([training, new])), moved)
+
+
+def label_shares(training: Labels, new: Labels) -> dict[str, tuple[float, float]]:
+    """Return the share of each class in both samples."""
+    labels = np.unique(np.concatenate([training, new])).tolist()
+    return {label: (float(np.mean(training == label)), float(np.mean(new == label))) for label in labels}
+
+
+def required_permutations(tests: int, level: float) -> int:
+    """Return the number of permutations with which corrected p-values can be as small as level / MARGIN."""
+    return math.ceil(MARGIN * tests / level) - 1
+
+
+def permutation_tests(
+    distances: Mapping[str, Distance], sizes: tuple[int, int], permutations: int, generator: np.random.Generator
+) -> dict[str, tuple[float, float]]:
+    """Compute statistics and permutation p-values of two samples.
+
+    Args:
+        distances: statistics by name; they expect the training images first.
+        sizes: numbers of training and new images.
+        permutations: number of permutations.
+        generator: source of randomness.
+
+    Returns:
+        For each statistic its value and the p-value, (1 + permutations at least as extreme) / (1 + permutations).
+    """
+    actual = np.repeat([False, True], sizes)[None]
+    values = {name: float(distance(actual)[0]) for name, distance in distances.items()}
+    as_far = dict.fromkeys(distances, 0)
+    for permuted in _permute(actual[0], permutations, generator):
+        for name, distance in distances.items():
+            as_far[name] += int((distance(permuted) >= values[name] - ROUNDING).sum())
+    return {name: (values[name], (1 + as_far[name]) / (1 + permutations)) for name in distances}
+
+
+def _permute(
+    actual: npt.NDArray[np.bool_], permutations: int, generator: np.random.Generator
+) -> Iterator[Permutations]:
+    for start in range(0, permutations, BATCH):
+        yield generator.permuted(np.tile(actual, (min(BATCH, permutations - start), 1)), axis=1)
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Correct p-values for multiple tests (S. Holm, A simple sequentially rejective multiple test procedure, 1979)."""
+    corrected = [0.0] * len(p_values)
+    largest = 0.0
+    for rank, index in enumerate(np.argsort(p_values, kind="stable").tolist()):
+        largest = max(largest, min(1.0, (len(p_values) - rank) * p_values[index]))
+        corrected[index] = largest
+    return corrected

@@ -1,0 +1,71 @@
+"""Reliability, ROC and precision-recall curves; likely label errors."""
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from darkroom.base.types import Numbers
+from darkroom.evaluation.scores import BINS, Predictions, share
+
+
+class Reliability(NamedTuple):
+    """Accuracy of the predictions in one bin of confidence."""
+
+    confidence: float
+    accuracy: float
+    images: int
+
+
+def reliability(predictions: Predictions) -> list[Reliability]:
+    """Return a row for each non-empty bin of confidence, with the bins of the calibration error."""
+    confidence, right = predictions.probabilities.max(axis=1).astype(np.float64), predictions.right
+    number = np.minimum((confidence * BINS).astype(np.int64), BINS - 1)
+    return [
+        Reliability(float(confidence[inside].mean()), float(right[inside].mean()), int(inside.sum()))
+        for inside in (number == each for each in range(BINS))
+        if inside.any()
+    ]
+
+
+def likely_label_errors(predictions: Predictions) -> npt.NDArray[np.bool_]:
+    """Find likely label errors by confident learning (C. Northcutt et al., Confident learning, 2021).
+
+    An image is suspicious if another class is at least as probable as it is, on average, for images with that label.
+    The result is meant for manual review.
+
+    Returns:
+        Whether each label is suspicious, of shape (images,).
+    """
+    labelled = np.bincount(predictions.labels, minlength=predictions.classes)
+    sums = np.zeros(predictions.classes)
+    np.add.at(
+        sums, predictions.labels, predictions.probabilities[np.arange(len(predictions.labels)), predictions.labels]
+    )
+    usual = np.divide(sums, labelled, out=np.full(predictions.classes, np.inf), where=labelled > 0)
+    confident = predictions.probabilities >= usual
+    best = np.where(confident, predictions.probabilities, -1).argmax(axis=1)
+    return np.asarray(confident.any(axis=1) & (best != predictions.labels))
+
+
+class BinaryCurves(NamedTuple):
+    """Points of the ROC and precision-recall curves, one per threshold of the second class's probability."""
+
+    false_positive_rate: Numbers
+    """False-positive rate: share of the first class's images predicted as the second."""
+    recall: Numbers
+    """Share of the second class's images predicted as such."""
+    precision: Numbers
+    """Share of the images predicted as the second class that are."""
+
+
+def binary_curves(predictions: Predictions) -> BinaryCurves:
+    """Compute the ROC and precision-recall curves of the second of two classes."""
+    probability = predictions.probabilities[:, 1]
+    order = np.argsort(-probability, kind="stable")
+    last = np.append(np.diff(probability[order]) != 0, True)
+    hits = np.cumsum(predictions.labels[order] == 1)[last].astype(np.float64)
+    passed = np.cumsum(np.ones(len(order)))[last]
+    misses = passed - hits
+    ones, zeros = np.full_like(hits, max(hits[-1], 1)), np.full_like(hits, max(misses[-1], 1))
+    return BinaryCurves(share(misses, zeros), share(hits, ones), share(hits, passed))

@@ -1,0 +1,8 @@
+"""Project maintenance.
+
+- ``check``: check params.yaml, data, tracking store and registry before a run
+- ``runs``: table of recorded runs
+- ``restore``: rebuild a lost tracking store
+- ``retrain``, ``offering``, ``summary``: retraining in CI, pull request, report
+- ``cleaning``, ``needs``: free disk space, but keep what is still needed
+"""

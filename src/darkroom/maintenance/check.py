@@ -1,0 +1,170 @@
+"""Checks of params.yaml, data, tracking store and registry, with few heavy imports."""
+
+import hashlib
+import json
+from importlib import metadata
+from pathlib import Path
+
+from darkroom import repository
+from darkroom.base import project
+from darkroom.base.errors import InputError
+from darkroom.base.files import read_json, write_text
+from darkroom.data.formats.samples import File
+from darkroom.data.sources import Found
+from darkroom.networks import Network, NetworkParams, file_of, is_documented, try_build
+from darkroom.params import Params, check_network_data, read_params
+from darkroom.reporting.results import Results
+from darkroom.tracking import address, lineage
+
+PROMOTE_AGAIN = "dvc repro --force --single-item promote"
+
+
+def check_inputs(path: str | Path = "params.yaml") -> str:
+    """Check parameters, tracking store and data.
+
+    All images are read, and the decoded ones are kept for the stage ``ingest``; a source unchanged since its last
+    successful check is not read again.
+
+    Returns:
+        One line with the result.
+
+    Raises:
+        InputError: something is wrong; one line per problem.
+    """
+    params = read_params(path)
+    repository.repair_files()
+    address.check_tracking()
+    _check_search(params)
+    from darkroom.data import sources
+
+    found = sources.find(params.data, params.preprocess.size)
+    seen = _fingerprint(params, found)
+    remembered = project.state_folder() / "checked"
+    if remembered.is_file() and remembered.read_text(encoding="utf-8") == seen:
+        return "params.yaml and data are valid (unchanged since the last check)"
+    from darkroom.data.ingestion.ingest import ingest
+    from darkroom.data.splitting import assign, pairs
+
+    ingested = ingest(found, params.preprocess, project.state_folder() / "ingested", None)
+    rows = assign.assign(ingested.manifest, pairs.NO_PAIRS, {}, params.preprocess)
+    assign.require_all_splits(rows)
+    training_images = int((rows["split"] == "train").sum())
+    for network in params.models:
+        check_network_data(params, network, training_images, rows["label"].nunique())
+        _check_weights(network, params.network(network).initial_weights)
+        _check_own_network(network, params, rows["label"].nunique())
+    write_text(remembered, seen)
+    unread = f"; {len(ingested.quarantine)} files quarantined" if len(ingested.quarantine) else ""
+    return f"params.yaml and data are valid: {len(rows)} images in {rows['label'].nunique()} classes{unread}"
+
+
+def _check_search(params: Params) -> None:
+    """Check that the study database and the Ray cluster are reachable, if the search uses them."""
+    if not params.search.budget.is_given:
+        return
+    if params.search.storage:
+        from darkroom.search.study import open_storage
+
+        open_storage(params.search.storage).engine.dispose()
+    if params.search.executor == "ray" and any(params.space(name).ranges() for name in params.models):
+        from darkroom.search.executors import ray_connection
+
+        ray_connection.check(params.search.ray)
+
+
+def _check_own_network(network: Network, params: Params, classes: int) -> None:
+    """Check that a user's own network can be built."""
+    if not is_documented(network):
+        try_build(network, params.network(network), params.preprocess.size, classes)
+
+
+def _check_weights(network: Network, name: str | None) -> None:
+    """Check that a weights file exists; addresses are resolved when training starts."""
+    if name is None or name == "imagenet" or name.startswith(address.MODEL_ADDRESSES) or Path(name).is_file():
+        return
+    raise InputError(
+        f"train.{network}.initial_weights: {name} does not exist; set a file that Darkroom saved, such as "
+        f"a copy of {Results(Path(), network).model}, an address models:/NAME@champion, or imagenet"
+    )
+
+
+def _fingerprint(params: Params, found: Found) -> str:
+    """Return a digest of the check's inputs: names, sizes and times of the files, and parameters."""
+    state: list[object] = [
+        params.data.model_dump(mode="json"),
+        params.preprocess.seed,
+        params.preprocess.split.model_dump(),
+        [_of_network(params.network(name)) for name in params.models],
+        [_of_own(name, params) for name in params.models if not is_documented(name)],
+        [params.space(name).model_dump(mode="json") for name in params.models if params.search.budget.is_given],
+    ]
+    files = [sample.place.path for sample in found.samples if isinstance(sample.place, File)]
+    state.append(found.left_out)
+    for file in (params.data.path, *files):
+        status = Path(file).stat()
+        state.append((file, status.st_size, status.st_mtime_ns))
+    if not files:
+        state.append((metadata.version("scikit-learn"), [sample.name for sample in found.samples]))
+    return hashlib.sha256(json.dumps(state).encode()).hexdigest()
+
+
+def _of_own(name: Network, params: Params) -> tuple[object, ...]:
+    """Return what building a user's own network depends on."""
+    text = file_of(name).read_text(encoding="utf-8")
+    return name, text, params.network(name).model_dump(mode="json"), params.preprocess.size
+
+
+def _of_network(values: NetworkParams) -> tuple[object, ...]:
+    weights = values.initial_weights
+    return values.batch_size, values.output, weights, weights and Path(weights).is_file()
+
+
+def check_registry(report: str | Path = "reports/promotion.json") -> str:
+    """Check that the registry's champion is that of the last promotion.
+
+    Returns:
+        One line with the result.
+
+    Raises:
+        InputError: the alias is missing or was changed elsewhere, or the last decision was not carried out.
+    """
+    if not Path(report).is_file():
+        return "no promotion yet"
+    decision = read_json(report)
+    name = read_params().promote.registered_model
+    if "champion_run_id" not in decision:
+        raise InputError(
+            f"{report} contains no decision, perhaps after an interruption; promote again: {PROMOTE_AGAIN}"
+        )
+    if withheld := decision["withheld"]:
+        if withheld == lineage.dry_run_reason():
+            return f"{report}: decided but not carried out ({withheld})"
+        raise InputError(
+            f"{report}: decided but not carried out ({withheld}); to carry it out, promote again: {PROMOTE_AGAIN}"
+        )
+    address.check_tracking()
+    from darkroom.promotion import champions
+    from darkroom.registry import versions
+    from darkroom.tracking import store
+
+    store.open_store()
+    version = versions.champion(name)
+    expected = decision["champion_run_id"]
+    if version is None:
+        raise InputError(
+            f"models:/{name} has no alias champion, but {report} set it to run {expected}; "
+            f"in a new store, run darkroom restore; otherwise promote again: {PROMOTE_AGAIN}"
+        )
+    if (run_id := versions.run_of(version)) != expected:
+        records = champions.promotion_records(version)
+        if records and records[-1].how in {"promote", "rollback"}:
+            by_hand = records[-1]
+            return (
+                f"models:/{name}@champion is version {version.version}: {by_hand.how} by {by_hand.who}, "
+                f"{by_hand.since}: {by_hand.why}"
+            )
+        raise InputError(
+            f"models:/{name}@champion is version {version.version} of run {run_id}, but {report} names run {expected}: "
+            f"the alias was changed elsewhere; pull that commit's results, or promote again: {PROMOTE_AGAIN}"
+        )
+    return f"models:/{name}@champion is version {version.version}, as in {report}"

@@ -1,0 +1,92 @@
+"""Networks: one file each in the project's folder ``networks/``, which belongs to this package.
+
+``networks/tiny.py`` is the module ``darkroom.networks.tiny``. Network files import everything they need from here::
+
+    from darkroom.networks import Dropout, NetworkParams, Units, keras, layers
+
+A network file defines ``class Params(NetworkParams)``, the parameters with ranges and defaults, and
+``build(inputs, classes, params)``, which adds the layers. Optional: ``RECIPES``; ``SPACE``, the search space used
+unless params.yaml has one; and the publication: ``SOURCE``, ``PUBLISHED_INPUT``, ``PUBLISHED_CLASSES``.
+"""
+
+from darkroom.networks.building import build, try_build
+from darkroom.networks.lazy import Tensor, keras
+from darkroom.params.data_needs import check_classes, check_data, images_per_step
+from darkroom.params.network import (
+    ONE_CYCLE,
+    OPTIMIZER_PARAMS,
+    SCHEDULE_PARAMS,
+    EarlyStoppingParams,
+    NetworkParams,
+    ScheduleParams,
+)
+from darkroom.params.network_fields import (
+    Activation,
+    BatchNorm,
+    BatchSize,
+    Count,
+    Decay,
+    Dropout,
+    Factor,
+    LearningRate,
+    Optimizer,
+    Strategy,
+    Units,
+    Widths,
+)
+from darkroom.params.network_files import (
+    FOLDER,
+    PARAMS,
+    Network,
+    Recipes,
+    Space,
+    default_space,
+    file_of,
+    is_documented,
+    load,
+    names,
+)
+from darkroom.params.preprocess import AugmentationParams
+from darkroom.params.recipes import recipes, with_recipe
+
+__path__.append(str(FOLDER))
+__all__ = [
+    "FOLDER",
+    "ONE_CYCLE",
+    "OPTIMIZER_PARAMS",
+    "PARAMS",
+    "SCHEDULE_PARAMS",
+    "Activation",
+    "AugmentationParams",
+    "BatchNorm",
+    "BatchSize",
+    "Count",
+    "Decay",
+    "Dropout",
+    "EarlyStoppingParams",
+    "Factor",
+    "LearningRate",
+    "Network",
+    "NetworkParams",
+    "Optimizer",
+    "Recipes",
+    "ScheduleParams",
+    "Space",
+    "Strategy",
+    "Tensor",
+    "Units",
+    "Widths",
+    "build",
+    "check_classes",
+    "check_data",
+    "default_space",
+    "file_of",
+    "images_per_step",
+    "is_documented",
+    "keras",
+    "load",
+    "names",
+    "recipes",
+    "try_build",
+    "with_recipe",
+]

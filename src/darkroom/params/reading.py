@@ -1,0 +1,114 @@
+"""Read and check params.yaml."""
+
+import json
+from collections.abc import Mapping
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from darkroom.base.errors import InputError
+from darkroom.params.checks import check_together
+from darkroom.params.messages import error_lines
+from darkroom.params.network_files import Network, load, names
+from darkroom.params.recipes import with_recipe
+from darkroom.params.values import flatten
+from darkroom.params.whole import Params
+
+
+def read_params(path: str | Path = "params.yaml") -> Params:
+    """Read and check a params file.
+
+    Raises:
+        InputError: the file is missing, is not YAML, or has invalid values; one line per error.
+    """
+    raw = _read_yaml(Path(path))
+    for name in _named_networks(raw):
+        load(name)
+    try:
+        raw = _with_recipes(raw)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
+    try:
+        # Through JSON: pydantic's strict mode then accepts a list for a tuple, and still converts no other type.
+        params = Params.model_validate_json(json.dumps(raw, default=_as_text))
+    except ValidationError as error:
+        raise InputError("\n".join(error_lines(error, Params, str(path)))) from None
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
+    check_together(params, str(path))
+    return params
+
+
+def _named_networks(raw: Mapping[str, Any]) -> list[str]:
+    """Return the networks that ``models``, ``train`` or ``search`` names."""
+    sections = [raw.get("models"), raw.get("train"), raw.get("search")]
+    found = {name for section in sections if isinstance(section, dict | list) for name in section if name in names()}
+    return sorted(found)
+
+
+def _as_text(value: Any) -> str:
+    """Convert a value that JSON cannot represent to text.
+
+    Raises:
+        InputError: the value is a date, which DVC rejects with an unhelpful message.
+    """
+    if isinstance(value, date):
+        raise InputError(f'{value} is an unquoted date, which DVC cannot read; write "{value}"')
+    return str(value)
+
+
+def _with_recipes(raw: dict[str, Any]) -> dict[str, Any]:
+    """Fill in the values of the recipes that the sections of ``train`` name."""
+    sections = raw.get("train")
+    if not isinstance(sections, dict):
+        return raw
+    filled = {
+        name: with_recipe(name, section) if name in names() and isinstance(section, dict) else section
+        for name, section in sections.items()
+    }
+    return {**raw, "train": filled}
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    """Read YAML 1.2 as DVC does, so that both see the same values (``1e-3`` is a number, ``no`` a string)."""
+    if not path.is_file():
+        raise InputError(f"{path}: no such file; run from the repository's root, which has params.yaml")
+    try:
+        raw = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
+    except (YAMLError, UnicodeDecodeError) as error:
+        where = getattr(error, "problem_mark", None)
+        line = f", line {where.line + 1}" if where else ""
+        what = getattr(error, "problem", None) or str(error).splitlines()[0]
+        raise InputError(f"{path}{line}: invalid YAML ({what}); correct the file") from None
+    if not isinstance(raw, dict):
+        raise InputError(f"{path}: expected sections such as data, models and train; restore the file from git")
+    return raw
+
+
+def origins(params: Params, name: Network, best: Mapping[str, Any], path: str | Path = "params.yaml") -> dict[str, str]:
+    """Return the origin of each effective value of a network, by dotted parameter name.
+
+    The origins are ``search``, ``params.yaml``, ``recipe NAME`` and ``default``.
+
+    Args:
+        params: the whole of params.yaml.
+        name: the network.
+        best: the best values that the search found, from ``read_best_params``.
+        path: the params file.
+    """
+    section = (_read_yaml(Path(path)).get("train") or {}).get(name) or {}
+    written, filled, found = flatten(section), flatten(with_recipe(name, section)), flatten(best)
+    return {
+        key: "search"
+        if key in found
+        else "params.yaml"
+        if key in written
+        else f"recipe {params.network(name).recipe}"
+        if key in filled
+        else "default"
+        for key in flatten(params.network(name).model_dump())
+    }

@@ -1,0 +1,57 @@
+"""The sections ``evaluate``, ``promote`` and ``card``."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from darkroom.params.section import Fraction, Section, Seed
+
+
+class EvaluateParams(Section):
+    """Human baseline, top-k accuracy, and the bootstrap of the confidence intervals."""
+
+    human_accuracy: Fraction | None = None
+    """Human accuracy on such images: shown beside the network's, and the best possible accuracy in the diagnosis."""
+    top: Annotated[int, Field(ge=1)] = 5
+    """The k of top-k accuracy."""
+    draws: Annotated[int, Field(ge=100, le=100_000)] = 2000
+    """Number of bootstrap resamples for the confidence intervals."""
+    seed: Seed = 0
+
+
+class PromoteParams(Section):
+    """The promotion gate: when a new model replaces the champion."""
+
+    registered_model: Annotated[str, Field(min_length=1, pattern=r"^[\w .-]+$")] = "darkroom"
+    candidate: Literal["validation_accuracy", "validation_loss"] = "validation_accuracy"
+    """The metric that selects the candidate among the networks of this run."""
+    rule: Literal["auto", "better", "not_worse"] = "auto"
+    """What the candidate must be compared with the champion; ``auto`` means ``not_worse`` if the training images differ
+    from the champion's, else ``better``."""
+    minimum_gain: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """For ``better``: minimum gain in test accuracy; 0 requires any gain."""
+    significance: Annotated[float, Field(gt=0, le=1)] = 0.025
+    """Significance level of the tests for ``better`` and for lost recall."""
+    margin: Annotated[float, Field(ge=0, lt=1)] = 0.02
+    """For ``not_worse``: non-inferiority margin of test accuracy, at 95 % confidence."""
+    maximum_recall_loss: Annotated[float, Field(ge=0, lt=1)] | None = 0.1
+    """Largest loss of recall of any class; null disables the check."""
+    maximum_calibration_error: Fraction | None = None
+    maximum_latency_ms: Annotated[float, Field(gt=0)] | None = None
+    """Prediction time of the network for one image, 95th percentile."""
+    maximum_size_mb: Annotated[float, Field(gt=0)] | None = None
+    """Size of the network's file."""
+    maximum_memory_mb: Annotated[float, Field(gt=0)] | None = None
+    """Peak memory of the evaluating process."""
+    draws: Annotated[int, Field(ge=100, le=100_000)] = 2000
+    """Number of bootstrap resamples."""
+    seed: Seed = 0
+
+
+class CardParams(Section):
+    """Statements for the model card that only people can make; null is shown as missing."""
+
+    intended_use: str | None = None
+    limitations: str | None = None
+    owner: str | None = None
+    licence: str | None = None

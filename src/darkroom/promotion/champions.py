@@ -1,0 +1,154 @@
+"""The champion and its promotion records; promote or roll back by hand. Every change is recorded in the registry."""
+
+import getpass
+import json
+import socket
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from mlflow import MlflowClient
+from mlflow.entities.model_registry import ModelVersion
+
+from darkroom.base.errors import InputError
+from darkroom.base.git import git
+from darkroom.registry import turns, versions
+from darkroom.tracking import store
+
+PROMOTION_RECORDS = "reigns"
+"""Tag of a version: its promotion records, a JSON list of ``PromotionRecord``."""
+KEPT = 10  # records kept of one version; a tag has limited length
+LONGEST_REASON = 300  # characters of a reason that are kept
+
+
+@dataclass(frozen=True)
+class PromotionRecord:
+    """When, by whom, how and why a version became the champion."""
+
+    since: str
+    """UTC in ISO 8601 format."""
+    who: str
+    how: str
+    """``decision`` of the pipeline, ``promote``, ``rollback`` or ``restore``."""
+    why: str
+    after: str | None
+    """The previous champion's version; None for the first champion."""
+
+
+def promote_version(name: str, version: ModelVersion, how: str, why: str) -> None:
+    """Make a version the champion and the previous champion the challenger.
+
+    The promotion record is written first and the alias ``champion`` set last, so that an interrupted call can be
+    repeated.
+    """
+    before = versions.champion(name)
+    if before is not None and before.version == version.version:
+        return
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    after = None if before is None else str(before.version)
+    record = PromotionRecord(now, current_user(), how, why[:LONGEST_REASON], after)
+    records = [asdict(one) for one in [*promotion_records(version), record][-KEPT:]]
+    MlflowClient().set_model_version_tag(
+        name, version.version, PROMOTION_RECORDS, json.dumps(records, ensure_ascii=False)
+    )
+    if before is not None:
+        versions.set_alias(name, "challenger", before)
+    versions.set_alias(name, "champion", version)
+
+
+def current_user() -> str:
+    """Return git's user name, or else the system's, and the host."""
+    name = (git("config", "user.name") or "").strip()
+    return f"{name or getpass.getuser()} on {socket.gethostname()}"
+
+
+def promotion_records(version: ModelVersion) -> list[PromotionRecord]:
+    """Return a version's promotion records, oldest first; empty if its alias was set by another program."""
+    return [PromotionRecord(**record) for record in json.loads(version.tags.get(PROMOTION_RECORDS, "[]"))]
+
+
+def current(name: str) -> ModelVersion:
+    """Return the champion.
+
+    Raises:
+        InputError: there is no champion.
+    """
+    version = versions.champion(name)
+    if version is None:
+        raise InputError(f"models:/{name} has no champion; run dvc repro to promote one, or darkroom restore")
+    return version
+
+
+def describe(name: str) -> dict[str, Any]:
+    """Return the champion's version, promotion record, test accuracy, data and code for ``darkroom champion``."""
+    version = current(name)
+    tags: dict[str, str] = version.tags
+    run = store.find_run(versions.run_of(version))
+    metrics = run.data.metrics if run else {}
+    latest = promotion_records(version)[-1] if promotion_records(version) else None
+    return {
+        "model": f"models:/{name}/{version.version}",
+        "network": tags.get("network", "unknown"),
+        "run": versions.run_of(version),
+        "since": latest.since if latest else "unknown: the alias was not set by Darkroom",
+        "who": latest.who if latest else "unknown",
+        "how": latest.how if latest else "unknown",
+        "why": latest.why if latest else "unknown",
+        "after version": (latest.after if latest else None) or "none",
+        "test accuracy": metrics.get("test_accuracy", "unknown"),
+        "diagnosis": (run.data.tags.get("diagnosis") if run else None) or "unknown",
+        "data": tags.get("data_digest", "unknown"),
+        "commit": tags.get("git_commit", "unknown"),
+        "uncommitted diff": tags.get("git_uncommitted_diff", "unknown"),
+        "dvc.lock": tags.get("dvc_lock", "unknown"),
+    }
+
+
+def promote(name: str, number: str, why: str) -> ModelVersion:
+    """Make a version the champion by hand.
+
+    Raises:
+        InputError: the version does not exist or is already the champion, or the reason is empty.
+    """
+    _require_reason(why)
+    known = {str(version.version): version for version in versions.versions(name)}
+    if number not in known:
+        there = f"it has {', '.join(sorted(known, key=int))}" if known else "it has none"
+        raise InputError(f"models:/{name} has no version {number}; {there}")
+    with turns.promotion_lock(name):
+        before = versions.champion(name)
+        if before is not None and str(before.version) == number:
+            raise InputError(f"models:/{name}/{number} is already the champion")
+        promote_version(name, known[number], "promote", why)
+    return known[number]
+
+
+def rollback(name: str, why: str) -> ModelVersion:
+    """Make the previous champion the champion again.
+
+    Raises:
+        InputError: there is no champion or no previous one, the previous one was deleted, or the reason is empty.
+    """
+    _require_reason(why)
+    with turns.promotion_lock(name):
+        version = current(name)
+        latest = promotion_records(version)
+        before = latest[-1].after if latest else None
+        if before is None:
+            raise InputError(
+                f"models:/{name}/{version.version} has no previous champion to roll back to; "
+                "promote another version with darkroom promote VERSION"
+            )
+        known = {str(one.version): one for one in versions.versions(name)}
+        if before not in known:
+            raise InputError(
+                f"models:/{name}/{before}, the previous champion, was deleted; promote another version with darkroom "
+                "promote VERSION"
+            )
+        promote_version(name, known[before], "rollback", why)
+    return known[before]
+
+
+def _require_reason(why: str) -> None:
+    if not why.strip():
+        raise InputError("--reason is empty; give a reason for the promotion record")

@@ -1,0 +1,152 @@
+"""The model card: a self-contained HTML page with intended use, data, metrics with intervals, and lineage.
+
+After M. Mitchell et al., Model cards for model reporting, 2019. Unknown values are marked as such.
+"""
+
+import csv
+import json
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from darkroom.drift.training_data import Compared
+from darkroom.reporting import pages
+from darkroom.reporting.results import Report
+
+UNKNOWN = "not stated"
+OUTCOMES = {
+    "promote": "Promoted",
+    "keep": "Not promoted",
+    "champion": "Champion",
+    "dry run": "Would be promoted",
+    "not the candidate": "Not the candidate of this run",
+}
+PACKAGES = ("tensorflow", "tensorflow-cpu", "keras", "numpy", "pillow", "albumentations", "mlflow", "dvc", "darkroom")
+
+
+@dataclass(frozen=True)
+class Card:
+    """The content of a model card."""
+
+    title: str
+    outcome: str
+    """One of ``OUTCOMES``."""
+    reason: str
+    use: Mapping[str, str]
+    data: Mapping[str, Any]
+    drift: Compared
+    """Training data drift since the previous champion."""
+    report: Report
+    """Files written by evaluation."""
+    findings: Sequence[Mapping[str, Any]]
+    cost: Mapping[str, Any]
+    lineage: Mapping[str, Any]
+    values: Mapping[str, Any]
+    """The network's parameters."""
+
+
+def page(card: Card) -> str:
+    """Return the page as HTML."""
+    return pages.render(
+        "model_card",
+        title=card.title,
+        use=card.use,
+        decision=_decision(card),
+        scores=_scores(_json(card.report.metrics), card.report),
+        diagnosis=_json(card.report.diagnosis),
+        data=card.data,
+        drift=_drift(card.drift),
+        pictures=[
+            {"title": title, "content": pages.embed_file(path)} for path, title in card.report.pictures().items()
+        ],
+        cost=card.cost,
+        lineage=card.lineage,
+        values=card.values,
+        environment=environment(),
+    )
+
+
+def environment() -> dict[str, str]:
+    """Return the Python version, the platform and the versions of the main packages."""
+    versions = {}
+    for name in PACKAGES:
+        try:
+            versions[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return {"Python": platform.python_version(), "system": platform.platform(), **versions}
+
+
+def _decision(card: Card) -> dict[str, Any]:
+    return {
+        "good": card.outcome not in {"keep", "not the candidate"},
+        "outcome": OUTCOMES[card.outcome],
+        "reason": card.reason,
+        "findings": [
+            {
+                "rule": finding["rule"].replace("_", " "),
+                "passed": "yes" if finding["passed"] else "no",
+                "finding": finding["text"],
+            }
+            for finding in card.findings
+        ],
+    }
+
+
+def _scores(metrics: Mapping[str, Any], report: Report) -> dict[str, Any]:
+    scores = _rows(report.scores)
+    overall = [{**row, "score": row["score"].replace("_", " ")} for row in scores if not row["label"]]
+    plain = {
+        "test images": metrics.get("images"),
+        "independent groups of test images": metrics.get("clusters"),
+        "accuracy of the majority class": metrics.get("baseline_accuracy"),
+        "human accuracy": metrics.get("human_accuracy"),
+        "test images with a near-duplicate in training": metrics.get("leaked_images"),
+        "accuracy without them": metrics.get("leak_free_accuracy"),
+    }
+    of_classes = [
+        {
+            "class": row["label"],
+            "images": metrics.get("classes", {}).get(row["label"], {}).get("images", UNKNOWN),
+            **{other["score"]: _interval(other) for other in scores if other["label"] == row["label"]},
+        }
+        for row in scores
+        if row["score"] == "recall"
+    ]
+    slices = [
+        {"of": row["of"], "slice": row["value"], "images": row["images"], "accuracy": _interval(row, "accuracy")}
+        for row in _rows(report.slices)
+    ]
+    return {
+        "overall": [{"score": row["score"], "value (95 % interval)": _interval(row)} for row in overall],
+        "facts": plain,
+        "classes": of_classes,
+        "slices": slices,
+    }
+
+
+def _interval(row: Mapping[str, str], value: str = "value") -> str:
+    return f"{float(row[value]):.4f} ({float(row['low']):.4f} to {float(row['high']):.4f})"
+
+
+def _drift(found: Compared) -> dict[str, Any]:
+    return {
+        "good": not (found.skipped or found.drifted),
+        "verdict": found.verdict,
+        "facts": found.facts,
+        "rows": [{**outcome.row(), "drift": "yes" if outcome.drift else "no"} for outcome in found.outcomes],
+    }
+
+
+def _json(path: Path) -> dict[str, Any]:
+    return dict(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else {}
+
+
+def _rows(path: Path) -> list[dict[str, str]]:
+    if not path.is_file():
+        return []
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))

@@ -1,0 +1,1 @@
+"""Locate (``results``) and present results: ``pages`` (HTML), ``tables`` (in the terminal), ``figures`` (PNG files)."""

@@ -1,0 +1,108 @@
+"""Matplotlib figures that several packages use."""
+
+import textwrap
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from darkroom.base.types import Pixels
+
+MAXIMUM_LABEL = 24  # characters
+
+
+def save(figure: Figure, path: str | Path) -> None:
+    """Save a figure as a byte-reproducible PNG file."""
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    # The default metadata contains matplotlib's version.
+    figure.savefig(path, dpi=120, metadata={"Software": None})
+
+
+def curves(history: Sequence[dict[str, float]], best_epoch: int, title: str, path: str | Path) -> None:
+    """Plot the learning curves, loss and accuracy by epoch, and mark the epoch of the best weights.
+
+    Args:
+        history: metrics of each epoch: ``loss``, ``accuracy``, ``val_loss``, ``val_accuracy``.
+        best_epoch: index of the epoch whose weights are kept, counted from 0.
+        title: the figure's title.
+        path: the output file.
+    """
+    figure = Figure(figsize=(10, 4), layout="constrained")
+    epochs = range(1, len(history) + 1)
+    for axes, quantity in zip(figure.subplots(1, 2), ("loss", "accuracy"), strict=True):
+        axes.plot(epochs, [epoch[quantity] for epoch in history], label="training", color="tab:blue")
+        axes.plot(epochs, [epoch[f"val_{quantity}"] for epoch in history], label="validation", color="tab:orange")
+        axes.axvline(best_epoch + 1, color="grey", linestyle=":", label=f"best weights (epoch {best_epoch + 1})")
+        axes.set_xlabel("epoch")
+        axes.set_ylabel(quantity)
+        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.grid(alpha=0.3)
+        axes.legend()
+    figure.suptitle(title)
+    save(figure, path)
+
+
+def pictures(images: Pixels, titles: Sequence[str], heading: str, path: str | Path) -> None:
+    """Draw a grid of images with titles.
+
+    Args:
+        images: uint8 of shape (images, height, width, channels).
+        titles: one title per image.
+        heading: the figure's title.
+        path: the output file.
+    """
+    columns = min(6, len(images))
+    rows = -(-len(images) // columns)
+    height = 2.1 * min(2.0, images.shape[1] / images.shape[2])
+    figure = Figure(figsize=(2.2 * columns, rows * (height + 0.55) + 0.5), layout="constrained")
+    figure.suptitle(heading, fontsize=11, parse_math=False)
+    grid = np.atleast_1d(figure.subplots(rows, columns)).ravel()
+    for axes in grid:
+        axes.set_axis_off()
+    for axes, image, title in zip(grid, images, titles, strict=False):
+        axes.imshow(image.squeeze(), cmap="gray", vmin=0, vmax=255)
+        axes.set_title(textwrap.fill(title, 28), fontsize=8, parse_math=False)
+    save(figure, path)
+
+
+def augmentation(originals: Pixels, variants: Sequence[Pixels], labels: Sequence[str], path: str | Path) -> None:
+    """Draw training images beside their augmented variants, one row per image.
+
+    Args:
+        originals: uint8 of shape (images, height, width, channels).
+        variants: arrays of the same shape, one per column.
+        labels: one label per image.
+        path: the output file.
+    """
+    columns = [originals, *variants]
+    figure = Figure(figsize=(1.3 * len(columns), 1.35 * len(originals) + 0.4), layout="constrained")
+    grid = figure.subplots(len(originals), len(columns), squeeze=False)
+    for row, label in enumerate(labels):
+        for column, images in enumerate(columns):
+            axes = grid[row, column]
+            axes.imshow(images[row].squeeze(), cmap="gray", vmin=0, vmax=255)
+            axes.set_xticks([])
+            axes.set_yticks([])
+            if row == 0:
+                axes.set_title("original" if column == 0 else f"variant {column}", fontsize=9)
+        grid[row, 0].set_ylabel(label, fontsize=9)
+    save(figure, path)
+
+
+def format_prediction(predicted: str, probability: float, true: str | None = None) -> str:
+    """Format a prediction with its probability and, if known, the true label."""
+    prediction = f"predicted {short(predicted)} ({probability:.2f})"
+    return prediction if true is None else f"{prediction}, true {short(true)}"
+
+
+def short(label: str) -> str:
+    """Shorten a label to ``MAXIMUM_LABEL`` characters."""
+    return label if len(label) <= MAXIMUM_LABEL else label[: MAXIMUM_LABEL - 1] + "…"
+
+
+def draw_text(text: str, path: str | Path) -> None:
+    """Draw text as a placeholder for a figure that has nothing to show."""
+    figure = Figure(figsize=(6, 3))
+    figure.text(0.5, 0.5, textwrap.fill(text, 60), ha="center", va="center", fontsize=11, parse_math=False)
+    save(figure, path)

@@ -1,0 +1,1 @@
+"""Use a packaged model: ``predict`` files, ``explain`` predictions, ``server``: predict over HTTP."""

@@ -1,0 +1,98 @@
+"""``darkroom explain``: draw heat maps and feature maps of a packaged model's network for image files."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from darkroom.base.backend import keras
+from darkroom.base.errors import ImageError, InputError
+from darkroom.base.types import Pixels
+from darkroom.evaluation import grad_cam
+from darkroom.evaluation.maps import feature_maps, heat_maps
+from darkroom.inference.packaged_model import import_privately
+from darkroom.networks import inference
+from darkroom.reporting import figures
+from darkroom.serving import predict
+from darkroom.tracking.packaged_parts import PackagedParts
+
+
+@dataclass(frozen=True)
+class PackagedNetwork:
+    """The network of a packaged model, with its preprocessing."""
+
+    network: keras.Model
+    description: dict[str, Any]
+    """The description of its training data, in the format of the Darkroom version that trained it."""
+    code: ModuleType
+    """The packaged inference code, so that images are preprocessed as for predictions."""
+
+    @classmethod
+    def load(cls, uri: str) -> "PackagedNetwork":
+        """Load a packaged model.
+
+        Raises:
+            InputError: the store does not have the model, or its network has no feature maps.
+        """
+        packaged = PackagedParts.open(uri)
+        network = packaged.load_network()
+        if lack := grad_cam.lack_of_maps(network):
+            raise InputError(f"{uri}: {lack}; choose a model of another network, darkroom runs lists them")
+        return cls(network, packaged.description, import_privately(packaged.code))
+
+    def pixels(self, content: bytes) -> Pixels:
+        """Decode and resize the content of an image file to uint8 of the input size (height, width, channels).
+
+        Raises:
+            ImageError: the image cannot be used.
+        """
+        classifier = self.code.Classifier(self.network, self.description)
+        images, size = self.code.images, tuple(self.description["size"])
+        try:
+            decoded = images.decode_for(content, images.least_side(size, self.description["interpolation"]))
+            pixels: Pixels = classifier.pixels(decoded)
+        except self.code.ImageError as error:
+            raise ImageError(str(error)) from None
+        return pixels
+
+
+def draw(model: PackagedNetwork, path: Path, folder: Path, name: str) -> Iterator[Path]:
+    """Draw the heat map and the feature maps of an image.
+
+    Args:
+        model: the packaged network.
+        path: the image.
+        folder: output folder.
+        name: prefix of the file names.
+
+    Yields:
+        Each file after it is written.
+
+    Raises:
+        ImageError: the image cannot be read or used.
+    """
+    image = model.pixels(predict.read(path))
+    probabilities = inference.probabilities(model.network, image[None])[0]
+    predicted = int(probabilities.argmax())
+    heat = grad_cam.heat_maps(model.network, image[None], [predicted])
+    title = figures.format_prediction(model.description["labels"][predicted], float(probabilities[predicted]))
+    where = folder / f"{name}-heat_map.png"
+    heat_maps(image[None], heat, [title], path.name, where)
+    yield where
+    stages = folder / f"{name}-feature_maps.png"
+    filters, maps = grad_cam.first_filters(model.network), grad_cam.feature_maps(model.network, image)
+    feature_maps(image, filters, maps, f"{model.network.name} on {path.name}: {title}", stages)
+    yield stages
+
+
+def unique_names(paths: Sequence[Path]) -> list[str]:
+    """Return each file's stem, with a number appended to repeated ones."""
+    names: dict[str, None] = {}
+    for path in paths:
+        name, number = path.stem, 1
+        while name in names:
+            number += 1
+            name = f"{path.stem}-{number}"
+        names[name] = None
+    return list(names)

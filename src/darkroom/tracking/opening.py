@@ -1,0 +1,42 @@
+"""Load packaged models from the tracking store."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import mlflow
+from mlflow.exceptions import MlflowException
+
+from darkroom.base.errors import InputError
+from darkroom.tracking import address
+from darkroom.tracking.store import first_line
+
+PARTS = ("network", "description", "code")
+"""Artifacts of a packaged model, besides MLflow's own files."""
+
+
+def load_model(uri: str) -> Any:
+    """Load a packaged model; its ``predict`` accepts encoded images.
+
+    Raises:
+        InputError: the store does not have the model.
+    """
+    from darkroom.base import backend  # noqa: F401 - drops TensorFlow's start-up messages
+
+    with loading(uri):
+        return mlflow.pyfunc.load_model(uri)
+
+
+@contextmanager
+def loading(uri: str) -> Iterator[None]:
+    """Open the store; turn errors while a model is loaded into a one-line ``InputError``."""
+    address.check_tracking(must_exist=True)
+    mlflow.set_tracking_uri(address.tracking_uri())
+    try:
+        yield
+    # Keras raises the last three for a missing file and for a network saved by another version.
+    except (MlflowException, OSError, ValueError, TypeError, ImportError) as error:
+        raise InputError(
+            f"{uri} cannot be loaded ({first_line(error)}); run dvc repro to train and promote the first "
+            "model, or darkroom restore for models whose results are in git"
+        ) from None

@@ -1,0 +1,162 @@
+"""Open the MLflow tracking store and find runs in it."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import mlflow
+from mlflow import MlflowClient
+from mlflow.entities import Run as StoredRun
+from mlflow.entities import RunStatus
+from mlflow.exceptions import MlflowException
+
+from darkroom.base import project
+from darkroom.base.errors import InputError
+from darkroom.base.processes import ProcessId
+from darkroom.tracking import address
+
+ORIGINAL = "original_run_id"
+"""Tag of a restored run: its id in the lost store."""
+PROCESS = "mlflow.darkroom.process"
+"""Tag of every run: the process that writes it. The prefix ``mlflow.`` hides it in MLflow's UI."""
+CLONE = "mlflow.darkroom.clone"
+"""Tag of every run: host and project folder that wrote it."""
+LOCKED_FOR = 120.0  # seconds to wait while another process creates the store
+ENDED = "ended"
+"""Tag of a run that was still open after its process had died."""
+MODEL = "model_uri"
+"""Tag of a training run: the URI of its packaged model."""
+REWRITTEN = {PROCESS, MODEL, ORIGINAL, ENDED}
+TRAINING_IMAGES = "training_images.txt"
+"""File of a run: hash prefixes of its training images."""
+TRAINING_SAMPLE = "training_sample.csv"
+"""File of a run: statistics of a sample of its training images."""
+DIFF = "uncommitted.diff"
+"""File of a run: the uncommitted changes of its code."""
+
+
+def open_store() -> None:
+    """Set MLflow's tracking store, and create store and experiment if they are missing.
+
+    Runs left open by dead processes are marked as failed.
+
+    Raises:
+        InputError: the server does not answer, another version of MLflow wrote the store, or its lock is held.
+    """
+    address.check_tracking()
+    mlflow.set_tracking_uri(address.tracking_uri())
+    # Two processes that create a store at once would corrupt it.
+    try:
+        with project.locked("store", LOCKED_FOR):
+            if address.is_local():
+                _complete_local_store()
+            mlflow.set_experiment(address.EXPERIMENT)
+            _close_left_open()
+    except MlflowException as error:
+        raise InputError(_refused_store(error)) from None
+
+
+def _complete_local_store() -> None:
+    """Create the default store, or the experiment in an existing store, such as one created by MLflow's UI.
+
+    A new store is created under a temporary name, because MLflow cannot complete a half-created one.
+    """
+    if address.local_store().exists():
+        _create_experiment(MlflowClient())
+        return
+    unfinished = project.state_folder() / "new-store.db"
+    unfinished.unlink(missing_ok=True)
+    _create_experiment(MlflowClient(f"sqlite:///{unfinished}"))
+    unfinished.rename(address.local_store())
+
+
+def _create_experiment(client: MlflowClient) -> None:
+    """Create the experiment if it is missing, with its artifacts in the project's folder."""
+    if client.get_experiment_by_name(address.EXPERIMENT) is None:
+        client.create_experiment(address.EXPERIMENT, artifact_location=address.artifacts_uri())
+
+
+def _refused_store(error: MlflowException) -> str:
+    if "out-of-date database schema" not in str(error):
+        return (
+            f"the tracking store {address.shown_uri()} refuses access ({first_line(error)}); check its address and, if "
+            "it needs a login, MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"
+        )
+    return (
+        f"{address.shown_uri()} was written by another version of MLflow than the installed {mlflow.__version__}; if "
+        f"by an older one, back it up and run mlflow db upgrade {address.shown_uri()}; if by a newer one, install that"
+    )
+
+
+def _close_left_open() -> None:
+    """Mark the open runs of dead processes as failed; runs of other hosts are left unchanged."""
+    experiment = MlflowClient().get_experiment_by_name(address.EXPERIMENT)
+    if experiment is None:
+        return
+    for run in _every_run(experiment.experiment_id, "attributes.status = 'RUNNING'"):
+        writer = ProcessId.parse(run.data.tags.get(PROCESS, ""))
+        if writer and writer.has_ended(own_host=address.is_local()):
+            MlflowClient().set_tag(run.info.run_id, ENDED, "its process was killed")
+            MlflowClient().set_terminated(run.info.run_id, RunStatus.to_string(RunStatus.FAILED))
+
+
+def all_pages(search: Callable[[str | None], Any]) -> list[Any]:
+    """Return the results of all pages of a search."""
+    found, token = [], None
+    while True:
+        page = search(token)
+        found.extend(page)
+        token = page.token
+        if not token:
+            return found
+
+
+def _every_run(experiment_id: str, condition: str) -> list[StoredRun]:
+    return all_pages(lambda token: MlflowClient().search_runs([experiment_id], condition, page_token=token))
+
+
+def training_runs() -> list[StoredRun]:
+    """Return all training runs of the store, newest first."""
+    experiment = MlflowClient().get_experiment_by_name(address.EXPERIMENT)
+    return _every_run(experiment.experiment_id, "tags.stage = 'train'") if experiment else []
+
+
+def find_run(run_id: str) -> StoredRun | None:
+    """Return a run by its id, or by its original id if it was restored; None if the store does not have it."""
+    client = MlflowClient()
+    try:
+        run = client.get_run(run_id)
+    except MlflowException as error:
+        if error.error_code not in {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}:
+            raise
+        run = None
+    if run is not None and run.info.lifecycle_stage == "active":
+        return run
+    experiment = client.get_experiment_by_name(address.EXPERIMENT)
+    if experiment is None:
+        return None
+    found = client.search_runs([experiment.experiment_id], f"tags.{ORIGINAL} = '{run_id}'", max_results=1)
+    return found[0] if found else None
+
+
+@contextmanager
+def report_outage() -> Iterator[None]:
+    """Turn MLflow's errors about an unreachable server into a one-line error.
+
+    Raises:
+        InputError: the server has stopped answering.
+    """
+    try:
+        yield
+    except MlflowException as error:
+        if not (address.is_server() and str(error).startswith("API request to ")):
+            raise
+        raise InputError(
+            f"the MLflow server {address.shown_uri()} has stopped answering; start it, then run the same command "
+            "again to continue"
+        ) from None
+
+
+def first_line(error: Exception) -> str:
+    """Return the first line of an error's message, without passwords."""
+    return address.without_password(str(error).strip().splitlines()[0])

@@ -1,0 +1,83 @@
+"""Batches of packed images for Keras' ``fit``."""
+
+import math
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from darkroom.base.backend import tf
+from darkroom.base.types import Floats, Integers, Pixels
+from darkroom.data.prepared.datasets import Split
+from darkroom.data.prepared.targets import batch_seed, one_hot
+
+Augment = Callable[[Pixels, int], Pixels]
+AHEAD = 6
+"""Batches to prefetch; with 2, training on small images takes 1 to 2 % longer."""
+
+
+class TrainingBatches:
+    """Batches of shuffled, augmented training images.
+
+    Order and augmentation depend only on the seed, the epoch and the batch's index, so that any epoch can be repeated.
+    """
+
+    def __init__(
+        self,
+        split: Split,
+        classes: int,
+        batch_size: int,
+        seed: int,
+        augment: Augment | None = None,
+        class_weights: Floats | None = None,
+    ) -> None:
+        weights = [] if class_weights is None else [class_weights[split.classes]]
+        self._arrays: list[npt.NDArray[Any]] = [split.images, one_hot(split.classes, classes), *weights]
+        self._batch_size = batch_size
+        self._seed = seed
+        self._augment = augment
+        # Two epochs: prefetching starts the next one before the current one has ended.
+        self._order = lru_cache(2)(self._shuffled)
+
+    def _shuffled(self, epoch: int) -> Integers:
+        # The seed counts epochs from 1.
+        return np.random.default_rng((self._seed, epoch + 1)).permutation(len(self._arrays[0]))
+
+    def __len__(self) -> int:
+        """Return the number of batches in an epoch."""
+        return math.ceil(len(self._arrays[0]) / self._batch_size)
+
+    def draw(self, epoch: int, index: int) -> tuple[Any, ...]:
+        """Load one batch.
+
+        Args:
+            epoch: from 0.
+            index: the batch's index in its epoch, from 0.
+
+        Returns:
+            Images (uint8), one-hot targets (float32) and, if classes are weighted, sample weights (float32).
+        """
+        rows = self._order(epoch)[index * self._batch_size : (index + 1) * self._batch_size]
+        images, *others = (np.asarray(array[rows]) for array in self._arrays)
+        if self._augment is not None:
+            images = self._augment(images, batch_seed(self._seed, epoch + 1, index))
+        return images, *others
+
+    def stream(self, first_epoch: int = 0) -> tf.data.Dataset:
+        """Return an endless, prefetched data set of the batches of successive epochs.
+
+        A ``keras.utils.PyDataset`` would cost 0.2 ms more per batch.
+        """
+
+        def draw(step: Any) -> tuple[Any, ...]:
+            return self.draw(*divmod(int(step), len(self)))
+
+        def with_shapes(step: Any) -> tuple[Any, ...]:
+            parts = tf.numpy_function(draw, [step], [array.dtype for array in self._arrays])
+            return tuple(
+                tf.ensure_shape(part, (None, *array.shape[1:])) for part, array in zip(parts, self._arrays, strict=True)
+            )
+
+        return tf.data.Dataset.counter(first_epoch * len(self)).map(with_shapes).prefetch(AHEAD)

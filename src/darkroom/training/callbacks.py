@@ -1,0 +1,127 @@
+"""Keras callbacks: early stopping, learning-rate schedule, history and the check for finite losses."""
+
+import math
+import time
+from collections.abc import Iterable
+from typing import Any
+
+from darkroom.base.backend import keras
+from darkroom.base.errors import TrainingError
+from darkroom.networks import Network, NetworkParams
+from darkroom.training.epochs import Epoch, OnEpoch, StopTraining
+from darkroom.training.schedules import Plateau, learning_rate
+
+
+def early_stopping(values: NetworkParams) -> keras.callbacks.EarlyStopping:
+    """Return the callback that ends a training without further improvement and restores the best weights."""
+    return keras.callbacks.EarlyStopping(
+        monitor=values.early_stopping.monitor,
+        patience=values.early_stopping.patience,
+        min_delta=values.early_stopping.min_delta,
+        restore_best_weights=True,
+    )
+
+
+class LearningRate(keras.callbacks.Callback):  # type: ignore[misc]
+    """Sets the scheduled learning rate and records it for each epoch."""
+
+    def __init__(self, values: NetworkParams) -> None:
+        super().__init__()
+        self._values = values
+        self._epoch = 0
+        self._plateau = Plateau(values.schedule) if values.schedule.kind == "plateau" else None
+
+    def _set(self, time: float) -> None:
+        values = self._values
+        self.model.optimizer.learning_rate = learning_rate(values.schedule, values.learning_rate, time, values.epochs)
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:  # noqa: ARG002 - Keras' signature
+        """Set the rate for schedules that change it per epoch."""
+        self._epoch = epoch
+        if self._plateau is None:
+            self._set(epoch)
+
+    def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:  # noqa: ARG002 - Keras' signature
+        """Set the rate for the schedule that changes it per step."""
+        if self._values.schedule.kind == "one_cycle":
+            self._set(self._epoch + batch / self.params["steps"])
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any]) -> None:  # noqa: ARG002 - Keras' signature
+        """Add the rate to the epoch's values; let the plateau schedule set the next one."""
+        rate = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
+        logs["learning_rate"] = rate
+        if self._plateau is not None:
+            self.model.optimizer.learning_rate = self._plateau.next(rate, float(logs["val_loss"]))
+
+    def state(self) -> dict[str, Any]:
+        """Return the plateau schedule's state."""
+        return self._plateau.state() if self._plateau else {}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Restore the plateau schedule's state."""
+        if self._plateau:
+            self._plateau.restore(state)
+
+
+class Recorder(keras.callbacks.Callback):  # type: ignore[misc]
+    """Records the history and calls ``on_epoch`` after each epoch."""
+
+    def __init__(self, on_epoch: Iterable[OnEpoch]) -> None:
+        super().__init__()
+        self.history: list[Epoch] = []
+        self._on_epoch = tuple(on_epoch)
+        self._started = 0.0
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:  # noqa: ARG002 - Keras' signature
+        """Start the clock."""
+        self._started = time.perf_counter()
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any]) -> None:
+        """Record the epoch's values and call the callbacks."""
+        values = {name: float(value) for name, value in logs.items()}
+        values["seconds"] = time.perf_counter() - self._started
+        self.history.append(values)
+        for callback in self._on_epoch:
+            try:
+                callback(epoch, values)
+            except StopTraining:
+                self.model.stop_training = True
+
+    def state(self) -> dict[str, Any]:
+        """Return the history so far."""
+        return {"epochs": self.history}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Restore the history."""
+        self.history = state["epochs"]
+
+
+class FiniteLoss(keras.callbacks.Callback):  # type: ignore[misc]
+    """Raises an error as soon as a loss is not finite."""
+
+    def __init__(self, network: Network, steps: int, epochs: int) -> None:
+        super().__init__()
+        self._network = network
+        self._steps = steps
+        self._epochs = epochs
+        self._epoch = 0
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:  # noqa: ARG002 - Keras' signature
+        """Store the epoch for the error message."""
+        self._epoch = epoch
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any]) -> None:
+        """Check the training loss."""
+        self._check("training loss", float(logs["loss"]), batch)
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any]) -> None:  # noqa: ARG002 - Keras' signature
+        """Check the validation loss."""
+        self._check("validation loss", float(logs["val_loss"]), self._steps - 1)
+
+    def _check(self, quantity: str, value: float, batch: int) -> None:
+        if not math.isfinite(value):
+            step = self._epoch * self._steps + batch + 1
+            raise TrainingError(
+                f"{self._network}: {quantity} is {value} at step {step} (epoch {self._epoch + 1} of {self._epochs}); "
+                f"a finite number was expected: lower train.{self._network}.learning_rate"
+            )

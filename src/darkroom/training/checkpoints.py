@@ -1,0 +1,97 @@
+"""Checkpoints from which an interrupted training resumes with identical results.
+
+Keras' ``BackupAndRestore`` does not suffice: it saves neither dropout's random states nor the states of early stopping
+and the schedule.
+"""
+
+import json
+import os
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from darkroom.base.backend import keras
+
+
+class Stateful(Protocol):
+    """A callback with state besides the variables of model and optimizer."""
+
+    def state(self) -> dict[str, Any]:
+        """Return the state as JSON-serialisable values."""
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Restore a state."""
+
+
+class Checkpoint(keras.callbacks.Callback):  # type: ignore[misc]
+    """Saves after each epoch what a training needs to resume; must be the last callback.
+
+    The file contains arrays and JSON, no code. It is replaced atomically, so it is always complete.
+    """
+
+    def __init__(
+        self, path: Path, stopping: keras.callbacks.EarlyStopping, others: dict[str, Stateful], epochs: int
+    ) -> None:
+        super().__init__()
+        self._path = path
+        self._stopping = stopping
+        self._others = others
+        self._epochs = epochs
+        self._kept: dict[str, Any] = {}
+        self.first_epoch = 0
+        """The epoch to resume with, from 0."""
+        if path.is_file():
+            with np.load(path, allow_pickle=False) as file:
+                self._kept = dict(file)
+            self._state: dict[str, Any] = json.loads(str(self._kept.pop("state")))
+            self.first_epoch = self._state["next_epoch"]
+
+    def on_train_begin(self, logs: Any = None) -> None:  # noqa: ARG002 - Keras' signature
+        """Restore the state from the file."""
+        if not self._kept:
+            return
+        for number, variable in enumerate(self._variables()):
+            variable.assign(self._kept[f"variable{number}"])
+        # Early stopping has just reset itself.
+        for name, value in self._state["stopping"].items():
+            setattr(self._stopping, name, value)
+        best = [self._kept[key] for key in sorted(self._kept, key=_number) if key.startswith("best")]
+        self._stopping.best_weights = best or None
+        for name, other in self._others.items():
+            other.restore(self._state[name])
+        self._kept = {}
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:  # noqa: ARG002 - Keras' signature
+        """Replace the file."""
+        stopping = self._stopping
+        state = {
+            "next_epoch": self._epochs if self.model.stop_training else epoch + 1,
+            "stopping": {
+                "wait": stopping.wait,
+                "best": None if stopping.best is None else float(stopping.best),
+                "best_epoch": stopping.best_epoch,
+                "stopped_epoch": stopping.stopped_epoch,
+            },
+            **{name: other.state() for name, other in self._others.items()},
+        }
+        arrays: dict[str, Any] = {
+            f"variable{number}": np.asarray(variable) for number, variable in enumerate(self._variables())
+        }
+        arrays |= {f"best{number}": weight for number, weight in enumerate(stopping.best_weights or [])}
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = self._path.with_suffix(".tmp")
+        with temporary.open("wb") as file:
+            np.savez(file, allow_pickle=False, state=np.array(json.dumps(state)), **arrays)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(self._path)
+
+    def _variables(self) -> list[Any]:
+        """Return all variables that training changes, random states included, in a fixed order."""
+        self.model.optimizer.build(self.model.trainable_variables)
+        return [*self.model.variables, *self.model.optimizer.variables]
+
+
+def _number(key: str) -> int:
+    return int("".join(character for character in key if character.isdigit()))

@@ -1,0 +1,296 @@
+"""What a user types, and what bad input gets: one line, exit code 2, before DVC starts."""
+
+import base64
+import inspect
+import json
+import shlex
+import shutil
+import socket
+import sqlite3
+import subprocess
+import sys
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+from ruamel.yaml import YAML
+
+from darkroom.base.files import write_json
+from darkroom.cli import main
+from support.pictures import write_folder
+from support.projects import ROOT
+
+HEAVY = {"tensorflow", "keras", "mlflow", "optuna", "great_expectations", "albumentations"}
+
+
+def refused(capsys, *arguments):
+    """The one line with which a command is refused."""
+    assert main(arguments) == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    (line,) = printed.err.splitlines()
+    return line
+
+
+@pytest.fixture
+def photographs(project):
+    write_folder(project.root / "data" / "raw", "ab", 30)
+    smaller = {f"train__{network}__batch_size": 32 for network in ("mlp", "lenet5", "mnist_cnn")}
+    return project.params(data__source="folder", data__path="data/raw", **smaller)
+
+
+def test_the_default_project_is_in_order(project, capsys):
+    assert main(["check"]) == 0
+    found = "params.yaml and data are valid: 1797 images in 10 classes\nno promotion yet\n"
+    assert capsys.readouterr().out == found
+    assert main(["check"]) == 0
+    assert "unchanged since the last check" in capsys.readouterr().out
+
+
+def test_a_folder_is_read_again_when_it_changed(photographs, capsys):
+    assert main(["check", "--inputs"]) == 0
+    assert main(["check", "--inputs"]) == 0
+    assert capsys.readouterr().out.splitlines()[1].endswith("(unchanged since the last check)")
+    (photographs.root / "data/raw/a/000.png").write_bytes(b"no picture")
+    assert main(["check", "--inputs"]) == 0
+    assert "59 images in 2 classes; 1 files quarantined" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"train.lenet5.learning_rat": 1}, "train.lenet5.learning_rat: unknown key; did you mean learning_rate?"),
+        ({"train.lenet5.epochs": "many"}, "train.lenet5.epochs: 'many' given; it should be a valid integer"),
+        ({"train.lenet5.learning_rate": -1}, "train.lenet5.learning_rate: -1 given; it should be greater than 0"),
+        (
+            {"models": ["resnet18"]},
+            "models[0]: 'resnet18' given; it should name a file in networks/; did you mean 'resnet",
+        ),
+        ({"preprocess.size": [20, 20, 1]}, "preprocess.size 20×20 is too small for lenet5, which needs at least 28×28"),
+        ({"data.source": "folder", "data.path": "data/nowhere"}, "data.path: data/nowhere does not exist"),
+        ({"train.mlp.batch_size": 2000}, "train.mlp.batch_size: 2000 exceeds the 1111 training"),
+        ({"train.mlp.output": "sigmoid"}, "train.mlp.output: sigmoid supports two classes, the data has"),
+        ({"train.mlp.initial_weights": "nowhere.keras"}, "train.mlp.initial_weights: nowhere.keras does not exist"),
+        ({"train.mlp.trainable": "head"}, "train.mlp: trainable: head requires initial_weights"),
+        ({"train.mlp.initial_weights": "imagenet"}, "initial_weights: imagenet is not published for this network"),
+        ({"data.source": "folder"}, "data.path: data/digits holds no image; expected at least two folders"),
+        ({"preprocess.split": {"train": 0.998, "validation": 0.001, "test": 0.001}}, "has no validation image; add"),
+    ],
+)
+def test_what_check_refuses(project, capsys, changes, words):
+    project.params(**changes)
+    line = refused(capsys, "check")
+    assert words in line
+    assert line.startswith("darkroom check: ")
+
+
+def test_an_empty_folder(photographs, capsys):
+    shutil.rmtree("data/raw")
+    Path("data/raw/a").mkdir(parents=True)
+    assert "data/raw holds no image" in refused(capsys, "check")
+
+
+def test_no_params_file(project, capsys):
+    Path("params.yaml").unlink()
+    assert "params.yaml: no such file; run from the repository's root" in refused(capsys, "check")
+
+
+def test_a_server_that_does_not_answer(project, capsys, monkeypatch):
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        address = f"http://me:secret@127.0.0.1:{unused.getsockname()[1]}"
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
+        line = refused(capsys, "check")
+    assert "no MLflow server answers at http://127.0.0.1" in line
+    assert "refused" in line
+    assert "start it" in line
+    assert "secret" not in line
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        *(["champion"], ["promote", "1", "--reason", "x"], ["rollback", "--reason", "x"], ["compare", "1", "2"]),
+        *(["reproduce"], ["restore"], ["runs"], ["predict", "image.png"], ["explain", "image.png"], ["serve"]),
+    ],
+)
+def test_no_command_goes_on_without_its_registry(project, capsys, monkeypatch, arguments):
+    Path("image.png").touch()
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{unused.getsockname()[1]}")
+        line = refused(capsys, *arguments)
+    assert "no MLflow server answers at http://127.0.0.1" in line
+    assert "start it, correct the address, or unset the variable" in line
+
+
+def test_a_port_that_is_taken(project, capsys):
+    sqlite3.connect("mlflow.db").close()
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+        line = refused(capsys, "serve", "--port", str(port))
+    assert line.startswith(f"darkroom serve: port {port} of 127.0.0.1 is not available (")
+    assert line.endswith("; choose another with --port")
+
+
+@pytest.mark.slow
+def test_promotion_decides_nothing_without_its_registry(project):
+    Path("reports").mkdir()
+    Path("reports/promotion.json").write_text("{}")
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        address = f"http://127.0.0.1:{unused.getsockname()[1]}"
+        command = ["-m", "pipeline", "promote", "data/prepared", "runs", "reports/promotion.json"]
+        printed = project.run(sys.executable, *command, code=2, MLFLOW_TRACKING_URI=address)
+    (line,) = printed.splitlines()
+    assert line.startswith("promote: MLFLOW_TRACKING_URI: no MLflow server answers at ")
+    assert Path("reports/promotion.json").read_text() == "{}"
+    assert not Path("mlflow.db").exists()
+
+
+def test_a_server_that_answers(project, capsys, monkeypatch):
+    asked = []
+
+    class Healthy(BaseHTTPRequestHandler):
+        def do_GET(self):
+            asked.append((self.path, self.headers["Authorization"]))
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *arguments):
+            pass
+
+    server = HTTPServer(("127.0.0.1", 0), Healthy)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    address = f"http://127.0.0.1:{server.server_port}"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
+    assert main(["check"]) == 0
+    capsys.readouterr()
+    assert main(["ui"]) == 0
+    assert capsys.readouterr().out == f"the MLflow UI is on the server: {address}\n"
+    assert asked == [("/health", None)] * 2
+    # With what MLflow sends, too, where they are part of the address.
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", address.replace("//", "//me:a%40secret@"))
+    assert main(["ui"]) == 0
+    assert capsys.readouterr().out == f"the MLflow UI is on the server: {address}\n"
+    assert asked[2:] == [("/health", f"Basic {base64.b64encode(b'me:a@secret').decode()}")]
+    server.shutdown()
+    server.server_close()
+
+
+def test_a_store_that_is_no_database(project, capsys):
+    Path("mlflow.db").write_text("not a database, but long enough to be taken for one " * 20)
+    assert "mlflow.db: not a usable tracking store" in refused(capsys, "check")
+
+
+def test_params_with_origins(project, capsys):
+    Path("runs/lenet5").mkdir(parents=True)
+    write_json("runs/lenet5/best_params.json", {"learning_rate": 0.00321})
+    assert main(["params", "lenet5"]) == 0
+    rows = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert ["learning_rate", "0.00321", "search"] in rows
+    assert ["epochs", "10", "params.yaml"] in rows
+    assert ["activation", "tanh", "default"] in rows
+    assert main(["params", "lenet5", "--json"]) == 0
+    assert {"parameter": "schedule.kind", "value": "cosine", "origin": "params.yaml"} in json.loads(
+        capsys.readouterr().out
+    )
+
+
+def test_predict_without_a_model(project, capsys):
+    write_folder(project.root / "new", "a", 1)
+    assert "no tracking store" in refused(capsys, "predict", "new")
+    assert not Path("mlflow.db").exists()
+
+
+def test_predict_without_images(project, capsys):
+    assert "nowhere does not exist" in refused(capsys, "predict", "nowhere")
+    Path("empty").mkdir()
+    assert "empty contains no image" in refused(capsys, "predict", "empty")
+
+
+@pytest.mark.parametrize("arguments", [["chek"], ["params", "resnet18"], ["predict", "--min-probability", "2", "x"]])
+def test_a_typo_on_the_command_line(arguments, capsys):
+    with pytest.raises(SystemExit) as caught:
+        main(arguments)
+    assert caught.value.code == 2
+    assert "Traceback" not in capsys.readouterr().err
+
+
+def imported_by(*command):
+    code = (
+        "import sys; from darkroom.cli import main\n"
+        f"try: main({list(command)!r})\n"
+        "except SystemExit: pass\n"
+        f"print(sorted({HEAVY!r} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return done.stdout.splitlines()[-1]
+
+
+def test_nothing_heavy_is_imported_for_nothing(project):
+    assert imported_by("--help") == "[]"
+    assert imported_by("params", "mlp") == "[]"
+    assert imported_by("models") == "[]"
+    assert imported_by("models", "--json") == "[]"
+    assert imported_by("check") == "[]"
+    assert imported_by("predict", "data") == "[]"
+    assert imported_by("sweep", "mlp") == "[]"
+    assert imported_by("explain", "data") == "[]"
+    project.params(train__lenet5__epochs=0)
+    assert imported_by("check") == "[]"
+
+
+CALLS = {
+    name: shlex.split(stage["cmd"].replace("${item.model}", "mlp"))
+    for name, stage in YAML(typ="safe").load(ROOT / "dvc.yaml")["stages"].items()
+}
+"""Each stage's command."""
+
+
+def test_the_launcher_knows_the_stages_of_dvc_yaml(project):
+    assert {name: call[:4] for name, call in CALLS.items()} == {
+        name: ["python", "-m", "pipeline", name] for name in CALLS
+    }
+    named = ", ".join(sorted(CALLS))
+    printed = project.run(sys.executable, "-m", "pipeline", "trian", code=2)
+    assert printed == f"trian: no stage 'trian'; dvc.yaml has {named}\n"
+    printed = project.run(sys.executable, "-m", "pipeline", code=2)
+    assert printed == f"pipeline: no stage ''; dvc.yaml has {named}\n"
+
+
+@pytest.mark.parametrize("stage", CALLS)
+def test_every_stage_takes_the_arguments_of_dvc_yaml(stage):
+    main = import_module(f"pipeline.{stage}").main
+    inspect.signature(main).bind(None, *CALLS[stage][4:])
+
+
+@pytest.mark.parametrize("stage", CALLS)
+def test_every_stage_checks_the_whole_of_params_first(project, stage):
+    # A mistake in a section that is not the stage's own, found before anything heavy is imported or any file read.
+    project.params(**{"promote.minimum_gain": 5, "train.mlp.epoch": 3})
+    printed = project.run(sys.executable, *CALLS[stage][1:], code=2)
+    lines = printed.splitlines()
+    assert len(lines) == 2
+    assert all(line.startswith(f"{stage}: params.yaml: ") for line in lines)
+
+
+def test_search_passes_through_without_tensorflow(project):
+    project.params(search__budget__trials=0)
+    code = (
+        "import sys; from pipeline.__main__ import run; run('search', ['mlp', 'nowhere', 'best.json', 'trials.csv'])\n"
+        f"print(sorted({HEAVY!r} & set(sys.modules)))"
+    )
+    printed = project.run(sys.executable, "-c", code)
+    assert printed.splitlines()[-1] == "[]"
+    assert json.loads(Path("best.json").read_text()) == {}
+    assert Path("trials.csv").read_text().startswith("number,")
+
+
+def test_a_stage_called_wrongly_says_how(project):
+    printed = project.run(sys.executable, "-m", "pipeline", "ingest", code=2)
+    (line,) = printed.splitlines()
+    assert line.startswith("ingest: usage: python -m pipeline ingest manifest_path")

@@ -1,0 +1,181 @@
+"""Each expectation is broken once; the finding must say which and why."""
+
+import pytest
+
+from darkroom.base.errors import InputError
+from darkroom.data.formats import manifest
+from darkroom.data.validation import rules
+from darkroom.data.validation.expectations import Suites, validate
+from darkroom.params import DataParams, ValidateParams
+from support.pictures import ingested, write_folder
+
+NOTHING = manifest.quarantine_from_rows([])
+
+
+@pytest.fixture(scope="module")
+def rows(tmp_path_factory):
+    root = write_folder(tmp_path_factory.mktemp("images"), "ab", 25)
+    return ingested(DataParams(source="folder", path=str(root)), tmp_path_factory.mktemp("ingested")).manifest
+
+
+@pytest.fixture
+def held(rows, tmp_path):
+    def validation(change=None, learnt=(), unread=NOTHING, **params):
+        changed = rows.copy()
+        if change:
+            changed = change(changed)
+        of_params = rules.from_params(ValidateParams(**params))
+        return validate(changed, unread, [*of_params, *learnt], Suites(tmp_path / "docs"))
+
+    return validation
+
+
+@pytest.fixture
+def broken(held):
+    def findings(*arguments, **params):
+        return [finding for finding in held(*arguments, **params).findings if not finding.success]
+
+    return findings
+
+
+def setter(column, place, value):
+    def change(rows):
+        rows.loc[place, column] = value
+        return rows
+
+    return change
+
+
+def test_sound_images_pass_and_the_data_docs_are_there(broken, tmp_path):
+    assert broken() == []
+    assert "<html" in (tmp_path / "docs" / "index.html").read_text().lower()
+
+
+def test_a_mode(broken):
+    (finding,) = broken(setter("mode", 3, "F"))
+    assert finding.of == "image"
+    assert finding.column == "mode"
+    assert finding.offending == ("a/003.png",)
+    assert "1 of 50 images have F (a/003.png)" in finding.line()
+
+
+@pytest.mark.parametrize(
+    ("change", "column", "words"),
+    [
+        (setter("label", 0, None), "label", "every image needs a label"),
+        (setter("name", 0, "a/001.png"), "name", "image names must be unique"),
+        (setter("width", 0, 1), "width", "4 to 20000 pixels"),
+        (setter("height", 0, 30000), "height", "4 to 20000 pixels"),
+        (setter("pixel_deviation", 0, 0.0), "pixel_deviation", "blank"),
+        (setter("sha256", slice(0, 9), "same"), "content", "too many exact copies"),
+        (setter("sha256", [0, 49], "same"), "labels_of_content", "two labels"),
+    ],
+)
+def test_what_fails(broken, change, column, words):
+    finding = next(finding for finding in broken(change) if finding.column == column)
+    assert words in finding.line()
+    assert "\n" not in finding.line()
+
+
+def test_unknown_and_missing_labels(broken):
+    (finding,) = broken(labels=("a",))
+    assert "25 of 50 images have b" in finding.line()
+    assert "known labels are a" in finding.line()
+    (finding,) = broken(labels=("a", "b", "c"))
+    assert "no image of c" in finding.line()
+    assert "add some" in finding.line()
+
+
+def test_the_size_of_classes(broken):
+    (finding,) = broken(minimum_images_per_class=26)
+    assert finding.offending == ("a", "b")
+    assert "each class needs 26 images" in finding.line()
+    few = broken(lambda rows: rows.drop(index=range(5)), maximum_class_ratio=1.2)
+    assert few[0].of == "data"
+    assert [finding.column for finding in few] == ["class_ratio"]
+    assert few[0].offending == ("a",)
+
+
+def test_odd_images_are_left_out_and_the_others_are_held_together(held):
+    validation = held(setter("pixel_deviation", [0, 1], 0.0), maximum_quarantine_share=0.04)
+    assert validation.failed() == []
+    assert validation.quarantine["name"].tolist() == ["a/000.png", "a/001.png"]
+    assert validation.quarantine["remedy"].str.contains("must not be blank").all()
+    # Without them, class a has 23 images.
+    validation = held(setter("pixel_deviation", [0, 1], 0.0), minimum_images_per_class=24)
+    assert [finding.column for finding in validation.failed()] == ["class_size"]
+    assert validation.failed()[0].offending == ("a",)
+
+
+def test_the_share_of_files_that_are_left_out(held):
+    unread = manifest.quarantine_from_rows([(f"a/{number}.jpg", "a", "damaged", "repair it") for number in range(3)])
+    assert held(unread=unread, maximum_quarantine_share=0.06).failed() == []
+    validation = held(unread=unread)
+    assert [finding.column for finding in validation.failed()] == ["quarantined"]
+    assert "0.0566 found; at most a share of 0.05" in validation.failed()[0].line()
+    assert validation.quarantine["name"].tolist() == ["a/0.jpg", "a/1.jpg", "a/2.jpg"]
+    (unreadable,) = [finding for finding in validation.findings if finding.column == "refusal"]
+    assert unreadable.offending == ("a/0.jpg", "a/1.jpg", "a/2.jpg")
+
+
+def test_what_is_learnt_holds_of_the_images_that_it_was_learnt_from(held, rows):
+    assert [finding for finding in held(learnt=rules.learn(rows, "rules.json")).findings if not finding.success] == []
+
+
+def test_images_of_one_brightness_keep_the_rule_that_is_learnt_of_it(held, rows):
+    alike = rows.assign(red=127.03, green=127.97, blue=127.0)
+    validation = held(lambda _: alike, rules.learn(alike, "rules.json"))
+    assert [finding for finding in validation.findings if not finding.success] == []
+
+
+@pytest.mark.parametrize(
+    ("change", "column"),
+    [
+        (setter("label", slice(0, 3), "c"), "label"),
+        (lambda rows: rows.assign(red=rows["red"] - 60), "red"),
+        (lambda rows: rows.drop(index=range(15)), "class_ratio"),
+    ],
+)
+def test_data_unlike_the_first_stops(held, rows, change, column):
+    failed = held(change, rules.learn(rows, "rules.json"), minimum_images_per_class=1).failed()
+    assert column in {finding.column for finding in failed}
+    assert all("rules.json" in finding.line() for finding in failed)
+
+
+def test_an_image_of_a_size_unlike_the_first_is_left_out(held, rows):
+    validation = held(setter("width", 7, 100), rules.learn(rows, "rules.json"))
+    assert validation.failed() == []
+    assert validation.quarantine["name"].tolist() == ["a/007.png"]
+
+
+def test_learnt_rules_are_a_file_to_change(held, rows, tmp_path):
+    data = DataParams(source="folder", path="photographs")
+    path = tmp_path / "rules.json"
+    assert rules.read_learnt(path, data) is None
+    learnt = rules.learn(rows, "rules.json")
+    rules.write_learnt(path, data, learnt)
+    assert rules.read_learnt(path, data) == learnt
+    # Of other images nothing has been learnt yet.
+    assert rules.read_learnt(path, DataParams(source="folder", path="elsewhere")) is None
+    path.write_text(path.read_text().replace('"max_value": 48', '"max_value": 20'))
+    validation = held(learnt=rules.read_learnt(path, data))
+    assert len(validation.quarantine) == 50
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda rule: rule.pop("kwargs"), "'kwargs' is missing; expected data, and expectations with"),
+        (lambda rule: rule.update(type="expect_nothing"), "unknown expectation 'expect_nothing'"),
+        (lambda rule: rule["kwargs"].update(column="colour"), "on colour cannot be evaluated"),
+        (lambda rule: rule["kwargs"].update(size=3), "is invalid: .*; correct it"),
+    ],
+)
+def test_learnt_rules_that_make_no_sense(held, rows, tmp_path, change, words):
+    data = DataParams(source="folder", path="photographs")
+    learnt = rules.learn(rows, "rules.json")
+    change(learnt[0])
+    rules.write_learnt(tmp_path / "rules.json", data, learnt)
+    with pytest.raises(InputError, match=words) as caught:
+        held(learnt=rules.read_learnt(tmp_path / "rules.json", data))
+    assert "\n" not in str(caught.value)

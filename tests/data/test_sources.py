@@ -1,0 +1,373 @@
+"""The forms that images come in, and what is wrong with them."""
+
+import gzip
+import io
+import json
+import os
+import shutil
+import stat
+import tarfile
+import zipfile
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from darkroom.base.errors import InputError
+from darkroom.data.sources import archives
+from darkroom.data.sources.layout import group_by_folder, read_layout
+from darkroom.params import DataParams
+from support.pictures import draw, find, ingested, write_folder
+
+FASHION = Path(os.environ.get("DARKROOM_DATASETS", "nowhere")) / "fashion-mnist"
+
+
+def of(source, path, **more):
+    return DataParams(source=source, path=str(path), **more)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return write_folder(tmp_path / "photographs", "ab", 5)
+
+
+def packed(folder, path, below=""):
+    """Pack a folder into an archive of the form that the ending names."""
+    files = sorted(file for file in folder.rglob("*") if file.is_file())
+    if path.suffix == ".zip":
+        with zipfile.ZipFile(path, "w") as archive:
+            for file in files:
+                archive.write(file, f"{below}{file.relative_to(folder)}")
+    else:
+        kind = path.name.rpartition(".")[2] if path.name.count(".") > 1 else ""
+        with tarfile.open(path, f"w:{kind}") as archive:
+            # Not in the order of their names, as tar leaves them.
+            for file in files[::-1]:
+                archive.add(file, f"{below}{file.relative_to(folder)}")
+    return path
+
+
+@pytest.mark.parametrize("name", ["raw.zip", "raw.tar", "raw.tar.gz", "raw.tar.bz2", "raw.tar.xz"])
+@pytest.mark.parametrize("below", ["", "photographs/"])
+def test_an_archive_of_any_kind_holds_what_its_folder_holds(folder, tmp_path, name, below):
+    path = packed(folder, tmp_path / name, below)
+    one, other = ingested(of("archive", path), tmp_path / "one"), ingested(of("folder", folder), tmp_path / "other")
+    pd.testing.assert_frame_equal(one.manifest, other.manifest)
+    assert (tmp_path / "one/images.npy").read_bytes() == (tmp_path / "other/images.npy").read_bytes()
+
+
+def hostile_zip(path, name, content=b"x", mode=0o644):
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a/1.png", b"")
+        entry = zipfile.ZipInfo(name)
+        entry.external_attr = mode << 16
+        archive.writestr(entry, content)
+    return path
+
+
+def hostile_tar(path, name, **more):
+    with tarfile.open(path, "w") as archive:
+        entry = tarfile.TarInfo(name)
+        for key, value in more.items():
+            setattr(entry, key, value)
+        archive.addfile(entry, io.BytesIO(bytes(entry.size)))
+    return path
+
+
+LEADS_OUT = "points outside the archive"
+HOSTILE = {
+    "up": (lambda path: hostile_zip(path, "../evil.png"), LEADS_OUT),
+    "far up": (lambda path: hostile_zip(path, "a/../../evil.png"), LEADS_OUT),
+    "absolute": (lambda path: hostile_zip(path, "/tmp/evil.png"), LEADS_OUT),
+    "a drive": (lambda path: hostile_zip(path, "C:/evil.png"), LEADS_OUT),
+    "backslashes": (lambda path: hostile_zip(path, "..\\evil.png"), LEADS_OUT),
+    "link": (lambda path: hostile_zip(path, "a/2.png", b"/etc/passwd", stat.S_IFLNK | 0o777), "is a link or a device"),
+    "tar up": (lambda path: hostile_tar(path, "../evil.png"), LEADS_OUT),
+    "tar absolute": (lambda path: hostile_tar(path, "/evil.png"), LEADS_OUT),
+    "tar link": (lambda path: hostile_tar(path, "a/1.png", type=tarfile.SYMTYPE, linkname="/etc/passwd"), "is a link"),
+    "tar hard link": (lambda path: hostile_tar(path, "a/1.png", type=tarfile.LNKTYPE, linkname="b"), "is a link"),
+    "tar device": (lambda path: hostile_tar(path, "a/1.png", type=tarfile.CHRTYPE), "is a link or a device"),
+}
+
+
+@pytest.mark.parametrize("kind", HOSTILE)
+def test_an_archive_that_wants_out_is_refused_and_nothing_is_written(tmp_path, monkeypatch, kind):
+    inside = tmp_path / "deep" / "below"
+    inside.mkdir(parents=True)
+    monkeypatch.chdir(inside)
+    make, words = HOSTILE[kind]
+    path = make(inside / "raw.zip")
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(InputError, match=words) as caught:
+        find(of("archive", path))
+    assert "\n" not in str(caught.value)
+    assert "the archive is not read: check where it came from" in str(caught.value)
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_bomb_of_ten_gigabytes_is_refused_unread(tmp_path):
+    # Made of a small packed part, because packing ten gigabytes of zeros would take a minute.
+    path = tmp_path / "bomb.tar.gz"
+    entry = tarfile.TarInfo("a/1.png")
+    entry.size = 10 * 10**9
+    with gzip.open(path, "wb") as file:
+        file.write(entry.tobuf())
+        file.write(bytes(2**20))
+    with pytest.raises(InputError, match=r"a/1\.png' unpacks to 10,000,000,000 bytes; at most 268,435,456"):
+        find(of("archive", path))
+    zipped = hostile_zip(tmp_path / "bomb.zip", "a/2.png")
+    content = zipped.read_bytes()
+    (size_in_directory,) = [place for place in range(len(content)) if content[place : place + 4] == b"PK\x01\x02"][1:]
+    forged = bytearray(content)
+    forged[size_in_directory + 24 : size_in_directory + 28] = (2**32 - 2).to_bytes(4, "little")
+    zipped.write_bytes(forged)
+    with pytest.raises(InputError, match="unpacks to 4,294,967,294 bytes"):
+        find(of("archive", zipped))
+
+
+def test_a_bomb_of_many_files_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(archives, "ALWAYS_ACCEPTED", 2**20)
+    with zipfile.ZipFile(tmp_path / "bomb.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        for number in range(20):
+            archive.writestr(f"a/{number}.png", bytes(2**20))
+    with pytest.raises(InputError, match=r"brings the total to .* bytes, over 100 times the size of the archive"):
+        find(of("archive", tmp_path / "bomb.zip"))
+
+
+def test_a_file_that_unpacks_to_more_than_it_says_is_left_out(tmp_path, folder):
+    path = packed(folder, tmp_path / "raw.zip")
+    with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a/9.png", bytes(2**22))
+    content = bytearray(path.read_bytes())
+    place = content.rfind(b"PK\x01\x02")
+    content[place + 24 : place + 28] = (100).to_bytes(4, "little")
+    path.write_bytes(content)
+    found = ingested(of("archive", path), tmp_path / "out")
+    assert len(found.manifest) == 10
+    assert (
+        "cannot be unpacked" in dict(zip(found.quarantine["name"], found.quarantine["reason"], strict=True))["a/9.png"]
+    )
+
+
+@pytest.mark.parametrize("content", [b"", b"no archive", b"PK\x03\x04 cut off"])
+def test_what_is_no_archive(tmp_path, content):
+    (tmp_path / "raw.zip").write_bytes(content)
+    with pytest.raises(InputError, match="not a zip or tar file that can be read") as caught:
+        find(of("archive", tmp_path / "raw.zip"))
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("names", [("train", "val", "test"), ("Training", "valid", "testing"), ("train", "test")])
+@pytest.mark.parametrize("form", ["folder", "archive"])
+def test_given_splits(tmp_path, names, form):
+    for name in names:
+        write_folder(tmp_path / "raw" / name, "ab", 4)
+    place = packed(tmp_path / "raw", tmp_path / "raw.zip", "cifar/") if form == "archive" else tmp_path / "raw"
+    found = find(of(form, place)).samples
+    assert {sample.label for sample in found} == {"a", "b"}
+    splits = {sample.name.split("/")[0]: sample.split for sample in found}
+    assert splits[names[0]] == "train"
+    assert splits[names[-1]] == "test"
+    assert len({sample.name for sample in found}) == 8 * len(names)
+
+
+def test_images_come_in_the_order_of_the_parts_of_their_paths():
+    names = ["a/b/x.png", "a/b!/x.png", "a/b.png", "a b/x.png", "a!/x.png", "a/B/x.png", "ü/x.png", "a/b/y/x.png"]
+    found = [
+        below + name
+        for (below, files), _, _ in read_layout(group_by_folder(dict.fromkeys(names))).images
+        for name in files
+    ]
+    assert found == sorted(names, key=lambda name: name.split("/"))
+
+
+def test_classes_that_are_called_like_splits(tmp_path):
+    for label in ("train", "bus"):
+        (tmp_path / "raw" / label).mkdir(parents=True)
+        draw("a", 1).save(tmp_path / "raw" / label / "1.png")
+    found = find(of("folder", tmp_path / "raw")).samples
+    assert {(sample.label, sample.split) for sample in found} == {("train", None), ("bus", None)}
+    # Two of them, but with no class below.
+    (tmp_path / "raw" / "bus").rename(tmp_path / "raw" / "test")
+    found = find(of("folder", tmp_path / "raw")).samples
+    assert {(sample.label, sample.split) for sample in found} == {("train", None), ("test", None)}
+
+
+@pytest.mark.parametrize(("one", "other"), [("cat", "Cat"), ("cat", " cat"), ("big cat", "bigcat"), ("ü", "u\u0308")])
+def test_labels_that_only_look_alike(tmp_path, one, other):
+    for label in (one, other, "dog"):
+        (tmp_path / "raw" / label).mkdir(parents=True)
+        draw("a", 1).save(tmp_path / "raw" / label / "1.png")
+    with pytest.raises(InputError, match="which differ only in case, spaces or Unicode form"):
+        find(of("folder", tmp_path / "raw"))
+
+
+def test_a_folder_that_cannot_be_listed_is_told(tmp_path, folder):
+    # Its path is longer than the system takes; whoever may do everything may not do this.
+    at = os.open(folder / "a", os.O_RDONLY)
+    for _ in range(20):
+        os.mkdir("d" * 250, dir_fd=at)
+        below = os.open("d" * 250, os.O_RDONLY, dir_fd=at)
+        os.close(at)
+        at = below
+    os.close(at)
+    with pytest.raises(InputError, match=r"d{250} cannot be listed \(File name too long\); ") as caught:
+        find(of("folder", folder))
+    assert "\n" not in str(caught.value)
+    shutil.rmtree(folder)
+
+
+def test_linked_folders_are_followed_and_none_is_read_twice(tmp_path, folder):
+    (folder / "c").symlink_to(write_folder(tmp_path / "elsewhere", "a", 3) / "a")
+    (folder / "c" / "again").symlink_to(folder)
+    found = find(of("folder", folder)).samples
+    assert len([sample for sample in found if sample.label == "c"]) == 3
+    assert len(found) == 13
+
+
+def table(folder, name="labels.csv", change=lambda rows: rows):
+    rows = [(f"{label}/{number:03d}.png", f"kind {label}", f"p{number}") for label in "ab" for number in range(5)]
+    frame = change(pd.DataFrame(rows, columns=["image", "label", "patient"]))
+    path = folder / name
+    if path.suffix == ".parquet":
+        frame.to_parquet(path, index=False)
+    else:
+        frame.to_csv(path, index=False, sep="\t" if path.suffix == ".tsv" else ",")
+    return path
+
+
+@pytest.mark.parametrize("name", ["labels.csv", "labels.tsv", "labels.parquet"])
+@pytest.mark.parametrize("named", ["file", "folder"])
+def test_a_table(folder, tmp_path, name, named):
+    path = table(folder, name)
+    data = of("table", path if named == "file" else folder, group_column="patient")
+    found = ingested(data, tmp_path / "out").manifest
+    assert found["name"].tolist()[:2] == ["a/000.png", "a/001.png"]
+    assert found["label"].unique().tolist() == ["kind a", "kind b"]
+    assert found["group"].tolist() == [f"p{number}" for number in range(5)] * 2
+    plain = ingested(of("folder", folder), tmp_path / "plain").manifest
+    assert found["sha256"].tolist() == plain["sha256"].tolist()
+
+
+def test_labels_of_a_table_stay_text(folder):
+    path = table(folder, change=lambda rows: rows.assign(label=["007", "NA"] * 5))
+    assert {sample.label for sample in find(of("table", path)).samples} == {"007", "NA"}
+
+
+def test_splits_of_a_table(folder):
+    path = table(folder, change=lambda rows: rows.assign(part=["train", "val", "test", "", "train"] * 2))
+    found = find(of("table", path, split_column="part")).samples
+    assert [sample.split for sample in found[:5]] == ["train", "validation", "test", None, "train"]
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (
+            lambda rows: rows.drop(columns="label"),
+            "no column 'label'; its columns are image, patient: set",
+        ),
+        (lambda rows: rows.rename(columns={"image": "file"}), "no column 'image'; .* set data.image_column"),
+        (
+            lambda rows: rows.assign(image=["nowhere.png", *rows["image"][1:]]),
+            "row 2: .*nowhere.png does not",
+        ),
+        (lambda rows: rows.assign(label=["x"] * 4 + [""] + ["y"] * 5), r"labels.csv, row 6: the label is empty"),
+        (lambda rows: rows.assign(image=[rows["image"][0]] * 10), r"labels.csv, row 3: a/000.png is already in row 2"),
+        (lambda rows: rows.assign(label="same"), "only the class 'same'; expected at least two labels"),
+        (lambda rows: rows.assign(label=["cat", "Cat"] * 5), "differ only in case"),
+        (lambda rows: rows.head(0), "no image; expected at least two"),
+    ],
+)
+def test_what_is_wrong_with_a_table(folder, change, words):
+    path = table(folder, change=change)
+    with pytest.raises(InputError, match=words) as caught:
+        find(of("table", path))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_folder_without_a_table(folder):
+    with pytest.raises(InputError, match="holds no table"):
+        find(of("table", folder))
+    for name in ("one.csv", "two.csv"):
+        table(folder, name)
+    with pytest.raises(InputError, match="holds 2 tables"):
+        find(of("table", folder))
+
+
+def embedded(folder, path, names=("cat", "dog"), note=True, rows_in_a_group=3):
+    """A Parquet file with images in it, as Hugging Face's data sets have them."""
+    files = sorted(folder.rglob("*.png"))
+    image = [{"bytes": file.read_bytes(), "path": file.name} for file in files]
+    label = ["ab".index(file.parent.name) for file in files]
+    packed_rows = pa.table({"image": image, "label": label})
+    if note:
+        text = json.dumps({"info": {"features": {"label": {"names": names, "_type": "ClassLabel"}}}})
+        packed_rows = packed_rows.replace_schema_metadata({"huggingface": text})
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pq.write_table(packed_rows, path, row_group_size=rows_in_a_group)
+    return path
+
+
+def test_images_inside_parquet(folder, tmp_path):
+    path = embedded(folder, tmp_path / "data.parquet")
+    found = ingested(of("parquet", path), tmp_path / "out").manifest
+    assert found["label"].tolist() == ["cat"] * 5 + ["dog"] * 5
+    assert found["name"].tolist()[0] == "data/000000"
+    plain = ingested(of("folder", folder), tmp_path / "plain").manifest
+    assert found["sha256"].tolist() == plain["sha256"].tolist()
+    assert {sample.label for sample in find(of("parquet", embedded(folder, path, note=False))).samples} == {"0", "1"}
+
+
+def test_parquet_files_of_several_splits(folder, tmp_path):
+    for name in ("train-00000-of-00002", "train-00001-of-00002", "test-00000-of-00001"):
+        embedded(folder, tmp_path / "set" / f"{name}.parquet")
+    found = find(of("parquet", tmp_path / "set")).samples
+    assert len(found) == 30
+    assert {sample.split for sample in found} == {"train", "test"}
+    (tmp_path / "set" / "test-00000-of-00001.parquet").unlink()
+    assert {sample.split for sample in find(of("parquet", tmp_path / "set")).samples} == {None}
+
+
+def test_what_is_wrong_with_parquet(folder, tmp_path):
+    with pytest.raises(InputError, match=r"holds no \.parquet file"):
+        find(of("parquet", folder))
+    (folder / "x.parquet").write_bytes(b"no parquet")
+    with pytest.raises(InputError, match="cannot be read as Parquet"):
+        find(of("parquet", folder))
+    path = embedded(folder, tmp_path / "data.parquet")
+    with pytest.raises(InputError, match="no column 'kind'; its columns are image, label"):
+        find(of("parquet", path, label_column="kind"))
+    rows = pq.read_table(path)
+    pq.write_table(rows.set_column(1, "label", pa.array([0, 1, 2] + [0] * 7)), path)
+    with pytest.raises(InputError, match="row 3: label 2, but the file has 2 class names"):
+        find(of("parquet", path))
+    empty = rows.set_column(0, "image", pa.array([{"bytes": None, "path": "x"}] * 10, rows.schema.field(0).type))
+    pq.write_table(empty, path)
+    assert set(ingested(of("parquet", path), tmp_path / "out").quarantine["reason"]) == {
+        "the cell does not contain the bytes of an image"
+    }
+
+
+def test_an_unknown_data_set_of_keras(tmp_path):
+    page = tmp_path / "imagenet.md"
+    page.touch()
+    with pytest.raises(InputError, match=r"is not a data set of Keras; choose one of .*cifar10"):
+        find(of("keras", page))
+
+
+@pytest.mark.skipif(not FASHION.is_dir(), reason="DARKROOM_DATASETS names no folder with fashion-mnist")
+@pytest.mark.slow
+def test_fashion_mnist_from_the_cache_of_keras(tmp_path, project):
+    cache = tmp_path / "home" / "datasets"
+    cache.mkdir(parents=True)
+    (cache / "fashion-mnist").symlink_to(FASHION)
+    code = (
+        "from darkroom.data.sources import find; from darkroom.params.reading import DataParams\n"
+        "found = find(DataParams(source='keras', path='data/keras/fashion_mnist.md'), (28, 28, 1)).samples\n"
+        "print(len(found), sum(sample.split == 'test' for sample in found), found[0].label)"
+    )
+    printed = project.run("python", "-c", code, KERAS_HOME=str(cache.parent), PYTHONPATH="src")
+    assert printed.splitlines()[-1] == "70000 10000 boot"

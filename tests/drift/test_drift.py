@@ -1,0 +1,466 @@
+"""Drift: the statistics by their definitions, false alarms and power on the digits, the command as a user calls it."""
+
+import json
+import re
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import ImageFilter
+from scipy import stats
+
+from darkroom.cli import main
+from darkroom.data.formats.samples import Sample as Listed
+from darkroom.data.formats.samples import content_hash
+from darkroom.data.prepared import datasets
+from darkroom.drift import arrivals, distances, permutation
+from darkroom.drift.measures import image_statistics, shape_statistics
+from darkroom.inference.images import from_array, to_pixels
+from support.pictures import draw
+from support.projects import environment
+
+COLUMNS = ["test", "statistic", "value", "moved", "p", "corrected p", "drift"]
+SHAPES = ["width", "height", "aspect"]
+
+
+def value_of(distance, sizes):
+    return distance(np.repeat([False, True], sizes)[None])[0]
+
+
+few = st.lists(st.integers(-5, 5), min_size=1, max_size=12)
+
+
+@given(few, few)
+def test_kolmogorov_smirnov_is_the_largest_distance_of_the_distribution_functions(some, others):
+    values = np.array([*some, *others], dtype=float)
+    apart = [abs(np.mean(np.array(some) <= value) - np.mean(np.array(others) <= value)) for value in values]
+    found = value_of(distances.kolmogorov_smirnov(values), (len(some), len(others)))
+    assert found == pytest.approx(max(apart))
+
+
+@given(few, few)
+def test_energy_distance_is_scipys(some, others):
+    found = value_of(distances.energy(np.array([*some, *others], dtype=float)[:, None]), (len(some), len(others)))
+    assert found == pytest.approx(stats.energy_distance(some, others) ** 2, abs=1e-6)
+
+
+@given(few, few)
+def test_chi_square_is_scipys(some, others):
+    labels = sorted({*some, *others})
+    table = [[of.count(label) for label in labels] for of in (some, others)]
+    found = value_of(distances.chi_square(np.array([*some, *others]).astype(str)), (len(some), len(others)))
+    assert found == pytest.approx(stats.chi2_contingency(table, correction=False).statistic, abs=1e-6)
+
+
+def test_holm_by_hand():
+    # The smallest times 4, the next times 3, and never less than the one before.
+    assert permutation.holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert permutation.holm([0.6, 0.5]) == [1.0, 1.0]
+    assert permutation.holm([]) == []
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=12))
+def test_holm_lies_between_nothing_and_bonferroni(p_values):
+    corrected = permutation.holm(p_values)
+    assert all(p <= of_all <= min(1, len(p_values) * p) for p, of_all in zip(p_values, corrected, strict=True))
+    assert [corrected[index] for index in np.argsort(p_values)] == sorted(corrected)
+
+
+@given(st.integers(1, 20), st.floats(0.001, 0.5))
+def test_a_corrected_p_value_can_fall_below_the_level(tests, level):
+    assert tests / (1 + permutation.required_permutations(tests, level)) <= level / 9
+
+
+def test_a_p_value_counts_the_deals_that_lie_as_far_apart():
+    distance = distances.kolmogorov_smirnov(np.array([1.0, 2, 3, 4]))
+    (found,) = permutation.permutation_tests({"x": distance}, (2, 2), 5999, np.random.default_rng(0)).values()
+    # Of the six ways to take two of four, two set the small ones apart from the large ones.
+    assert found == (1.0, pytest.approx(2 / 6, abs=0.02))
+
+
+def test_what_never_varies_has_not_drifted():
+    constant = permutation.Sample(
+        {"x": np.full(30, 7.0)}, np.full(30, "a"), permutation.Embeddings(np.ones((30, 4)), np.full(30, "a"))
+    )
+    outcomes = permutation.compare(constant, constant, 0.01, 0)
+    assert [(outcome.value, outcome.p, outcome.drift) for outcome in outcomes] == [(0, 1, False)] * 4
+
+
+def test_image_statistics_by_hand():
+    red = np.zeros((4, 4, 3), dtype=np.uint8)
+    red[..., 0] = 100
+    board = np.repeat((np.indices((4, 4)).sum(axis=0) % 2 * 200)[..., None], 3, axis=2).astype(np.uint8)
+    found = image_statistics(np.stack([red, board]))
+    np.testing.assert_allclose(found["brightness"], [29.9, 100])
+    np.testing.assert_allclose(found["contrast"], [0, 100], atol=1e-9)
+    np.testing.assert_allclose(found["saturation"], [1, 0])
+    assert found["sharpness"][0] == pytest.approx(0)
+    assert found["sharpness"][1] > 100_000
+    grey = image_statistics(board[None, ..., :1])
+    assert list(grey) == ["brightness", "contrast", "sharpness"]
+    np.testing.assert_allclose(grey["sharpness"], found["sharpness"][1])
+    assert shape_statistics([30], [20])["aspect"] == [1.5]
+
+
+def load_scans():
+    """The digits at 8×8, and their labels."""
+    from sklearn.datasets import load_digits
+
+    digits = load_digits()
+    return np.round(digits.images * (255 / 16)).astype(np.uint8), digits.target.astype(str)
+
+
+def prepared(scans, change=lambda image: image):
+    return np.stack([to_pixels(change(from_array(scan)), (28, 28, 1), "bicubic", "stretch") for scan in scans])
+
+
+def darker(image):
+    return image.point(lambda value: value * 0.7)
+
+
+def blurred(image):
+    return image.filter(ImageFilter.GaussianBlur(1))
+
+
+@pytest.fixture(scope="module")
+def digits():
+    scans, labels = load_scans()
+    changes = {"same": lambda image: image, "darker": darker, "blurred": blurred}
+    return {name: image_statistics(prepared(scans, change)) for name, change in changes.items()}, labels
+
+
+def sample(measures, labels, rows):
+    return permutation.Sample({name: values[rows] for name, values in measures.items()}, labels[rows])
+
+
+def test_fresh_samples_of_the_same_data_raise_few_alarms(digits, monkeypatch):
+    # Fewer permutations make p-values coarser, and no less right.
+    monkeypatch.setattr(permutation, "MARGIN", 2)
+    measures, labels = digits
+    alarms, p_values = 0, []
+    for seed in range(100):
+        order = np.random.default_rng(seed).permutation(len(labels))
+        training, new = (sample(measures["same"], labels, rows) for rows in (order[:400], order[400:600]))
+        outcomes = permutation.compare(training, new, 0.01, seed)
+        alarms += any(outcome.drift for outcome in outcomes)
+        p_values.append([outcome.p for outcome in outcomes])
+    assert alarms <= 4
+    # Under no drift a p-value is as likely to lie anywhere as anywhere else.
+    assert [stats.kstest(of_test, "uniform").pvalue > 0.01 for of_test in zip(*p_values, strict=True)] == [True] * 4
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize(
+    ("kind", "missing", "tests"),
+    [
+        ("darker", None, {"brightness", "contrast", "sharpness"}),
+        ("blurred", None, {"contrast", "sharpness"}),
+        ("same", "7", {"labels"}),
+    ],
+)
+def test_power(digits, kind, missing, tests, seed):
+    measures, labels = digits
+    order = np.random.default_rng(seed).permutation(len(labels))
+    rows = order[1000:1360]
+    training = sample(measures["same"], labels, order[:1000])
+    new = sample(measures[kind], labels, rows[labels[rows] != missing])
+    assert {outcome.test for outcome in permutation.compare(training, new, 0.01, seed) if outcome.drift} >= tests
+
+
+@pytest.mark.parametrize(
+    ("names", "labels"),
+    [
+        (["a/1.png", "b/1.png"], ["a", "b"]),
+        (["new/june/a/x/1.png", "new/june/z/1.png"], ["a", "z"]),
+        (["1.png", "2.png"], None),
+        (["june/1.png", "july/1.png"], None),
+        (["a/1.png", "2.png"], None),
+    ],
+)
+def test_labels_are_folders_beside_one_that_is_named_like_a_class(names, labels):
+    found = arrivals.label_by_folder([Listed(name, "", Path(name)) for name in names], ["a", "b"])
+    assert (found and [one.label for one in found]) == labels
+
+
+def write_prepared(root, splits, labels, size):
+    """Write packed images, {split: [(name, label, image, pixels)]}, as preprocessing does."""
+    for split, rows in splits.items():
+        manifest = pd.DataFrame(
+            {
+                "name": [name for name, *_ in rows],
+                "label": [label for _, label, *_ in rows],
+                "sha256": [content_hash(np.asarray(image)) for *_, image, _ in rows],
+                "width": [image.width for *_, image, _ in rows],
+                "height": [image.height for *_, image, _ in rows],
+            }
+        )
+        (root / split).mkdir(parents=True)
+        np.save(root / split / "images.npy", np.stack([pixels for *_, pixels in rows]))
+        manifest.to_parquet(root / split / "manifest.parquet")
+    counts = {split: len(rows) for split, rows in splits.items()}
+    values = (labels, size, "bicubic", "stretch", (0.5,), (0.2,), "folder", counts, {}, "digest")
+    datasets.Description(*values).write(root / "dataset.json")
+
+
+def write_new(folder, labels="abc", count=40, first=1000, change=lambda image: image, flat=False):
+    for label in labels:
+        for number in range(first, first + count):
+            path = folder / (f"{label}{number}.png" if flat else f"{label}/{number}.png")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            change(draw(label, number)).save(path)
+    return str(folder)
+
+
+@pytest.fixture(scope="module")
+def prepared_folder(tmp_path_factory):
+    root = tmp_path_factory.mktemp("prepared")
+
+    def rows(numbers):
+        images = [(f"{label}/{number}.png", label, draw(label, number)) for label in "abc" for number in numbers]
+        return [(*row, to_pixels(row[-1], (28, 28, 1), "bicubic", "stretch")) for row in images]
+
+    splits = {"train": rows(range(60)), "validation": rows(range(60, 80))}
+    write_prepared(root, splits, ("a", "b", "c"), (28, 28, 1))
+    return root
+
+
+@pytest.fixture
+def here(prepared_folder, tmp_path, monkeypatch):
+    """A folder with prepared data; the test runs inside it."""
+    monkeypatch.chdir(tmp_path)
+    Path("data").mkdir()
+    Path("data/prepared").symlink_to(prepared_folder)
+    return tmp_path
+
+
+def call(capsys, *arguments):
+    code = main(["drift", *arguments])
+    return code, capsys.readouterr()
+
+
+def rows_of(capsys, *arguments, code=0):
+    found, printed = call(capsys, *arguments, "--no-model", "--json")
+    assert found == code, printed.err
+    return json.loads(printed.out)
+
+
+def test_images_like_those_of_the_training(here, capsys):
+    code, printed = call(capsys, write_new(here / "new"), "--no-model")
+    assert code == 0
+    assert printed.err == ""
+    head, *rows = printed.out.splitlines()
+    assert re.split(r"\s{2,}", head) == COLUMNS
+    assert [row.split()[0] for row in rows[:7]] == ["labels", "brightness", "contrast", "sharpness", *SHAPES]
+    assert all(row.endswith(" no") for row in rows[:7])
+    facts = "120 new images against 180 training images, at 28×28×1; level 0.01, seed 0"
+    assert rows[7:] == [facts, "page: reports/drift/index.html", "no drift"]
+
+
+def test_the_page_needs_nothing_but_itself(here, capsys):
+    folder = write_new(here / "<b>new</b>", change=darker)
+    assert call(capsys, folder, "--no-model", "--out", "page/index.html")[0] == 3
+    page = Path("page/index.html").read_text(encoding="utf-8")
+    assert '<h1 class="drift">Drift: brightness' in page
+    assert "prefers-color-scheme: dark" in page
+    assert set(re.findall(r'(?:src|href)="([a-z]+:[a-z]+/[a-z]+)', page)) == {"data:image/png"}
+    assert len(re.findall(r"(?:src|href)=", page)) == len(re.findall('src="data:image/png;base64,', page))
+    assert page.count("<details open>") == sum(row["drift"] for row in rows_of(capsys, folder, code=3))
+
+
+def test_names_from_outside_are_no_markup(here, capsys):
+    write_new(here / "new" / "in", labels="a", change=darker)
+    (here / "new" / "in" / "<script>").mkdir()
+    write_new(here / "new" / "in" / "<script>", labels="b", change=darker)
+    assert call(capsys, "new", "--no-model")[0] == 3
+    page = Path("reports/drift/index.html").read_text(encoding="utf-8")
+    assert "<script" not in page
+
+
+def test_drift_is_exit_code_3(here, capsys):
+    rows = rows_of(capsys, write_new(here / "new", change=darker), code=3)
+    assert [list(row) for row in rows] == [COLUMNS] * 7
+    assert {row["test"] for row in rows if row["drift"]} >= {"brightness", "contrast"}
+    assert rows[1]["moved"].startswith("median 12")
+
+
+def test_a_zip_file_is_a_folder(here, capsys):
+    folder = write_new(here / "new")
+    with zipfile.ZipFile("new.zip", "w") as archive:
+        for path in sorted((here / "new").rglob("*.png")):
+            archive.write(path, Path("june") / path.relative_to(folder))
+        archive.writestr("__MACOSX/june/._1.png", b"no picture")
+    assert rows_of(capsys, "new.zip") == rows_of(capsys, "new")
+
+
+def test_without_class_folders_the_label_mix_is_left_out(here, capsys):
+    folder = write_new(here / "new", flat=True)
+    assert next(row["test"] for row in rows_of(capsys, folder)) == "brightness"
+    assert "no class folders: labels are not compared" in call(capsys, folder, "--no-model")[1].err
+
+
+def test_a_class_that_the_training_lacks_is_named(here, capsys):
+    folder = write_new(here / "new")
+    (here / "new/c").rename(here / "new/d")
+    code, printed = call(capsys, folder, "--no-model")
+    assert code == 3
+    assert printed.err == "darkroom drift: classes missing from the training data: d\n"
+    assert re.search(r"labels .* [cd]: .* yes\n", printed.out)
+
+
+def test_images_that_cannot_be_read_are_listed_and_left_out(here, capsys):
+    folder = write_new(here / "new")
+    expected = rows_of(capsys, folder)
+    (here / "new/a/bad.png").write_bytes(b"no picture")
+    assert rows_of(capsys, folder, code=2) == expected
+    (line,) = call(capsys, folder, "--no-model")[1].err.splitlines()
+    assert line.startswith("darkroom drift: a/bad.png: not an image in a supported format")
+    assert line.endswith("(left out)")
+
+
+def test_copies_count_once(here, capsys):
+    folder = write_new(here / "new")
+    expected = rows_of(capsys, folder)
+    for path in sorted((here / "new").rglob("*.png")):
+        path.with_name(f"{path.stem}-copy.png").write_bytes(path.read_bytes())
+    assert rows_of(capsys, folder) == expected
+    assert "120 new images are exact copies of others" in call(capsys, folder, "--no-model")[1].err
+
+
+def test_of_many_images_some_are_drawn(here, capsys, monkeypatch):
+    monkeypatch.setattr(permutation, "MEASURED_AT_MOST", 50)
+    folder = write_new(here / "new")
+    facts = "50 new images (of 120) against 50 training images (of 180)"
+    assert facts in call(capsys, folder, "--no-model")[1].out
+    assert rows_of(capsys, folder) == rows_of(capsys, folder)
+    assert rows_of(capsys, folder) != rows_of(capsys, folder, "--seed", "1")
+
+
+def refused(capsys, *arguments):
+    code, printed = call(capsys, *arguments)
+    assert code == 2
+    assert printed.out == ""
+    (line,) = printed.err.splitlines()
+    return line
+
+
+def test_what_drift_refuses(here, capsys, monkeypatch):
+    Path("empty").mkdir()
+    Path("notes.txt").write_text("no images")
+    few_images = write_new(here / "few", count=2)
+    assert "nowhere does not exist" in refused(capsys, "nowhere")
+    assert "empty holds no image" in refused(capsys, "empty")
+    assert "notes.txt is not a zip or tar file that can be read" in refused(capsys, "notes.txt")
+    words = "6 different readable new images; expected at least 20"
+    assert words in refused(capsys, few_images, "--no-model")
+    new = write_new(here / "new")
+    assert "no tracking store" in refused(capsys, new)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
+    assert "no MLflow server answers at http://127.0.0.1:9" in refused(capsys, new)
+    Path("data/prepared").unlink()
+    assert "run dvc repro preprocess" in refused(capsys, new, "--no-model")
+
+
+@pytest.mark.parametrize("arguments", [["--level", "0"], ["--level", "1"], ["--seed", "-1"], ["--level", "many"]])
+def test_what_the_options_refuse(here, capsys, arguments):
+    with pytest.raises(SystemExit, match="2"):
+        main(["drift", "new", *arguments])
+    assert f"argument {arguments[0]}" in capsys.readouterr().err
+
+
+def test_without_a_model_tensorflow_and_mlflow_stay_away(here):
+    code = (
+        "import sys; from darkroom.cli import main; found = main(['drift', 'new', '--no-model']); "
+        "sys.exit(found or int(bool({'tensorflow', 'keras', 'mlflow'} & set(sys.modules))))"
+    )
+    write_new(here / "new")
+    done = subprocess.run([sys.executable, "-c", code], env=environment(), capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.fixture(scope="module")
+def champion(tmp_path_factory):
+    """A store whose champion tells the digits apart, its data, and the scans that it has never seen."""
+    from darkroom.base.backend import keras
+    from darkroom.registry import packages, versions
+    from darkroom.tracking import runs, store
+    from support.networks import build
+
+    root = tmp_path_factory.mktemp("champion")
+    patch = pytest.MonkeyPatch()
+    patch.chdir(root)
+    patch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    (root / "dvc.yaml").touch()
+    scans, labels = load_scans()
+    pixels = prepared(scans)
+    order = np.random.default_rng(0).permutation(len(labels))
+    parts = {"train": order[:1000], "validation": order[1000:1400]}
+    splits = {
+        name: [(f"{row}", labels[row], from_array(scans[row]), pixels[row]) for row in rows]
+        for name, rows in parts.items()
+    }
+    write_prepared(root / "data/prepared", splits, tuple("0123456789"), (28, 28, 1))
+    keras.utils.set_random_seed(0)
+    network = build("lenet5", classes=10)
+    network.compile(keras.optimizers.Adam(0.003), "sparse_categorical_crossentropy", jit_compile=False)
+    network.fit(pixels[order[:1000]], labels[order[:1000]].astype(int), batch_size=32, epochs=4, verbose=0)
+    network.save(root / "lenet5.keras")
+    store.open_store()
+    with runs.start_run("lenet5", "train", {"network": "lenet5"}) as run:
+        packages.log_model(run, root / "lenet5.keras", root / "data/prepared/dataset.json")
+    versions.set_alias("darkroom", "champion", versions.register("darkroom", run.run_id, {}))
+    yield {str(row): (labels[row], scans[row]) for row in order[1400:]}
+    patch.undo()
+
+
+def write_scans(folder, scans, change=lambda image: image, missing=None):
+    folder.mkdir()
+    for name, (label, scan) in scans.items():
+        if label != missing:
+            change(from_array(scan)).save(folder / f"{name}.png")
+    return str(folder)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("case", "tests"),
+    [
+        ({}, set()),
+        ({"change": darker}, {"brightness", "contrast", "sharpness"}),
+        ({"change": blurred}, {"contrast", "sharpness", "features"}),
+        # Nobody has said of which classes they are.
+        ({"missing": "7"}, {"predictions"}),
+    ],
+)
+def test_the_champion_sees_what_has_drifted(champion, capsys, tmp_path, case, tests):
+    code, printed = call(capsys, write_scans(tmp_path / "new", champion, **case), "--out", str(tmp_path / "a.html"))
+    drifted = {line.split()[0] for line in printed.out.splitlines() if line.endswith(" yes")}
+    assert (drifted >= tests, bool(drifted), code) == (True, bool(tests), 3 if tests else 0)
+    assert "predictions and features of models:/darkroom@champion against those of 400 validation images" in printed.out
+    assert "Typical validation images" in (tmp_path / "a.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.slow
+def test_a_champion_of_other_data_is_said(champion, capsys, tmp_path):
+    folder = write_scans(tmp_path / "new", champion)
+    description = Path("data/prepared/dataset.json")
+    before = description.read_text()
+    try:
+        description.write_text(before.replace('"digest": "digest"', '"digest": "other"'))
+        code, printed = call(capsys, folder)
+    finally:
+        description.write_text(before)
+    assert code == 0
+    assert "was trained on other data (digest digest) than the prepared ones" in printed.err
+
+
+@pytest.mark.slow
+def test_no_such_model(champion, capsys, tmp_path):
+    line = refused(capsys, write_scans(tmp_path / "new", champion), "--model", "models:/nothing@champion")
+    assert line.startswith("darkroom drift: models:/nothing@champion cannot be loaded")
+    assert line.endswith("--no-model compares without a model")

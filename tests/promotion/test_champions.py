@@ -1,0 +1,247 @@
+"""What moves the champion by hand, and the trace that it leaves; two models side by side."""
+
+import base64
+import io
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from mlflow import MlflowClient
+from PIL import Image
+
+from darkroom.base.errors import InputError
+from darkroom.cli import main
+from darkroom.experiments import compare, compare_page
+from darkroom.params import PromoteParams
+from darkroom.promotion import champions
+from darkroom.registry import versions as registry_versions
+from darkroom.tracking.runs import start_run
+from darkroom.tracking.store import open_store
+
+LABELS = ("a", "b")
+
+
+def predictions(right, seed, images=60, labels=LABELS, start=0):
+    """Saved predictions of which about so many are right."""
+    generator = np.random.default_rng(seed)
+    truth = np.arange(images) % len(labels)
+    answer = np.where(generator.random(images) < right, truth, (truth + 1) % len(labels))
+    probabilities = np.full((images, len(labels)), 0.2 / (len(labels) - 1))
+    probabilities[np.arange(images), answer] = 0.8
+    names = np.array(labels)
+    table = pd.DataFrame(
+        {
+            "image": [f"{number}.png" for number in range(start, start + images)],
+            "sha256": [f"{number:064x}" for number in range(start, start + images)],
+            "cluster": range(images),
+            "label": names[truth],
+            "predicted": names[answer],
+        }
+    )
+    return table.assign(**{f"p({label})": probabilities[:, number] for number, label in enumerate(labels)})
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    """A store with four versions of a model, none of them champion; the last one knows another class."""
+    root = tmp_path_factory.mktemp("champions")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(root)
+        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
+        (root / "dvc.yaml").touch()
+        open_store()
+        runs = []
+        for number, (right, labels) in enumerate(((0.6, LABELS), (0.9, LABELS), (0.9, LABELS), (0.9, (*LABELS, "c")))):
+            with start_run("mlp", "train", {"network": "mlp", "data_digest": "d" * 16}) as run:
+                predictions(right, number, labels=labels).to_csv(root / "predictions.csv", index=False)
+                run.log_file(root / "predictions.csv", "evaluation")
+                run.log_metrics({"test_accuracy": right})
+            runs.append(run.run_id)
+        client = MlflowClient()
+        client.create_registered_model("darkroom")
+        for run_id in runs:
+            client.create_model_version("darkroom", str(root), run_id, await_creation_for=0)
+        yield root, runs
+
+
+@pytest.fixture
+def versions(store, monkeypatch):
+    """The same, in its folder, without aliases and traces."""
+    monkeypatch.chdir(store[0])
+    open_store()
+    client = MlflowClient()
+    for number in ("1", "2", "3", "4"):
+        if champions.PROMOTION_RECORDS in client.get_model_version("darkroom", number).tags:
+            client.delete_model_version_tag("darkroom", number, champions.PROMOTION_RECORDS)
+    for alias in ("champion", "challenger"):
+        client.delete_registered_model_alias("darkroom", alias)
+    return store[1]
+
+
+def aliases():
+    return {alias: number for number, of in registry_versions.aliases("darkroom").items() for alias in of}
+
+
+def records(number):
+    return champions.promotion_records(MlflowClient().get_model_version("darkroom", number))
+
+
+def test_a_champion_by_hand_and_back_again(versions, capsys):
+    assert main(["promote", "1", "--reason", "the first that works"]) == 0
+    assert main(["promote", "2", "--reason", "better in the field"]) == 0
+    assert "models:/darkroom@champion is version 2" in capsys.readouterr().out
+    assert aliases() == {"champion": "2", "challenger": "1"}
+    (record,) = records("2")
+    assert (record.how, record.why, record.after) == ("promote", "better in the field", "1")
+    assert " on " in record.who
+    assert record.since.endswith("+00:00")
+
+    assert main(["rollback", "--reason", "it fails at night"]) == 0
+    assert "version 1 again" in capsys.readouterr().out
+    assert aliases() == {"champion": "1", "challenger": "2"}
+    assert [record.how for record in records("1")] == ["promote", "rollback"]
+    # Back again is where one came from.
+    assert main(["rollback", "--reason", "it did not"]) == 0
+    assert aliases() == {"champion": "2", "challenger": "1"}
+
+
+def test_who_is_the_champion(versions, capsys):
+    champions.promote("darkroom", "3", "because")
+    capsys.readouterr()
+    assert main(["champion", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["model"] == "models:/darkroom/3"
+    assert (found["run"], found["how"], found["why"]) == (versions[2], "promote", "because")
+    assert found["test accuracy"] == 0.9
+    assert main(["champion"]) == 0
+    assert "why               because" in capsys.readouterr().out
+    # Set from outside, there is no trace, and that is said.
+    MlflowClient().set_registered_model_alias("darkroom", "champion", "1")
+    assert champions.describe("darkroom")["since"] == "unknown: the alias was not set by Darkroom"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["champion"], "no champion; run dvc repro to promote one"),
+        (["promote", "9", "--reason", "x"], "no version 9; it has 1, 2, 3, 4"),
+        (["promote", "1", "--reason", " "], "--reason is empty"),
+        (["rollback", "--reason", "x"], "no champion; run dvc repro to promote one"),
+        (["compare", "1", "nothing"], "nothing: no such alias, version or run; darkroom runs lists them"),
+        (["compare", "1", "challenger"], "challenger: no such alias, version or run"),
+        (["compare", "1", "4"], "1 and 4 have different classes (c); name two models trained on the same classes"),
+        (["promote", "champion", "--reason", "x"], "no version champion; it has 1, 2, 3, 4"),
+    ],
+)
+def test_what_is_refused(versions, capsys, arguments, words):
+    assert main(arguments) == 2
+    printed = capsys.readouterr()
+    assert words in printed.err
+    assert len(printed.err.splitlines()) == 1
+    assert aliases() == {}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("model", ["models:/darkroom/9", "models:/darkroom@nobody", "models:/nothing/1"])
+@pytest.mark.parametrize("command", [["predict", "image.png", "--model"], ["serve"]])
+def test_an_unknown_model_is_refused_with_the_remedy(versions, capsys, command, model):
+    Path("image.png").touch()
+    assert main([*command, model]) == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    (line,) = printed.err.splitlines()
+    assert line.startswith(f"darkroom {command[0]}: {model} cannot be loaded (")
+    assert "darkroom restore" in line
+
+
+def test_the_first_champion_has_none_before_it(versions):
+    champions.promote("darkroom", "1", "first")
+    with pytest.raises(InputError, match="no previous champion to roll back to"):
+        champions.rollback("darkroom", "why not")
+    with pytest.raises(InputError, match="is already the champion"):
+        champions.promote("darkroom", "1", "again")
+    assert len(records("1")) == 1
+
+
+def test_two_models_side_by_side(versions, capsys):
+    champions.promote("darkroom", "2", "because")
+    capsys.readouterr()
+    assert main(["compare", "1", "champion", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    one, other = predictions(0.6, 0), predictions(0.9, 1)
+    right = [(table["label"] == table["predicted"]).to_numpy() for table in (one, other)]
+    assert found["gained"] == right[1].sum() - right[0].sum() > 0
+    assert found["images"] == 60
+    assert found["p"] < 0.025
+    assert found["scores"][0]["score"] == "accuracy"
+    assert found["scores"][0]["difference"] == pytest.approx(right[1].mean() - right[0].mean())
+    apart = one["image"][one["predicted"] != other["predicted"]].tolist()
+    assert [row["image"] for row in found["disagreeing"]] == apart
+    assert main(["compare", versions[0][:12], "models:/darkroom@champion", "--images", "2"]) == 0
+    printed = capsys.readouterr().out
+    assert f"they disagree on {len(apart)}" in printed
+    *_, first, second, page = printed.splitlines()
+    assert [first.split()[0], second.split()[0]] == apart[:2]
+    assert page == "page: reports/comparison/index.html"
+
+
+def test_the_page_shows_the_images_that_are_answered_differently(versions, capsys):
+    one, other = predictions(0.6, 0), predictions(0.9, 1)
+    test = Path("data/prepared/test")
+    test.mkdir(parents=True, exist_ok=True)
+    # The first image is none of the current ones; the others lie in another order.
+    current = one[1:][::-1]
+    current[["sha256"]].to_parquet(test / "manifest.parquet")
+    pixels = np.zeros((len(current), 4, 4, 1), dtype=np.uint8)
+    pixels[:, 0, 0, 0] = current.index
+    np.save(test / "images.npy", pixels)
+    assert main(["compare", "1", "2", "--out", "pages/compared.html"]) == 0
+    err = capsys.readouterr().err
+    assert "1 of these images are not in data/prepared/test" in err
+    page = Path("pages/compared.html").read_text()
+    right = [table["label"] == table["predicted"] for table in (one, other)]
+    assert f"<h2>Only 2 is correct: {(right[1] & ~right[0]).sum()}</h2>" in page
+    assert f"<h2>Only 1 is correct: {(right[0] & ~right[1]).sum()}</h2>" in page
+    assert "<h2>Both are wrong, with different predictions: 0</h2>" in page
+    shown = re.findall(r'base64,([^"]+)"><figcaption>(\d+)\.png', page)
+    assert {int(number) for _, number in shown} == set(one.index[one["predicted"] != other["predicted"]]) - {0}
+    for picture, number in shown:
+        # The right picture beside the name.
+        assert np.asarray(Image.open(io.BytesIO(base64.b64decode(picture))))[0, 0] == int(number)
+    assert "no image available" in page
+    assert "2: a (0.80)" in page
+
+
+def test_names_are_no_markup_on_the_page():
+    labels = ("<i>a", "b")
+    one, other = side(predictions(0.5, 0, labels=labels)), side(predictions(0.9, 1, labels=labels), "<b>two")
+    found = compare.compare(one, other, PromoteParams(draws=100))
+    page = compare_page.page("one", "<b>two", found, {})
+    assert "<i>a" not in page
+    assert "<b>" not in page
+    assert "&lt;i&gt;a" in page
+
+
+def side(table, name="one"):
+    return compare.Side(name, "run", table.astype(str))
+
+
+def test_what_cannot_be_compared():
+    with pytest.raises(InputError, match=r"have different classes \(c\)"):
+        compare.compare(
+            side(predictions(0.5, 0)), side(predictions(0.5, 0, labels=("a", "b", "c")), "two"), PromoteParams()
+        )
+    with pytest.raises(InputError, match="one was named twice"):
+        compare.compare(side(predictions(0.5, 0)), side(predictions(0.5, 0)), PromoteParams())
+    with pytest.raises(InputError, match="no predicted test images in common"):
+        compare.compare(side(predictions(0.5, 0)), side(predictions(0.5, 0, start=100), "two"), PromoteParams())
+
+
+def test_images_whose_label_has_changed_are_no_comparison():
+    other = predictions(0.9, 1)
+    other.loc[:9, "label"] = "a"
+    found = compare.compare(side(predictions(0.9, 0)), side(other, "two"), PromoteParams(draws=100))
+    assert found.images == 55

@@ -1,0 +1,170 @@
+"""The page of a model: all that is known is on it, and what is not known is said."""
+
+import re
+from html.parser import HTMLParser
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from darkroom.base.files import write_json, write_text
+from darkroom.drift import training_data
+from darkroom.evaluation import bootstrap, scores, slices
+from darkroom.evaluation.metrics import evaluate, scores_table
+from darkroom.promotion.model_card import Card, page
+from darkroom.reporting.results import Report
+from darkroom.tracking import records
+
+
+class Reader(HTMLParser):
+    """Collects text, and notes what is loaded from elsewhere or never closed."""
+
+    def __init__(self):
+        super().__init__()
+        self.words, self.elsewhere = [], []
+
+    def handle_starttag(self, tag, attributes):
+        for name, value in attributes:
+            if name in {"src", "href"} and not value.startswith(("data:", "#")):
+                self.elsewhere.append(value)
+        assert tag != "script"
+
+    def handle_data(self, data):
+        self.words.append(data)
+
+
+def read(text):
+    reader = Reader()
+    reader.feed(text)
+    return " ".join(reader.words), reader.elsewhere
+
+
+@pytest.fixture
+def report(tmp_path):
+    """What evaluation writes of twenty images."""
+    truth = np.arange(20) % 2
+    answered = truth.copy()
+    answered[:2] = 1 - answered[:2]
+    probabilities = np.eye(2, dtype=np.float32)[answered] * 0.8 + 0.1
+    answers, labels = scores.Predictions(truth, probabilities), ("cat", "<b>dog</b>")
+    metrics = evaluate(answers, labels, 0)
+    write_json(tmp_path / "metrics.json", metrics.as_json())
+    scored = bootstrap.score(answers, np.arange(20), 200, 0)
+    write_text(tmp_path / "scores.csv", scores_table(scored, labels).to_csv(index=False))
+    dark = slices.Slice("brightness", "up to 3", truth == 0)
+    table = slices.slices_table(answers, [dark], np.arange(20), 200, 0)
+    write_text(tmp_path / "slices.csv", table.to_csv(index=False))
+    write_json(tmp_path / "diagnosis.json", {"verdict": "good fit", "reason": "few errors", "advice": "more data"})
+    for file in Report(tmp_path).pictures():
+        Image.new("RGB", (4, 4)).save(file)
+    return Report(tmp_path)
+
+
+def card(report, **more):
+    values = {
+        "title": "mlp, darkroom version 3",
+        "outcome": "promote",
+        "reason": "it is better",
+        "use": {"intended use": "sorting pets", "owner": ""},
+        "data": {"digest": "abc", "images": {"train": 5, "test": 2}},
+        "drift": training_data.no_comparison("this is the first version"),
+        "report": report,
+        "findings": [{"rule": "better", "passed": True, "text": "p 0.01"}],
+        "cost": {"seconds": 1.23456},
+        "lineage": {"git commit": "f00"},
+        "values": {"epochs": "3"},
+    }
+    return Card(**{**values, **more})
+
+
+def test_all_that_is_known_is_on_the_page(report):
+    text = page(card(report))
+    words, elsewhere = read(text)
+    assert elsewhere == []
+    assert len(re.findall("data:image/png;base64", text)) == len(report.pictures())
+    for expected in (
+        *("mlp, darkroom version 3", "Promoted", "it is better", "sorting pets", "p 0.01", "abc", "train: 5, test: 2"),
+        *("0.9000 (", "Good fit", "few errors", "brightness", "up to 3", "1.235", "f00", "epochs", "Python"),
+    ):
+        assert expected in words, expected
+
+
+def test_what_is_not_known_is_said(report, tmp_path):
+    words, _ = read(page(card(report)))
+    assert "owner  not stated" in words or "owner not stated" in words
+    assert "human accuracy not stated" in words
+    empty = tmp_path / "empty"
+    words, _ = read(page(card(Report(empty), findings=[], outcome="keep")))
+    assert "Not promoted" in words
+    assert "no diagnosis available" in words
+    assert "Most confident mistakes: no image" in words
+    assert words.count("not measured") == 3
+
+
+def test_names_are_words_and_not_code(report):
+    text = page(card(report, reason="<script>alert(1)</script>", title="a & b"))
+    assert "<script>" not in text
+    assert "<b>dog" not in text
+    assert "<b>dog</b>" in read(text)[0]
+
+
+def known(seed, brightness=100.0, share=0.5, images=200, of="version 1", digest=None, grey=True):
+    """What a run keeps of training data with such a brightness and share of cats."""
+    generator = np.random.default_rng(seed)
+    mean = generator.normal(brightness, 10, images)
+    colours = [mean if grey else mean + shift for shift in (0, 5, -5)]
+    manifest = pd.DataFrame(
+        {
+            "sha256": [f"{seed:x}{number:060x}" for number in range(images)],
+            "label": np.where(generator.random(images) < share, "cat", "dog"),
+            "pixel_mean": mean,
+            "pixel_deviation": generator.normal(40, 5, images),
+            **dict(zip(("red", "green", "blue"), colours, strict=True)),
+            "width": 24,
+            "height": 24,
+        }
+    )
+    return training_data.TrainingData(
+        of, digest or f"d{seed}", frozenset(manifest["sha256"]), records.sample_statistics(manifest)
+    )
+
+
+def test_drift_of_the_training_data_is_found_and_named():
+    assert training_data.compare(known(1), known(2), 0).drifted == []
+    assert training_data.compare(known(1), known(2, brightness=110), 0).drifted == ["brightness"]
+    assert training_data.compare(known(1), known(2, share=0.8), 0).drifted == ["labels"]
+    tests = [outcome.test for outcome in training_data.compare(known(1, grey=False), known(2), 0).outcomes]
+    assert tests == ["labels", "brightness", "contrast", "red", "green", "blue", "width", "height"]
+    found = training_data.compare(known(1), known(2), 0)
+    assert "red" not in [outcome.test for outcome in found.outcomes]
+    assert found == training_data.compare(known(1), known(2), 0)
+
+
+def test_drift_stands_on_the_page_with_what_was_compared(report):
+    before, now = known(1, of="darkroom version 2"), known(2, brightness=110, images=150)
+    words, _ = read(page(card(report, drift=training_data.compare(before, now, 0))))
+    for expected in ("Drift: brightness.", "darkroom version 2", "d1", "200 and 150", "0 / 150 / 200", "median 1"):
+        assert expected in words, expected
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "words"),
+    [
+        (known(1, digest="d2"), known(2), "No drift: these are the same images, labels and splits."),
+        (known(1, images=10), known(2), "10 different training images of version 1 are too few"),
+        (
+            training_data.TrainingData("version 1", "unknown", frozenset(), None),
+            known(2),
+            "Statistics of the training images of version 1 were not recorded",
+        ),
+    ],
+)
+def test_where_nothing_is_compared_the_page_says_why(report, before, now, words):
+    found = training_data.compare(before, now, 0)
+    assert found.outcomes == ()
+    assert words in read(page(card(report, drift=found)))[0]
+
+
+def test_a_first_version_has_nothing_to_drift_from(report):
+    assert "No comparison with earlier training data: this is the first version." in read(page(card(report)))[0]

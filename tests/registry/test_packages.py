@@ -1,0 +1,87 @@
+"""Packaged models, those of earlier versions of Darkroom included."""
+
+import json
+import re
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from darkroom.inference.packaged_model import import_privately
+from darkroom.registry import packages
+from darkroom.tracking import opening, runs, store
+from support.networks import build
+
+IMAGES = np.random.default_rng(0).integers(0, 256, (3, 20, 20, 1), dtype=np.uint8)
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    """A folder with an untrained network and the description of its data."""
+    monkeypatch.chdir(tmp_path)
+    Path("dvc.yaml").touch()
+    build("lenet5", (28, 28, 1), 2).save("network.keras")
+    described = {"labels": ["a", "b"], "size": [28, 28, 1], "interpolation": "bilinear", "aspect": "stretch"}
+    Path("dataset.json").write_text(json.dumps(described))
+    store.open_store()
+    return tmp_path
+
+
+def earlier_layout(folder):
+    """Darkroom's code as it lay before the package ``inference``: one flat folder that sets variables at its import."""
+    folder.mkdir()
+    for name, file in {
+        "errors.py": "base/errors.py",
+        "charts.py": "inference/charts.py",
+        "images.py": "inference/images.py",
+        "serving.py": "inference/classifier.py",
+        "packaged_model.py": "inference/packaged_model.py",
+    }.items():
+        text = (packages.DARKROOM / file).read_text().replace("from ..base.errors", "from .errors")
+        # What it ran when a model was loaded.
+        text = re.sub(r"import_module\(f.*\n", 'import_module(f"{name}.serving")\n', text)
+        (folder / name).write_text(text)
+    (folder / "__init__.py").write_text('import os\nos.environ["MLFLOW_HTTP_REQUEST_TIMEOUT"] = "20"\n')
+    return folder
+
+
+def package(*code):
+    with runs.start_run("lenet5", "train", {"network": "lenet5"}) as run:
+        return packages.log_model(run, "network.keras", "dataset.json", *code)
+
+
+def test_a_model_packaged_by_an_earlier_version_predicts_the_same(project, tmp_path):
+    flat = earlier_layout(tmp_path / "earlier")
+    before, now = package(flat), package()
+    predictions = [opening.load_model(uri).predict(IMAGES) for uri in (before, now)]
+    assert predictions[0] == predictions[1]
+
+
+def test_the_code_of_both_layouts_is_found(project, tmp_path):
+    current = tmp_path / "current"
+    packages.copy_code(packages.DARKROOM, current)
+    flat = earlier_layout(tmp_path / "earlier")
+    assert import_privately(current).__name__.endswith(".inference.classifier")
+    assert import_privately(flat).__name__.endswith(".serving")
+    assert import_privately(current).Classifier is not import_privately(flat).Classifier
+
+
+def test_a_packaged_model_holds_no_more_than_it_needs(project, tmp_path):
+    target = tmp_path / "code"
+    packages.copy_code(packages.DARKROOM, target)
+    files = {path.relative_to(target).as_posix() for path in target.rglob("*.py")}
+    assert files == {"__init__.py", *packages.CODE}
+    # It runs where Darkroom is not installed: nothing in it imports darkroom.
+    assert not [
+        path
+        for path in target.rglob("*.py")
+        if re.search(r"^\s*(from|import) darkroom", path.read_text(), re.MULTILINE)
+    ]
+
+
+def test_a_model_is_written_again_in_its_place(project):
+    with runs.start_run("lenet5", "train", {"network": "lenet5"}) as run:
+        first = packages.log_model(run, "network.keras", "dataset.json")
+        shutil.copy("network.keras", "copy.keras")
+        assert packages.log_model(run, "copy.keras", "dataset.json") == first
