@@ -1,5 +1,7 @@
 """Each expectation is broken once; the finding must say which and why."""
 
+import re
+
 import pytest
 
 from darkroom.base.errors import InputError
@@ -49,6 +51,19 @@ def setter(column, place, value):
 def test_sound_images_pass_and_the_data_docs_are_there(broken, tmp_path):
     assert broken() == []
     assert "<html" in (tmp_path / "docs" / "index.html").read_text().lower()
+
+
+def test_equal_results_give_equal_pages(held, tmp_path):
+    """Data Docs are an output that DVC compares: no time and no random id is in them."""
+    pages = []
+    for _ in range(2):
+        held()
+        folder = tmp_path / "docs"
+        pages.append({page.relative_to(folder).as_posix(): page.read_bytes() for page in folder.rglob("*.html")})
+    assert pages[0] == pages[1]
+    assert len(pages[0]) == 5
+    links = re.findall(r"'_table_row_link_path': '([^']+)'", pages[0]["index.html"].decode())
+    assert set(links) == set(pages[0]) - {"index.html"}
 
 
 def test_a_mode(broken):

@@ -365,7 +365,7 @@ def test_fashion_mnist_from_the_cache_of_keras(tmp_path, project):
     cache.mkdir(parents=True)
     (cache / "fashion-mnist").symlink_to(FASHION)
     code = (
-        "from darkroom.data.sources import find; from darkroom.params.reading import DataParams\n"
+        "from darkroom.data.sources import find; from darkroom.params import DataParams\n"
         "found = find(DataParams(source='keras', path='data/keras/fashion_mnist.md'), (28, 28, 1)).samples\n"
         "print(len(found), sum(sample.split == 'test' for sample in found), found[0].label)"
     )

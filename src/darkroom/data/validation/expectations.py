@@ -1,5 +1,7 @@
 """Validate images with Great Expectations and write its Data Docs; the only module that imports it."""
 
+import re
+import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -11,6 +13,7 @@ from great_expectations.checkpoint import UpdateDataDocsAction
 from great_expectations.exceptions import GreatExpectationsError
 
 from darkroom.base.errors import InputError
+from darkroom.base.files import write_text
 from darkroom.data.formats import manifest
 from darkroom.data.validation.rules import Rule, is_image_rule
 
@@ -55,10 +58,20 @@ class Validation:
         return [finding for finding in self.findings if finding.of == "data" and not finding.success]
 
 
+TIMES = re.compile(r"\d{8}T\d{6}\.\d+Z|\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}:\d{2}(?:\.\d+)?(?:Z|[+-]\d{2}:?\d{2})?")
+"""Times as Great Expectations writes them, in pages and in the names of their folders."""
+SORT_KEYS = re.compile(r"(?<='_run_time_sort': )[\d.]+")
+IDS = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+NO_TIME = "last-run"
+
+
 class Suites:
     """Runs suites of expectations and writes Data Docs."""
 
     def __init__(self, data_docs: Path) -> None:
+        self._data_docs = data_docs
+        # Great Expectations reads times from the names of earlier pages, which have none.
+        shutil.rmtree(data_docs, ignore_errors=True)
         self._context = gx.get_context(mode="ephemeral")
         self._context.variables.progress_bars = {"globally": False}
         backend = {"class_name": "TupleFilesystemStoreBackend", "base_directory": str(data_docs.resolve())}
@@ -93,6 +106,23 @@ class Suites:
         (outcome,) = checkpoint.run(batch_parameters=parameters).run_results.values()
         return [_finding(row) for row in outcome.results]
 
+    def make_reproducible(self) -> None:
+        """Remove times and random ids from Data Docs, so that equal results give equal pages."""
+        for page in sorted(self._data_docs.rglob("*.html")):
+            text = _without_ids(TIMES.sub(NO_TIME, SORT_KEYS.sub("0", page.read_text(encoding="utf-8"))))
+            place = TIMES.sub(NO_TIME, page.relative_to(self._data_docs).as_posix())
+            page.unlink()
+            write_text(self._data_docs / place, text)
+        for folder in sorted(self._data_docs.rglob("*"), reverse=True):
+            if folder.is_dir() and not any(folder.iterdir()):
+                folder.rmdir()
+
+
+def _without_ids(page: str) -> str:
+    """Number the random ids of a page's elements in their order."""
+    numbers: dict[str, str] = {}
+    return IDS.sub(lambda found: numbers.setdefault(found.group(), str(len(numbers))), page)
+
 
 def _expectation(rule: Rule) -> Any:
     """Convert a rule to an object of Great Expectations, which validates it."""
@@ -122,6 +152,7 @@ def validate(rows: pd.DataFrame, unread: pd.DataFrame, rules: Sequence[Rule], su
     quarantine = _quarantine(rows, unread, broken)
     of_data = [rule for rule in rules if not is_image_rule(rule)]
     together = suites.findings("data", _together(everything, quarantine), of_data)
+    suites.make_reproducible()
     return Validation([*alone, *together], quarantine)
 
 
