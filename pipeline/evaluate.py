@@ -1,6 +1,5 @@
 """Evaluate one network on the test split, write its report and package it."""
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from darkroom.base.backend import choose_deterministic_kernels
-from darkroom.base.files import write_json
+from darkroom.base.files import file_digest, write_json
 from darkroom.data.prepared.datasets import Description, Split
 from darkroom.data.prepared.prepared import Prepared
 from darkroom.evaluation import bootstrap, diagnosis, metrics, report, scores, slices
@@ -107,8 +106,7 @@ def _write_scores(
 
 def _summary(reached: metrics.Metrics, predictions: Path) -> dict[str, Any]:
     """Return the input of promotion; the digest identifies the predictions."""
-    digest = hashlib.sha256(predictions.read_bytes()).hexdigest()[:16]
-    return {**{name: getattr(reached, name) for name in IN_SHORT}, "predictions": digest}
+    return {**{name: getattr(reached, name) for name in IN_SHORT}, "predictions": file_digest(predictions)}
 
 
 def _diagnosis(

@@ -66,6 +66,13 @@ def test_equal_results_give_equal_pages(held, tmp_path):
     assert set(links) == set(pages[0]) - {"index.html"}
 
 
+@pytest.mark.parametrize("name", ["550e8400-e29b-41d4-a716-446655440000.png", "2024-05-01T12:30:45Z.png"])
+def test_names_that_look_like_ids_and_times_stay_in_the_pages(held, tmp_path, name):
+    held(lambda rows: setter("mode", 0, "F")(setter("name", 0, f"a/{name}")(rows)))
+    pages = [page.read_text() for page in (tmp_path / "docs" / "validations").rglob("*.html")]
+    assert any(name in page for page in pages)
+
+
 def test_a_mode(broken):
     (finding,) = broken(setter("mode", 3, "F"))
     assert finding.of == "image"

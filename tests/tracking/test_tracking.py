@@ -30,7 +30,7 @@ from PIL import Image
 
 from darkroom import training
 from darkroom.base.errors import InputError, TrainingError
-from darkroom.base.files import read_json, write_json
+from darkroom.base.files import file_digest, read_json, write_json
 from darkroom.base.processes import ProcessId
 from darkroom.base.project import state_folder
 from darkroom.data.prepared.datasets import Description
@@ -40,7 +40,7 @@ from darkroom.maintenance.runs import rows
 from darkroom.networks import PARAMS, inference
 from darkroom.params import DataParams, read_params
 from darkroom.promotion import history
-from darkroom.promotion.predictions import file_digest, missing_input
+from darkroom.promotion.predictions import missing_input
 from darkroom.registry import packages, queries, turns, versions
 from darkroom.serving import predict
 from darkroom.tracking import opening, records

@@ -1,5 +1,6 @@
 """Read and write text and JSON files in UTF-8; missing folders are created."""
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,11 @@ def replace_text(path: Path, text: str) -> None:
     temporary = path.with_name(f".{path.name}.tmp")
     write_text(temporary, text)
     temporary.replace(path)
+
+
+def file_digest(path: Path) -> str:
+    """Return the first 16 hexadecimal digits of a file's SHA-256."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
 
 
 def as_json(value: Any) -> str:

@@ -8,6 +8,7 @@ from mlflow.entities.model_registry import ModelVersion
 
 from darkroom.base import project
 from darkroom.base.errors import InputError
+from darkroom.base.files import file_digest
 from darkroom.data.formats.samples import Sample
 from darkroom.data.prepared.datasets import Description
 from darkroom.data.sources import find
@@ -23,11 +24,6 @@ def digest_of(test: pd.DataFrame) -> str:
     """Return a digest of test images and labels, independent of their order."""
     lines = sorted(f"{sha256} {label}" for sha256, label in zip(test["sha256"], test["label"], strict=True))
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
-
-
-def file_digest(file: Path) -> str:
-    """Return the digest by which test.json identifies a file of predictions."""
-    return hashlib.sha256(file.read_bytes()).hexdigest()[:16]
 
 
 def champion_predictions(

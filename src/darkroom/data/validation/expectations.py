@@ -4,6 +4,7 @@ import re
 import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +62,8 @@ class Validation:
 TIMES = re.compile(r"\d{8}T\d{6}\.\d+Z|\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}:\d{2}(?:\.\d+)?(?:Z|[+-]\d{2}:?\d{2})?")
 """Times as Great Expectations writes them, in pages and in the names of their folders."""
 SORT_KEYS = re.compile(r"(?<='_run_time_sort': )[\d.]+")
-IDS = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+IDS = re.compile(r"(?<=collapse-body-)[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+"""Ids of elements; a UUID elsewhere is part of an image's name."""
 NO_TIME = "last-run"
 
 
@@ -70,8 +72,10 @@ class Suites:
 
     def __init__(self, data_docs: Path) -> None:
         self._data_docs = data_docs
-        # Great Expectations reads times from the names of earlier pages, which have none.
-        shutil.rmtree(data_docs, ignore_errors=True)
+        self._started = datetime.now(UTC)
+        if data_docs.exists():
+            # Great Expectations reads times from the names of earlier pages, which have none.
+            shutil.rmtree(data_docs)
         self._context = gx.get_context(mode="ephemeral")
         self._context.variables.progress_bars = {"globally": False}
         backend = {"class_name": "TupleFilesystemStoreBackend", "base_directory": str(data_docs.resolve())}
@@ -109,13 +113,23 @@ class Suites:
     def make_reproducible(self) -> None:
         """Remove times and random ids from Data Docs, so that equal results give equal pages."""
         for page in sorted(self._data_docs.rglob("*.html")):
-            text = _without_ids(TIMES.sub(NO_TIME, SORT_KEYS.sub("0", page.read_text(encoding="utf-8"))))
-            place = TIMES.sub(NO_TIME, page.relative_to(self._data_docs).as_posix())
+            text = _without_ids(TIMES.sub(self._without_time, SORT_KEYS.sub("0", page.read_text(encoding="utf-8"))))
+            place = TIMES.sub(self._without_time, page.relative_to(self._data_docs).as_posix())
             page.unlink()
             write_text(self._data_docs / place, text)
         for folder in sorted(self._data_docs.rglob("*"), reverse=True):
             if folder.is_dir() and not any(folder.iterdir()):
                 folder.rmdir()
+
+    def _without_time(self, found: re.Match[str]) -> str:
+        """Replace a time if it is of this run; any other is part of an image's name."""
+        try:
+            time = datetime.fromisoformat(found.group())
+        except ValueError:
+            return found.group()
+        time = time if time.tzinfo else time.replace(tzinfo=UTC)
+        is_own = self._started - timedelta(seconds=1) <= time <= datetime.now(UTC)
+        return NO_TIME if is_own else found.group()
 
 
 def _without_ids(page: str) -> str:
