@@ -1,11 +1,15 @@
 """What the tests share: small images, a project of their own, and the commands run as a user runs them."""
 
 import gc
+import shutil
+import tempfile
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
 from darkroom.base import environment
+from support import warm
 from support.finished import Finished, build_finished, build_finished_mlp, once
 from support.projects import OF_A_RUN, Project
 
@@ -14,6 +18,15 @@ environment.prepare()
 # A shared machine may hold up any single example.
 settings.register_profile("shared", deadline=None)
 settings.load_profile("shared")
+
+
+def pytest_configure(config):
+    """Start the server that forks stages and commands, once for all workers."""
+    if not hasattr(config, "workerinput"):
+        programs = Path(tempfile.mkdtemp(prefix="darkroom-tests-"))
+        config.add_cleanup(lambda: shutil.rmtree(programs))
+        if server := warm.start(programs):
+            config.add_cleanup(server.communicate)
 
 
 def pytest_collection_finish():

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from ruamel.yaml import YAML
 
+from support import warm
 from support.pictures import write_folder
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -117,7 +118,7 @@ class Project:
         done = subprocess.run(
             command,
             cwd=self.root,
-            env=environment(**{**self.variables, **variables}),
+            env=warm.environment(environment(**{**self.variables, **variables})),
             stdout=subprocess.PIPE,
             stderr=stderr,
             text=True,

@@ -1,0 +1,168 @@
+"""A process that has imported the heavy libraries, and forks the stages and commands that the tests run.
+
+A small stage spends nine tenths of its time on imports of TensorFlow, Great Expectations and MLflow. ``start`` imports
+them once, in a server process, and writes the programs ``python`` and ``darkroom`` into a folder for the tests' PATH.
+These hand ``python -m pipeline STAGE …`` and ``darkroom …`` to the server, which forks a process for each: it has the
+caller's folder, environment, arguments and standard streams, imports Darkroom from the caller's checkout, and runs
+until it ends or its caller dies. Everything else, and everything if there is no server, runs as usual. The server
+imports no module of Darkroom.
+
+Tests that kill processes or look at what a process imports do not use it. ``DARKROOM_COLD=1 pytest`` runs without it.
+"""
+
+import array
+import gc
+import json
+import os
+import runpy
+import select
+import signal
+import socket
+import subprocess
+import sys
+from contextlib import suppress
+from importlib import import_module
+from pathlib import Path
+
+LIBRARIES = ("tensorflow", "keras", "mlflow", "great_expectations", "optuna", "albumentations", "matplotlib.pyplot")
+SOCKET = "DARKROOM_TESTS_SOCKET"
+"""Variable with the name of the server's abstract socket."""
+FOLDER = "DARKROOM_TESTS_WARM"
+"""Variable with the folder of the programs."""
+COLD = ("PYTHONIOENCODING", "PYTHONHASHSEED", "PYTHONWARNINGS", "KERAS_HOME", "DARKROOM_AUDIT")
+"""Variables that Python or a library reads when it starts: where one is set, the program runs as usual."""
+PROGRAM = """#!{python} -IS
+import array, json, os, socket, sys
+name, arguments = os.path.basename(sys.argv[0]), sys.argv[1:]
+real = os.path.join({bin!r}, name)
+warm = name == "darkroom" or arguments[:2] == ["-m", "pipeline"]
+if warm and not any(map(os.environ.get, {cold})) and not any(map(os.isatty, (1, 2))):
+    try:
+        server = socket.socket(socket.AF_UNIX)
+        server.connect("\\0" + os.environ[{socket!r}])
+    except (KeyError, OSError):
+        pass
+    else:
+        wanted = json.dumps([name, arguments, os.getcwd(), dict(os.environ)]).encode()
+        streams = array.array("i", [0, 1, 2])
+        server.sendmsg([len(wanted).to_bytes(8, "big")], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, streams)])
+        server.sendall(wanted)
+        code = int(server.recv(8) or b"1")
+        if code < 0:
+            os.kill(os.getpid(), -code)
+        os._exit(code)
+os.execv(real, [real, *arguments])
+"""
+
+
+def start(folder):
+    """Start the server and write the programs. It listens when its imports are done; until then all runs as usual.
+
+    Args:
+        folder: an empty folder for the programs.
+
+    Returns:
+        The server; it ends when its standard input is closed.
+    """
+    if sys.platform != "linux" or os.environ.get("DARKROOM_COLD"):
+        return None
+    name = f"darkroom-tests-{os.getpid()}"
+    for program in ("python", "darkroom"):
+        file = folder / program
+        here = Path(sys.executable).parent
+        file.write_text(PROGRAM.format(python=sys.executable, bin=str(here), cold=COLD, socket=SOCKET))
+        file.chmod(0o755)
+    os.environ[SOCKET], os.environ[FOLDER] = name, str(folder)
+    with (folder / "server.log").open("w") as log:
+        command = [sys.executable, __file__, name]
+        return subprocess.Popen(command, stdin=subprocess.PIPE, stderr=log, start_new_session=True)
+
+
+def environment(variables):
+    """Put the programs in front of the PATH of an environment; unchanged if there is no server."""
+    if FOLDER not in os.environ:
+        return variables
+    return {**variables, "PATH": f"{os.environ[FOLDER]}{os.pathsep}{variables['PATH']}"}
+
+
+def serve(name):
+    """Import the libraries, then fork a process for each connection until standard input is closed."""
+    gc.disable()
+    for library in LIBRARIES:
+        import_module(library)
+    gc.collect()
+    gc.freeze()
+    gc.enable()
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(f"\0{name}")
+        server.listen(64)
+        signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+        while sys.stdin not in (ready := select.select([server, sys.stdin], [], [])[0]):
+            connection, _ = ready[0].accept()
+            if os.fork() == 0:
+                signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+                server.close()
+                watch(connection)
+            connection.close()
+
+
+def watch(connection):
+    """Run what the caller wants in a child and send its exit code, or minus the signal that killed it.
+
+    If the caller dies, the child is killed.
+    """
+    length, streams = b"", array.array("i")
+    length, ancillary, _, _ = connection.recvmsg(8, socket.CMSG_SPACE(3 * streams.itemsize))
+    streams.frombytes(ancillary[0][2])
+    wanted = b""
+    while len(wanted) < int.from_bytes(length, "big"):
+        wanted += connection.recv(1 << 16)
+    child = os.fork()
+    if child == 0:
+        connection.close()
+        run(*json.loads(wanted), streams)
+    for stream in (0, 1, 2, *streams):
+        os.close(stream)
+    ended = os.pidfd_open(child)
+    if connection in select.select([connection, ended], [], [])[0]:
+        os.kill(child, signal.SIGKILL)
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    with suppress(OSError):
+        connection.send(str(code).encode())
+    os._exit(0)
+
+
+def run(name, arguments, folder, environment, streams):
+    """Become the caller's process."""
+    for number, stream in enumerate(streams):
+        os.dup2(stream, number)
+        os.close(stream)
+    os.chdir(folder)
+    os.environ.clear()
+    os.environ.update(environment)
+    if environment.get("PYTHONUNBUFFERED"):
+        sys.stdout.reconfigure(write_through=True)
+    given = [place for place in environment.get("PYTHONPATH", "").split(os.pathsep) if place]
+    sys.path[:1] = [str(Path(sys.executable).parent) if name == "darkroom" else folder, *given]
+    try:
+        if name == "darkroom":
+            sys.argv = [str(Path(sys.executable).with_name(name)), *arguments]
+            sys.exit(import_module("darkroom.cli").main())
+        sys.argv = ["-m", *arguments[2:]]
+        runpy.run_module("pipeline", run_name="__main__", alter_sys=True)
+        code = 0
+    except SystemExit as error:
+        code = error.code
+    except BaseException:  # noqa: BLE001 - as the interpreter does
+        sys.excepthook(*sys.exc_info())
+        code = 1
+    if isinstance(code, str):
+        print(code, file=sys.stderr)
+        code = 1
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code or 0)
+
+
+if __name__ == "__main__":
+    serve(sys.argv[1])
