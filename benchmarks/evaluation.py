@@ -2,8 +2,8 @@
 
     python -m benchmarks.evaluation [NETWORK]
 
-Makes noise images, 28×28, and an untrained network (default: mnist_cnn), in a clone of the last commit. Times 2,000
-bootstrap resamples of all scores; the stage ``evaluate`` without importing TensorFlow, minus prediction; and the whole
+Makes noise images, 28×28, and an untrained network (default: mnist_cnn), in a clone of the last commit. Times all
+scores with their intervals; the stage ``evaluate`` without importing TensorFlow, minus prediction; and the whole
 command of ``promote``, with saved predictions of champion and candidate and different training data. Prints medians of
 3 rounds in Markdown.
 """
@@ -31,7 +31,7 @@ from darkroom import training
 from darkroom.base.files import read_json, write_json
 from darkroom.data.prepared.datasets import Description
 from darkroom.data.prepared.prepared import Prepared
-from darkroom.evaluation import bootstrap, scores
+from darkroom.evaluation import scored, scores
 from darkroom.evaluation.report import predictions_table
 from darkroom.networks import PARAMS, Network, inference
 from darkroom.params import Params, read_params
@@ -65,7 +65,7 @@ def main(network: Network) -> None:
         store.open_store()
         print(f"{machine()}\n\n| what | seconds, median of {ROUNDS} | lowest to highest | CPU seconds |")
         print("| --- | --- | --- | --- |")
-        show(f"{params.evaluate.draws:,} bootstrap resamples of all scores", time_scores(params))
+        show("all scores with their intervals", time_scores())
         predicting, evaluating = time_evaluation(network, params, model)
         show(f"predicting with {network}", predicting)
         show("the stage `evaluate` with pictures, without prediction", evaluating)
@@ -151,10 +151,11 @@ def predicted(seed: int) -> scores.Predictions:
     return scores.Predictions(labels, (probabilities / probabilities.sum(axis=1, keepdims=True)).astype(np.float32))
 
 
-def time_scores(params: Params) -> list[Time]:
+def time_scores() -> list[Time]:
     """Time all scores with their confidence intervals."""
-    predictions, groups, settings = predicted(0), np.arange(IMAGES), params.evaluate
-    return [timed(lambda: bootstrap.score(predictions, groups, settings.draws, settings.seed)) for _ in range(ROUNDS)]
+    groups = np.arange(IMAGES)
+    found = [predicted(0) for _ in range(ROUNDS)]
+    return [timed(lambda predictions=predictions: scored.score(predictions, groups)) for predictions in found]
 
 
 def train(network: Network, model: Path, seed: int, digest: str) -> RunRecord:

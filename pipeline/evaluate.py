@@ -10,8 +10,9 @@ from darkroom.base.backend import choose_deterministic_kernels
 from darkroom.base.files import file_digest, write_json
 from darkroom.data.prepared.datasets import Description, Split
 from darkroom.data.prepared.prepared import Prepared
-from darkroom.evaluation import bootstrap, diagnosis, metrics, report, scores, slices
+from darkroom.evaluation import bootstrap, diagnosis, metrics, report, scored, scores, slices
 from darkroom.evaluation.cost import cost
+from darkroom.evaluation.intervals import Interval
 from darkroom.networks import Network, inference
 from darkroom.params import EvaluateParams, Params
 from darkroom.registry import packages, records
@@ -45,7 +46,7 @@ class Evaluated:
     """Results of one network on the test split."""
 
     metrics: metrics.Metrics
-    accuracy_interval: bootstrap.Interval
+    accuracy_interval: Interval
     diagnosis: diagnosis.Diagnosis
     cost: dict[str, float]
 
@@ -63,7 +64,7 @@ def _evaluate(
     measured = cost(loaded, model, test)
     write_json(files.metrics, reached.as_json())
     report.write_table(files.predictions, report.predictions_table(test, probabilities, description.labels))
-    scored = _write_scores(predictions, test, description, params, files)
+    accuracy_interval = _write_scores(predictions, test, description, files)
     report.draw(predictions, test, reached, description.labels, _title(network, reached), files)
     report.explain(loaded, test, probabilities, description.labels, files.explanations)
     epochs = pd.read_csv(files.history).to_dict("records")
@@ -71,7 +72,7 @@ def _evaluate(
     figures.curves(history, record.best_epoch - 1, network, files.curves)
     found = _diagnosis(record, history, reached, description.counts["validation"])
     write_json(files.diagnosis, found.as_json())
-    return Evaluated(reached, scored.intervals["accuracy"], found, measured)
+    return Evaluated(reached, accuracy_interval, found, measured)
 
 
 def _title(network: Network, reached: metrics.Metrics) -> str:
@@ -92,16 +93,14 @@ def _metrics(
     )
 
 
-def _write_scores(
-    predictions: scores.Predictions, test: Split, description: Description, params: EvaluateParams, files: Report
-) -> bootstrap.Scored:
-    """Write the scores with confidence intervals, on all test images and on slices."""
+def _write_scores(predictions: scores.Predictions, test: Split, description: Description, files: Report) -> Interval:
+    """Write the scores with confidence intervals, on all test images and on slices; return that of the accuracy."""
     groups = bootstrap.group_numbers(test.manifest["cluster"])
-    scored = bootstrap.score(predictions, groups, params.draws, params.seed)
-    report.write_table(files.scores, metrics.scores_table(scored, description.labels))
-    found = slices.find_slices(test.manifest)
-    report.write_table(files.slices, slices.slices_table(predictions, found, groups, params.draws, params.seed))
-    return scored
+    found = scored.score(predictions, groups)
+    report.write_table(files.scores, metrics.scores_table(found, description.labels))
+    parts = slices.find_slices(test.manifest)
+    report.write_table(files.slices, slices.slices_table(predictions, parts, groups))
+    return found.intervals["accuracy"]
 
 
 def _summary(reached: metrics.Metrics, predictions: Path) -> dict[str, Any]:
@@ -123,10 +122,10 @@ def _diagnosis(
 
 
 def _print(network: Network, found: Evaluated) -> None:
-    reached, (low, high) = found.metrics, found.accuracy_interval
+    reached = found.metrics
     human = "" if reached.human_accuracy is None else f", human accuracy {reached.human_accuracy:.4f}"
     print(
-        f"{_title(network, reached)} (95 % interval {low:.4f} to {high:.4f}), macro F {reached.macro_f1:.4f}; "
+        f"{_title(network, reached)} (95 % interval {found.accuracy_interval}), macro F {reached.macro_f1:.4f}; "
         f"baseline (largest class) {reached.baseline_accuracy:.4f}{human}"
     )
     print(f"{network}: {found.diagnosis}")

@@ -1,15 +1,15 @@
-"""Scores and their intervals, held against scikit-learn, SciPy and what can be worked out by hand."""
+"""Scores, held against scikit-learn and what can be worked out by hand."""
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
-from scipy import stats
 from sklearn import metrics as reference
 
-from darkroom.evaluation.bootstrap import accuracy_intervals, group_numbers, interval, resample, score
+from darkroom.evaluation import calibration, losses, ranking
+from darkroom.evaluation.bootstrap import group_numbers, resample
 from darkroom.evaluation.curves import binary_curves, likely_label_errors, reliability
-from darkroom.evaluation.scores import OVERALL, Predictions, Scorer, names
+from darkroom.evaluation.scores import Predictions, estimate, names
 
 
 def random_predictions(seed, images, classes, confidence=3.0):
@@ -22,15 +22,10 @@ def random_predictions(seed, images, classes, confidence=3.0):
     return Predictions(truth, (shares / shares.sum(axis=1, keepdims=True)).astype(np.float32), top=2)
 
 
-def scored(predictions, weights=None):
-    weights = np.ones(len(predictions.labels)) if weights is None else weights
-    return dict(zip(names(predictions.classes), Scorer(predictions)(weights).tolist(), strict=True))
-
-
 @given(st.integers(0, 10_000), st.integers(2, 200), st.integers(2, 6))
 def test_as_scikit_learn_says(seed, images, classes):
     predictions = random_predictions(seed, images, classes)
-    found, labels = scored(predictions), list(range(classes))
+    found, labels = estimate(predictions), list(range(classes))
     truth, probabilities = predictions.labels, predictions.probabilities.astype(np.float64)
     probabilities /= probabilities.sum(axis=1, keepdims=True)
     assert found["accuracy"] == pytest.approx(reference.accuracy_score(truth, predictions.predicted))
@@ -59,7 +54,7 @@ def test_the_top_k_accuracy_is_that_of_scikit_learn(seed, classes):
     truth = generator.integers(0, classes, 50)
     predictions = Predictions(truth, generator.dirichlet(np.ones(classes), 50).astype(np.float32), top=2)
     expected = reference.top_k_accuracy_score(truth, predictions.probabilities, k=2, labels=range(classes))
-    assert scored(predictions)["top_k_accuracy"] == pytest.approx(expected)
+    assert estimate(predictions)["top_k_accuracy"] == pytest.approx(expected)
 
 
 def test_k_always_leaves_a_class_out():
@@ -67,58 +62,124 @@ def test_k_always_leaves_a_class_out():
         *(1, 2, 4, 5, 5)
     ]
     two = random_predictions(0, 50, 2)
-    assert scored(two)["top_k_accuracy"] == scored(two)["accuracy"]
+    assert estimate(two)["top_k_accuracy"] == estimate(two)["accuracy"]
 
 
-@given(st.integers(0, 10_000), st.integers(5, 60), st.integers(2, 4))
-def test_an_image_that_counts_twice_is_as_two_images(seed, images, classes):
-    predictions = random_predictions(seed, images, classes)
-    weights = np.random.default_rng(seed).integers(0, 3, images)
-    assume(weights.sum() > 0)
-    rows = np.repeat(np.arange(images), weights)
-    assume(len(set(predictions.labels[rows].tolist())) == classes)
-    repeated = Predictions(predictions.labels[rows], predictions.probabilities[rows], predictions.top)
-    assert Scorer(predictions)(weights) == pytest.approx(Scorer(repeated)(np.ones(len(rows))), nan_ok=True)
+def test_the_names_are_in_the_order_of_the_table():
+    assert list(estimate(random_predictions(0, 30, 2))) == names(2)
+    assert names(2)[8:] == [
+        *("roc_auc", "average_precision", "precision/0", "precision/1", "recall/0", "recall/1", "f1/0", "f1/1")
+    ]
+    assert list(estimate(random_predictions(0, 30, 3))) == names(3)
+    assert len(names(3)) == 8 + 9
+
+
+def test_losses_by_hand():
+    probabilities = np.array([[0.7, 0.2, 0.1], [0.5, 0.3, 0.2], [1.0, 0.0, 0.0]])
+    labels = np.array([0, 2, 1])
+    found = losses.log_losses(probabilities, labels)
+    assert found.observed == pytest.approx([-np.log(0.7), -np.log(0.2), -np.log(1e-7)])
+    assert found.if_right == pytest.approx([-np.log(0.7), -np.log(0.5), 0])
+    assert found.if_wrong == pytest.approx([-np.log(0.2), -np.log(0.3), -np.log(1e-7)])
+    found = losses.brier_scores(probabilities, labels)
+    assert found.observed == pytest.approx([0.09 + 0.04 + 0.01, 0.25 + 0.09 + 0.64, 2])
+    assert found.if_right == pytest.approx([0.14, 0.25 + 0.09 + 0.04, 0])
+    assert found.if_wrong == pytest.approx([0.49 + 0.64 + 0.01, 0.25 + 0.49 + 0.04, 2])
 
 
 def test_the_calibration_error_by_hand():
-    # Nine predictions of confidence .9, six of them correct; one of 1.0 that is correct.
-    probabilities = np.array([[0.9, 0.1]] * 9 + [[1.0, 0.0]], dtype=np.float32)
+    # Nine predictions of confidence .9, six of them correct, and one of 1.0 that is correct: bins 13 and 14.
+    probabilities = np.array([[0.9, 0.1]] * 9 + [[1.0, 0.0]], dtype=np.float64)
     predictions = Predictions(np.array([0] * 6 + [1] * 3 + [0]), probabilities)
-    assert scored(predictions)["calibration_error"] == pytest.approx(0.9 * (0.9 - 6 / 9))
+    gap = 0.9 - 6 / 9
+    unbiased = gap**2 - 6 / 9 * 3 / 9 / 8
+    assert estimate(predictions)["calibration_error"] == pytest.approx(np.sqrt(0.9 * unbiased))
     assert [(row.images, round(row.accuracy, 3)) for row in reliability(predictions)] == [(9, 0.667), (1, 1.0)]
+    # Three groups of three, each with one mistake: the pairs are those of different groups.
+    groups = np.array([0, 0, 1, 1, 2, 2, 0, 1, 2, 3])
+    sums = np.full(3, 2.7 - 2)
+    across = (sums.sum() ** 2 - (sums**2).sum()) / (81 - 27)
+    assert estimate(predictions, groups)["calibration_error"] == pytest.approx(np.sqrt(0.9 * across))
+
+
+def test_a_negative_estimate_is_a_calibration_error_of_zero():
+    found = calibration.squared_error(np.full(4, 0.75), np.array([True, True, True, False]), np.arange(4))
+    assert found.value == pytest.approx(-0.75 * 0.25 / 3)
+    assert found.root == 0
+    assert calibration.Squared(0.04, 1).root == pytest.approx(0.2)
+
+
+@given(st.integers(0, 10_000), st.integers(2, 60), st.integers(1, 20))
+def test_the_calibration_error_is_the_mean_product_of_two_images_of_different_groups(seed, images, count):
+    generator = np.random.default_rng(seed)
+    confidence, right = generator.uniform(0.5, 1, images), generator.random(images) < 0.8
+    groups = generator.integers(0, count, images)
+    number = np.minimum((confidence * 15).astype(int), 14)
+    expected = 0.0
+    for each in np.unique(number):
+        rows = np.flatnonzero(number == each)
+        pairs = [(one, other) for one in rows for other in rows if groups[one] != groups[other]]
+        gap = confidence - right
+        expected += len(rows) * np.mean([gap[one] * gap[other] for one, other in pairs]) if pairs else 0
+    found = calibration.squared_error(confidence, right, groups)
+    assert found.value == pytest.approx(expected / images, abs=1e-12)
+    assert found.error >= 0
+
+
+def test_a_calibrated_network_has_no_calibration_error_on_average():
+    """Of an absolute gap, the mean would be .06 here."""
+    generator, values = np.random.default_rng(0), []
+    for _ in range(400):
+        confidence = generator.uniform(0.5, 1, 362)
+        values.append(calibration.squared_error(confidence, generator.random(362) < confidence, np.arange(362)).value)
+    assert abs(np.mean(values)) < 3 * np.std(values) / 20
+    assert np.mean(values) < 2e-4
+
+
+def weighted_area(labels, probabilities, weights):
+    above = np.sign(probabilities[labels == 1][:, None] - probabilities[labels == 0]) / 2 + 0.5
+    pairs = weights[labels == 1][:, None] * weights[labels == 0]
+    return (pairs * above).sum() / pairs.sum()
+
+
+def weighted_precision(labels, probabilities, weights):
+    passed = probabilities >= probabilities[labels == 1][:, None]
+    precision = (passed * weights * labels).sum(axis=1) / (passed * weights).sum(axis=1)
+    return np.average(precision, weights=weights[labels == 1])
+
+
+@pytest.mark.parametrize(
+    ("score", "weighted"),
+    [(ranking.roc_auc, weighted_area), (ranking.average_precision, weighted_precision)],
+)
+@given(seed=st.integers(0, 10_000), images=st.integers(2, 15))
+def test_the_influence_of_an_image_is_the_derivative_by_its_weight(score, weighted, seed, images):
+    generator = np.random.default_rng(seed)
+    labels = np.arange(images) % 2
+    probabilities = generator.random(images).round(1)  # with ties
+    found = score(labels, probabilities)
+    assert found.value == pytest.approx(weighted(labels, probabilities, np.ones(images)))
+    for image in range(images):
+        change = np.zeros(images)
+        change[image] = 1e-5
+        more, less = (weighted(labels, probabilities, 1 + sign * change) for sign in (1, -1))
+        assert found.influence[image] == pytest.approx((more - less) / 2e-5, abs=1e-6)
+
+
+@pytest.mark.parametrize("score", [ranking.roc_auc, ranking.average_precision])
+@pytest.mark.parametrize("label", [0, 1])
+def test_a_ranking_needs_images_of_both_classes(score, label):
+    found = score(np.full(3, label), np.array([0.1, 0.2, 0.3]))
+    assert np.isnan(found.value)
+    assert found.influence.tolist() == [0, 0, 0]
 
 
 def test_a_curve_has_the_area_that_is_said():
     predictions = random_predictions(1, 300, 2)
     ranked = binary_curves(predictions)
     area = np.trapezoid([0, *ranked.recall], [0, *ranked.false_positive_rate])
-    assert area == pytest.approx(scored(predictions)["roc_auc"])
+    assert area == pytest.approx(estimate(predictions)["roc_auc"])
     assert (ranked.recall[-1], ranked.false_positive_rate[-1]) == (1, 1)
-
-
-def test_the_interval_of_the_accuracy_is_about_that_of_the_binomial():
-    predictions = random_predictions(2, 1000, 4)
-    found = score(predictions, np.arange(1000), 2000, seed=0)
-    exact = stats.binomtest(int(predictions.right.sum()), 1000).proportion_ci(0.95, method="wilson")
-    assert found.intervals["accuracy"] == pytest.approx((exact.low, exact.high), abs=0.006)
-    assert found.estimates["accuracy"] == predictions.right.mean()
-    for name in OVERALL:
-        # The bootstrap of the calibration error is biased upwards: images resampled twice deviate more.
-        if name != "calibration_error":
-            assert found.intervals[name].low < found.estimates[name] < found.intervals[name].high
-
-
-@settings(max_examples=10)
-@given(st.integers(0, 1000))
-def test_19_of_20_intervals_hold_the_truth(seed):
-    """Coverage for a network of accuracy .8, on new random images each time."""
-    generator, held = np.random.default_rng(seed), 0
-    for _ in range(40):
-        right = generator.random(200) < 0.8
-        ((low, high),) = accuracy_intervals(right, np.ones((200, 1), dtype=bool), np.arange(200), 300, seed)
-        held += low <= 0.8 <= high
-    assert held >= 32  # less than 95 % of 40 by chance alone; 32 or fewer happen once in 10,000 times
 
 
 def test_what_belongs_together_is_drawn_together():
@@ -127,43 +188,11 @@ def test_what_belongs_together_is_drawn_together():
     for weights in resample(groups, 50, seed=0):
         assert weights[0] == weights[2]
         assert weights[0] + weights[1] + weights[3] == 3
-    # Ten copies of each of 50 images are 50 findings, and not 500.
-    right = np.repeat(np.random.default_rng(0).random(50) < 0.7, 10)
-    everything = np.ones((500, 1), dtype=bool)
-    ((low, high),) = accuracy_intervals(right, everything, np.repeat(np.arange(50), 10), 1000, 0)
-    ((narrow_low, narrow_high),) = accuracy_intervals(right, everything, np.arange(500), 1000, 0)
-    assert high - low > 2.5 * (narrow_high - narrow_low)
 
 
 def test_the_same_seed_draws_the_same():
     one, other, third = (np.stack(list(resample(np.arange(20), 10, seed))).tolist() for seed in (0, 0, 1))
     assert one == other != third
-
-
-def test_a_score_that_is_never_defined_has_no_interval():
-    low, high = interval(np.array([np.nan, np.nan]))
-    assert np.isnan(low)
-    assert np.isnan(high)
-
-
-def test_parts_without_images_in_a_draw_do_not_disturb():
-    members = np.array([[True], *[[False]] * 30])
-    right = np.zeros(31, dtype=bool)
-    ((low, high),) = accuracy_intervals(right, members, np.arange(31), 200, 0)
-    # Of one image that is mistaken, little follows.
-    assert (low, high) == (0, 0.975)
-
-
-def test_of_ten_right_answers_it_does_not_follow_that_all_are():
-    predictions = Predictions(np.arange(10) % 2, np.eye(2, dtype=np.float32)[np.arange(10) % 2])
-    found = score(predictions, np.arange(10), 200, 0).intervals
-    exact = stats.binomtest(10, 10).proportion_ci(0.95, method="exact")
-    assert found["accuracy"] == pytest.approx((exact.low, exact.high))
-    assert found["recall/0"] == pytest.approx((stats.binomtest(5, 5).proportion_ci(0.95).low, 1))
-    of_five = stats.binomtest(5, 5).proportion_ci(0.95).low
-    assert found["f1/0"] == pytest.approx((2 * of_five / (1 + of_five), 1))
-    # Copies are no further findings.
-    assert score(predictions, np.arange(10) // 5, 200, 0).intervals["accuracy"].low < found["accuracy"].low
 
 
 def test_planted_label_errors_are_named():

@@ -10,8 +10,9 @@ from PIL import Image
 
 from darkroom.base.files import write_json, write_text
 from darkroom.drift import training_data
-from darkroom.evaluation import bootstrap, scores, slices
+from darkroom.evaluation import scores, slices
 from darkroom.evaluation.metrics import evaluate, scores_table
+from darkroom.evaluation.scored import score
 from darkroom.promotion.model_card import Card, page
 from darkroom.reporting.results import Report
 from darkroom.tracking import records
@@ -50,10 +51,10 @@ def report(tmp_path):
     answers, labels = scores.Predictions(truth, probabilities), ("cat", "<b>dog</b>")
     metrics = evaluate(answers, labels, 0)
     write_json(tmp_path / "metrics.json", metrics.as_json())
-    scored = bootstrap.score(answers, np.arange(20), 200, 0)
+    scored = score(answers, np.arange(20))
     write_text(tmp_path / "scores.csv", scores_table(scored, labels).to_csv(index=False))
     dark = slices.Slice("brightness", "up to 3", truth == 0)
-    table = slices.slices_table(answers, [dark], np.arange(20), 200, 0)
+    table = slices.slices_table(answers, [dark], np.arange(20))
     write_text(tmp_path / "slices.csv", table.to_csv(index=False))
     write_json(tmp_path / "diagnosis.json", {"verdict": "good fit", "reason": "few errors", "advice": "more data"})
     for file in Report(tmp_path).pictures():

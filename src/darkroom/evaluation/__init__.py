@@ -1,7 +1,9 @@
 """Evaluation of a network: scores, confidence intervals, slices, diagnosis, Grad-CAM.
 
-- ``metrics``, ``scores``: confusion matrix, accuracy, F scores, calibration
-- ``bootstrap``: confidence intervals by resampling groups
+- ``metrics``, ``scores``: confusion matrix, accuracy, F scores; ``losses``, ``calibration``, ``ranking``
+- ``scored``: all scores with confidence intervals; ``intervals`` of shares and means,
+  ``class_scores``, ``cells`` (counts by group and class)
+- ``bootstrap``: groups of dependent images, and their resampling
 - ``curves``, ``slices``: reliability, ROC, label errors; scores of slices of the data
 - ``diagnosis``: overfitting, underfitting and what to do
 - ``grad_cam``, ``figures``, ``maps``: heat maps and pictures

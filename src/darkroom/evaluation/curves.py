@@ -6,7 +6,9 @@ import numpy as np
 import numpy.typing as npt
 
 from darkroom.base.types import Numbers
-from darkroom.evaluation.scores import BINS, Predictions, share
+from darkroom.evaluation.calibration import BINS, bin_numbers
+from darkroom.evaluation.cells import ratio
+from darkroom.evaluation.scores import Predictions
 
 
 class Reliability(NamedTuple):
@@ -19,8 +21,8 @@ class Reliability(NamedTuple):
 
 def reliability(predictions: Predictions) -> list[Reliability]:
     """Return a row for each non-empty bin of confidence, with the bins of the calibration error."""
-    confidence, right = predictions.probabilities.max(axis=1).astype(np.float64), predictions.right
-    number = np.minimum((confidence * BINS).astype(np.int64), BINS - 1)
+    confidence, right = predictions.confidence, predictions.right
+    number = bin_numbers(confidence)
     return [
         Reliability(float(confidence[inside].mean()), float(right[inside].mean()), int(inside.sum()))
         for inside in (number == each for each in range(BINS))
@@ -67,5 +69,4 @@ def binary_curves(predictions: Predictions) -> BinaryCurves:
     hits = np.cumsum(predictions.labels[order] == 1)[last].astype(np.float64)
     passed = np.cumsum(np.ones(len(order)))[last]
     misses = passed - hits
-    ones, zeros = np.full_like(hits, max(hits[-1], 1)), np.full_like(hits, max(misses[-1], 1))
-    return BinaryCurves(share(misses, zeros), share(hits, ones), share(hits, passed))
+    return BinaryCurves(ratio(misses, misses[-1], 0), ratio(hits, hits[-1], 0), ratio(hits, passed, 0))

@@ -9,7 +9,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from darkroom.base.types import Floats, Integers
-from darkroom.evaluation import bootstrap, scores
+from darkroom.evaluation import scores
+from darkroom.evaluation.scored import Scored
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,8 @@ class Metrics:
     brier: float
     """Mean squared distance between the probabilities and the one-hot label; 0 to 2."""
     calibration_error: float
-    """Expected calibration error: mean gap between confidence and accuracy over bins (C. Guo et al., 2017); 0 to 1."""
+    """Root mean squared gap between confidence and accuracy over bins, without the bias of a finite sample (A. Kumar et
+    al., 2019); 0 to 1."""
     roc_auc: float | None
     """For two classes: probability that an image of the second ranks above one of the first."""
     average_precision: float | None
@@ -137,8 +139,7 @@ def evaluate(
         human_accuracy: human accuracy, if known.
     """
     numbers = predictions.labels
-    values = scores.Scorer(predictions)(np.ones(len(numbers)))
-    of = dict(zip(scores.names(len(labels)), values.tolist(), strict=True))
+    of = scores.estimate(predictions, groups)
     clean = np.ones(len(numbers), dtype=bool) if leaked is None else ~leaked
     matrix = confusion_matrix(numbers, predictions.predicted, len(labels))
     return Metrics(
@@ -160,8 +161,8 @@ def _known(value: float | None) -> float | None:
     return value if value is not None and np.isfinite(value) else None
 
 
-def scores_table(scored: bootstrap.Scored, labels: Sequence[str]) -> pd.DataFrame:
-    """Return a table of all scores with their confidence intervals."""
+def scores_table(scored: Scored, labels: Sequence[str]) -> pd.DataFrame:
+    """Return a table of all scores with their confidence intervals; bounds that are not known are NaN."""
     rows = []
     for name, value in scored.estimates.items():
         score, _, number = name.partition("/")

@@ -8,7 +8,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from darkroom.base.types import Integers
-from darkroom.evaluation import bootstrap, scores
+from darkroom.evaluation import scores
+from darkroom.evaluation.scored import accuracy_intervals
 
 MOST_KINDS = 20  # most distinct values of a column to slice by
 NO_KINDS = {
@@ -56,14 +57,12 @@ def _thirds(of: str, values: npt.NDArray[np.float64]) -> list[Slice]:
     return [Slice(of, name, members) for name, members in thirds.items() if members.any() and not members.all()]
 
 
-def slices_table(
-    predictions: scores.Predictions, found: Sequence[Slice], groups: Integers, draws: int, seed: int
-) -> pd.DataFrame:
-    """Return a table of the accuracy on each slice, with its confidence interval."""
+def slices_table(predictions: scores.Predictions, found: Sequence[Slice], groups: Integers) -> pd.DataFrame:
+    """Return a table of the accuracy on each slice, with its confidence interval; bounds not known are NaN."""
     if not found:
         return pd.DataFrame(columns=list(SLICE_COLUMNS))
     members = np.stack([one.members for one in found], axis=1)
-    intervals = bootstrap.accuracy_intervals(predictions.right, members, groups, draws, seed)
+    intervals = accuracy_intervals(predictions.right, members, groups)
     rows = [
         (one.of, one.value, int(one.members.sum()), float(predictions.right[one.members].mean()), *interval)
         for one, interval in zip(found, intervals, strict=True)

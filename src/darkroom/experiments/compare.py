@@ -8,6 +8,7 @@ import pandas as pd
 
 from darkroom.base.errors import InputError
 from darkroom.evaluation import bootstrap, scores
+from darkroom.evaluation.scored import Scored, score
 from darkroom.params import PromoteParams
 from darkroom.promotion import contenders, gate
 from darkroom.registry import versions as registry_versions
@@ -94,7 +95,7 @@ def compare(one: Side, other: Side, rules: PromoteParams) -> Compared:
     first, second = _common_predictions(one, other)
     groups = bootstrap.group_numbers(first["cluster"] if "cluster" in first else np.arange(len(first)))
     predictions = [_predictions(table, one.labels) for table in (first, second)]
-    scored = [bootstrap.score(each, groups, rules.draws, rules.seed) for each in predictions]
+    scored = [score(each, groups) for each in predictions]
     rows = [
         {
             "score": name,
@@ -182,6 +183,5 @@ def _predictions(table: pd.DataFrame, labels: list[str]) -> scores.Predictions:
     return scores.Predictions(np.array([number[label] for label in table["label"]], dtype=np.int64), probabilities)
 
 
-def _with_interval(scored: bootstrap.Scored, name: str) -> str:
-    low, high = scored.intervals[name]
-    return f"{scored.estimates[name]:.4f} ({low:.4f} to {high:.4f})"
+def _with_interval(scored: Scored, name: str) -> str:
+    return f"{scored.estimates[name]:.4f} ({scored.intervals[name]})"

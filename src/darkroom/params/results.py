@@ -8,15 +8,12 @@ from darkroom.params.section import Fraction, Section, Seed
 
 
 class EvaluateParams(Section):
-    """Human baseline, top-k accuracy, and the bootstrap of the confidence intervals."""
+    """Human baseline and top-k accuracy."""
 
     human_accuracy: Fraction | None = None
     """Human accuracy on such images: shown beside the network's, and the best possible accuracy in the diagnosis."""
     top: Annotated[int, Field(ge=1)] = 5
     """The k of top-k accuracy."""
-    draws: Annotated[int, Field(ge=100, le=100_000)] = 2000
-    """Number of bootstrap resamples for the confidence intervals."""
-    seed: Seed = 0
 
 
 class PromoteParams(Section):

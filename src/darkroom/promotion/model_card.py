@@ -129,7 +129,11 @@ def _scores(metrics: Mapping[str, Any], report: Report) -> dict[str, Any]:
 
 
 def _interval(row: Mapping[str, str], value: str = "value") -> str:
-    return f"{float(row[value]):.4f} ({float(row['low']):.4f} to {float(row['high']):.4f})"
+    if not row[value]:
+        return "not known"
+    # With too few independent test images for an interval, the bounds are empty.
+    interval = f"{float(row['low']):.4f} to {float(row['high']):.4f}" if row["low"] else "not known"
+    return f"{float(row[value]):.4f} ({interval})"
 
 
 def _drift(found: Compared) -> dict[str, Any]:

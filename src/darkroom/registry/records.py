@@ -54,9 +54,9 @@ def log_evaluation_files(run: Run, report: Report) -> None:
 
 
 def _bounds(path: Path) -> dict[str, float]:
-    """Return the bounds of the 95 % confidence interval of the accuracy from the scores file."""
+    """Return the bounds of the 95 % confidence interval of the accuracy from the scores file; none if not known."""
     if not path.is_file():
         return {}
     with path.open(encoding="utf-8") as file:
         row = next(row for row in csv.DictReader(file) if row["score"] == "accuracy")
-    return {f"accuracy_{bound}": float(row[bound]) for bound in ("low", "high")}
+    return {f"accuracy_{bound}": float(row[bound]) for bound in ("low", "high") if row[bound]}
