@@ -198,15 +198,15 @@ def test_a_class_with_few_groups_has_no_interval():
         assert known == expected
 
 
-def test_the_f_score_of_a_class_needs_labels():
-    # Of the third class, nothing is known but that it was predicted.
-    labels = np.arange(40) % 2
-    predicted = np.where(np.arange(40) < 20, 2, labels)
-    found = score(Predictions(labels, np.eye(3, dtype=np.float32)[predicted]), np.arange(40)).intervals
-    assert np.isnan(found["f1/2"]).all()
-    assert np.isfinite(found["precision/2"]).all()
-    assert np.isfinite(found["f1/1"]).all()
-    assert np.isnan(found["macro_f1"]).all()
+def test_what_is_predicted_as_a_class_does_not_make_it_known():
+    for of_third in (0, 4, 5):
+        labels = np.where(np.arange(60) < of_third, 2, np.arange(60) % 2)
+        predicted = np.where(np.arange(60) < 20, 2, labels)
+        found = score(Predictions(labels, np.eye(3, dtype=np.float32)[predicted]), np.arange(60)).intervals
+        known = of_third == 5
+        assert [np.isfinite(found[f"{name}/2"]).all() for name in ("precision", "recall", "f1")] == [known] * 3
+        assert np.isfinite(found["f1/1"]).all()
+        assert np.isfinite(found["macro_f1"]).all() == (of_third > 0)
 
 
 def test_a_mean_loss_by_hand():

@@ -240,6 +240,13 @@ def test_what_cannot_be_compared():
         compare.compare(side(predictions(0.5, 0)), side(predictions(0.5, 0, start=100), "two"), PromoteParams())
 
 
+def test_of_too_few_common_images_no_interval_is_known():
+    tables = [predictions(0.9, seed).iloc[:4] for seed in (0, 1)]
+    found = compare.compare(side(tables[0]), side(tables[1], "two"), PromoteParams(draws=100))
+    assert found.images == 4
+    assert [row["two"].split(" ", 1)[1] for row in found.rows] == ["(not known)"] * len(compare.SHOWN)
+
+
 def test_images_whose_label_has_changed_are_no_comparison():
     other = predictions(0.9, 1)
     other.loc[:9, "label"] = "a"

@@ -103,6 +103,22 @@ def test_what_is_not_known_is_said(report, tmp_path):
     assert words.count("not measured") == 3
 
 
+def test_an_interval_of_too_few_groups_is_not_known(report):
+    answers = scores.Predictions(np.array([0, 0, 1, 1]), np.eye(2, dtype=np.float32)[[0, 0, 1, 0]])
+    table = scores_table(score(answers, np.arange(4)), ("cat", "dog"))
+    write_text(report.scores, table.to_csv(index=False))
+    write_text(report.slices, "of,value,images,accuracy,low,high\nmode,L,3,0.6667,,\n")
+    assert "accuracy,,0.75,,\n" in report.scores.read_text()
+    words, _ = read(page(card(report)))
+    assert "0.7500 (not known)" in words
+    assert "0.6667 (not known)" in words
+    assert "nan" not in words
+    # With one class only, there is no ranking.
+    answers = scores.Predictions(np.zeros(6, dtype=np.int64), np.full((6, 2), [0.9, 0.1], dtype=np.float32))
+    write_text(report.scores, scores_table(score(answers, np.arange(6)), ("cat", "dog")).to_csv(index=False))
+    assert re.search(r"roc auc\s+not known", read(page(card(report)))[0])
+
+
 def test_names_are_words_and_not_code(report):
     text = page(card(report, reason="<script>alert(1)</script>", title="a & b"))
     assert "<script>" not in text

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from darkroom.inference.packaged_model import import_privately
-from darkroom.registry import packages
+from darkroom.registry import packages, records
 from darkroom.tracking import opening, runs, store
 from support.networks import build
 
@@ -85,3 +85,10 @@ def test_a_model_is_written_again_in_its_place(project):
         first = packages.log_model(run, "network.keras", "dataset.json")
         shutil.copy("network.keras", "copy.keras")
         assert packages.log_model(run, "copy.keras", "dataset.json") == first
+
+
+@pytest.mark.parametrize(("bounds", "logged"), [("0.4,0.6", {"accuracy_low": 0.4, "accuracy_high": 0.6}), (",", {})])
+def test_an_interval_that_is_not_known_is_no_metric(tmp_path, bounds, logged):
+    scores = tmp_path / "scores.csv"
+    scores.write_text(f"score,label,value,low,high\nlog_loss,,0.1,0,1\naccuracy,,0.5,{bounds}\n")
+    assert records._bounds(scores) == logged

@@ -42,16 +42,19 @@ class ClassIntervals:
         )
 
     def of_classes(self) -> dict[str, Interval]:
-        """Return the intervals of each class, such as ``recall/3``; unknown with too few groups."""
+        """Return the intervals of each class, such as ``recall/3``; unknown if too few groups have images of it.
+
+        That images of other groups were predicted as the class does not make it known.
+        """
         found = {}
         enough = self._of_label.groups >= MINIMUM_GROUPS
         for number, (precision, recall, either) in enumerate(
             zip(*map(share_intervals, (self._of_prediction, self._of_label, self._of_either)), strict=True)
         ):
-            found[f"precision/{number}"], found[f"recall/{number}"] = precision, recall
-            found[f"f1/{number}"] = (
-                Interval(*(float(f_score(bound)) for bound in either)) if enough[number] else UNKNOWN
-            )
+            found[f"precision/{number}"] = precision if enough[number] else UNKNOWN
+            found[f"recall/{number}"] = recall
+            f1 = Interval(*(float(f_score(bound)) for bound in either))
+            found[f"f1/{number}"] = f1 if enough[number] else UNKNOWN
         return found
 
     def of_means(self) -> dict[str, Interval]:
