@@ -6,8 +6,9 @@ Prints two tables in Markdown; a cell is the share of intervals that hold the tr
 (the default), the standard error of a share is 0.7 points.
 
 First table: accuracy. The accuracy of each group of images is drawn from a beta distribution with this mean and an
-intraclass correlation of 0, .05, .1 and .3. A cell is the lowest share of these four, and the median width of the
-intervals at a correlation of .1.
+intraclass correlation of 0, .05, .1 and .3, once for groups of equal size and once for groups whose sizes beyond one
+image are as 1 : 2 : 3 and so on. A cell is the lowest share of these eight, and the median width of the intervals for
+groups of equal size at a correlation of .1.
 
 Second table: all scores of simulated classifiers. An image's features are its class's corner of a simplex plus normal
 noise, .3 of whose variance is shared by the images of a group. The classifier knows the distribution of independent
@@ -50,6 +51,12 @@ class Design:
         """Whether the images are independent."""
         return self.groups == self.images
 
+    def sizes(self, *, equal: bool) -> Integers:
+        """Return the number of images of each group."""
+        shares = np.cumsum(np.ones(self.groups) if equal else np.arange(1, self.groups + 1))
+        ends = np.round((self.images - self.groups) * shares / shares[-1]).astype(np.int64)
+        return 1 + np.diff(ends, prepend=0)
+
     def __str__(self) -> str:
         """Return the first columns of a row."""
         return f"{self.images:,} | {'independent' if self.independent else self.groups}"
@@ -60,17 +67,23 @@ def designs(sizes: tuple[int, ...], groups: tuple[int, ...]) -> list[Design]:
     return [Design(images, count) for images in sizes for count in (*groups, images) if count <= images]
 
 
-def draw_accuracy(design: Design, accuracy: float, correlation: float, draws: int) -> tuple[float, float]:
-    """Return coverage and median width of the interval of the accuracy."""
+def draw_accuracy(sizes: Integers, accuracy: float, correlation: float, draws: int) -> tuple[float, float]:
+    """Return coverage and median width of the interval of the accuracy.
+
+    Args:
+        sizes: number of images of each group.
+        accuracy: the true accuracy.
+        correlation: intraclass correlation of right predictions.
+        draws: number of test sets.
+    """
     generator = np.random.default_rng(0)
-    images = np.diff(np.linspace(0, design.images, design.groups + 1).round()).astype(np.int64)
-    shares = np.full((design.groups, draws), accuracy)
+    shares = np.full((len(sizes), draws), accuracy)
     if correlation:
         concentration = 1 / correlation - 1
         shares = generator.beta(accuracy * concentration, (1 - accuracy) * concentration, shares.shape)
-    hits = generator.binomial(images[:, None], shares)
+    hits = generator.binomial(sizes[:, None], shares)
     group, draw = np.indices(hits.shape)
-    counts = np.broadcast_to(images[:, None], hits.shape)
+    counts = np.broadcast_to(sizes[:, None], hits.shape)
     cells = Cells(*(each.ravel() for each in (group, draw, counts.astype(np.float64), hits.astype(np.float64))), draws)
     low, high = share_bounds(cells)
     return float(((low <= accuracy) & (accuracy <= high)).mean()), float(np.median(high - low))
@@ -159,10 +172,11 @@ def show_accuracy(draws: int) -> None:
         cells = []
         for accuracy in ACCURACIES:
             found = {
-                correlation: draw_accuracy(design, accuracy, correlation, draws)
+                (equal, correlation): draw_accuracy(design.sizes(equal=equal), accuracy, correlation, draws)
+                for equal in ((True,) if design.independent else (True, False))
                 for correlation in ((SHOWN_CORRELATION,) if design.independent else CORRELATIONS)
             }
-            cells.append(f"{min(held for held, _ in found.values()):.3f} ({found[SHOWN_CORRELATION][1]:.3f})")
+            cells.append(f"{min(held for held, _ in found.values()):.3f} ({found[True, SHOWN_CORRELATION][1]:.3f})")
         print(f"| {design} | {' | '.join(cells)} |", flush=True)
 
 

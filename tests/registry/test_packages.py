@@ -91,4 +91,4 @@ def test_a_model_is_written_again_in_its_place(project):
 def test_an_interval_that_is_not_known_is_no_metric(tmp_path, bounds, logged):
     scores = tmp_path / "scores.csv"
     scores.write_text(f"score,label,value,low,high\nlog_loss,,0.1,0,1\naccuracy,,0.5,{bounds}\n")
-    assert records._bounds(scores) == logged
+    assert records.accuracy_bounds(scores) == logged

@@ -38,7 +38,7 @@ def log_evaluation(run: Run, metrics: Mapping[str, Any], report: Report) -> None
     run.log_metrics(
         {
             **{f"test_{name}": value for name, value in metrics.items() if name != "classes"},
-            **{f"test_{name}": value for name, value in _bounds(report.scores).items()},
+            **{f"test_{name}": value for name, value in accuracy_bounds(report.scores).items()},
             **{f"test_recall/{label}": of_class["recall"] for label, of_class in metrics["classes"].items()},
         }
     )
@@ -53,7 +53,7 @@ def log_evaluation_files(run: Run, report: Report) -> None:
         run.log_file(file, "evaluation")
 
 
-def _bounds(path: Path) -> dict[str, float]:
+def accuracy_bounds(path: Path) -> dict[str, float]:
     """Return the bounds of the 95 % confidence interval of the accuracy from the scores file; none if not known."""
     if not path.is_file():
         return {}
