@@ -95,6 +95,15 @@ def test_the_effective_sample_size_by_hand():
     assert of_share(right, groups) == pytest.approx(exact(0.7 * size, size))
 
 
+@given(st.integers(0, 10_000), st.integers(5, 12), st.integers(13, 80))
+def test_hits_and_misses_mirror_each_other(seed, count, images):
+    generator = np.random.default_rng(seed)
+    groups = np.append(np.arange(count), generator.integers(0, count, images - count))
+    right = generator.random(images) < generator.random()
+    low, high = of_share(right, groups)
+    assert of_share(~right, groups) == pytest.approx((1 - high, 1 - low), abs=1e-9)
+
+
 def test_groups_of_unequal_size_count_as_their_effective_number():
     groups = np.array([0, 1, 2, 3, 4, 4, 4, 4])
     assert intervals.effective_groups(groups) == 64 / 20
@@ -152,6 +161,43 @@ def test_a_score_that_is_no_share_of_images():
     # Never more than the number of images.
     assert intervals.share_interval(0.9, influence / 10, groups, 5) == pytest.approx(exact(90, 100))
     assert intervals.share_interval(1.0, np.zeros(100), groups, 5) == pytest.approx((0.025**0.2, 1))
+    # Fifty groups of two images, of which thirty agree.
+    influence = np.concatenate([np.tile([0.01, 0.01, -0.01, -0.01], 15), np.tile([0.01, -0.01], 20)]) / 4
+    correlation = (50 / 49 * 30 * 0.02**2) / (100 / 99 * 100 * 0.01**2) - 1
+    independent = 100
+    errors = independent * 0.1 / (1 + correlation)
+    correlation = (errors * correlation + 1) / (errors + 1)
+    size = independent / (1 + correlation) * (stats.t.ppf(0.975, 39) / stats.t.ppf(0.975, 19)) ** 2
+    assert size == pytest.approx(71.98, abs=0.01)
+    found = intervals.share_interval(0.9, influence, groups // 2, 20)
+    assert found == pytest.approx(exact(0.9 * size, size))
+
+
+def macro_scores(labels, predicted, weights, classes):
+    """The three means over classes as functions of image weights."""
+    present, called, hits = (
+        np.bincount(of, counted, classes)
+        for of, counted in ((labels, weights), (predicted, weights), (labels, weights * (labels == predicted)))
+    )
+    return np.array([(hits / present).mean(), (hits / called).mean(), (2 * hits / (present + called)).mean()])
+
+
+def test_means_over_classes_are_as_uncertain_as_a_share_with_their_variance():
+    """Seven mistakes in classes of ten: where many classes have no mistake, their own upper bounds are too close."""
+    labels = np.arange(100) % 10
+    predicted = labels.copy()
+    predicted[:7] = (labels[:7] + np.array([1, 1, 2, 3, 1, 1, 3])) % 10
+    found = score(Predictions(labels, np.eye(10, dtype=np.float32)[predicted]), np.arange(100)).intervals
+    ones, step = np.ones(100), 1e-5 * np.eye(100)
+    influence = [
+        (macro_scores(labels, predicted, ones + one, 10) - macro_scores(labels, predicted, ones - one, 10)) / 2e-5
+        for one in step
+    ]
+    values = macro_scores(labels, predicted, ones, 10)
+    for name, value, of_images in zip(OVERALL[1:4], values, np.transpose(influence), strict=True):
+        low, high = intervals.share_interval(value, of_images, np.arange(100), 100)
+        assert found[name].high == pytest.approx(high, abs=1e-6)
+        assert found[name].low < low
 
 
 def test_of_twenty_right_answers_it_does_not_follow_that_all_are():
@@ -218,9 +264,40 @@ def test_a_mean_loss_by_hand():
     half = stats.t.ppf(0.975, 19) * np.sqrt(4 * (1 / 20) ** 2 * 20 / 19)
     found = losses.mean_interval(imagined, right, np.arange(20), accuracy)
     assert found == pytest.approx((max(0, 0.48 - np.hypot(0.1 * gap, half)), 0.48 + np.hypot(0.2 * gap, half)))
-    # Mistakes in two groups, one of them with few and worse ones: share and size of the mistakes go together.
-    groups = np.where(right, np.arange(20) % 4, np.where(np.arange(20) < 18, 4, 5))
-    assert losses.mean_interval(imagined, right, groups, accuracy).high > found.high
+    # Where groups have more mistakes and worse ones, both distances go together.
+    groups = np.array([0, 1, 2, 3] * 4 + [4, 5, 4, 4])
+    of_share = np.array([4 * -0.2] * 4 + [3 * 0.8, 0.8])
+    of_means = np.array([0, 0, 0, 0, -1 + 1 + 1, -1]) / 20
+    correlation = of_share @ of_means / np.linalg.norm(of_share) / np.linalg.norm(of_means)
+    half = stats.t.ppf(0.975, 400 / 74 - 1) * np.sqrt((of_means**2).sum() * 6 / 5)
+    a = 0.2 * gap
+    found = losses.mean_interval(imagined, right, groups, accuracy)
+    assert found.high == pytest.approx(0.48 + np.sqrt(a**2 + half**2 + 2 * correlation * a * half))
+
+
+def test_the_standard_error_of_the_calibration_error_by_hand():
+    confidence = np.full(8, 0.9)
+    # One bin with a gap of .15, less than chance: only the noise counts, with one more mistake.
+    noise = 2 * (8 / 56 * (8 * 0.1875 + 0.81) * 8 / 7) ** 2
+    few = calibration.squared_error(confidence, np.arange(8) < 6, np.arange(8))
+    assert few.value == pytest.approx(0.15**2 - 0.1875 / 7)
+    assert few.error == pytest.approx(np.sqrt(noise) / 8)
+    # A gap of .65: the square changes by twice the gap.
+    many = calibration.squared_error(confidence, np.arange(8) < 2, np.arange(8))
+    assert many.value == pytest.approx(0.65**2 - 0.1875 / 7)
+    linear = 4 * many.value * (8 * 0.1875 + 0.81) * 8 / 7
+    assert many.error == pytest.approx(np.sqrt(noise + linear) / 8)
+    # Pairs of images that agree are four groups: spread, noise and gap are those of the sums.
+    paired = calibration.squared_error(confidence, np.arange(8) < 6, np.arange(8) // 2)
+    assert paired.value == pytest.approx((1.2**2 - 3 * 0.2**2 - 1.8**2) / (64 - 4 * 4))
+    assert paired.error == pytest.approx(np.sqrt(2) * 8 / 48 * (3 * 0.5**2 + 1.5**2 + 0.81) * 4 / 3 / 8)
+    # Two bins of eight, one without a gap: which bin an image is in changes the mean, too.
+    both = calibration.squared_error(np.repeat([0.9, 0.2], 8), np.arange(16) % 8 < 2, np.arange(16))
+    squares = np.array([many.value, 0.05**2 - 0.1875 / 7])
+    assert both.value == pytest.approx(squares.mean())
+    noise += 2 * (8 / 56 * (8 * 0.1875 + 0.04) * 8 / 7) ** 2
+    spread = 4 * many.value * (8 * 0.1875 + 0.81) + 8 * ((squares - squares.mean()) ** 2).sum()
+    assert both.error == pytest.approx(np.sqrt(noise + spread * 16 / 15) / 16)
 
 
 def test_the_interval_of_the_calibration_error_by_hand():
