@@ -186,16 +186,22 @@ def show_scores(draws: int) -> None:
     known = [truth(classifier) for classifier in CLASSIFIERS]
     for number, (classifier, of_truth) in enumerate(zip(CLASSIFIERS, known, strict=True), 1):
         print(f"{number}. {classifier}: accuracy {of_truth['accuracy']:.3f}")
-    print(f"\n| images | groups | {' | '.join(SHOWN)} |")
-    print(f"| {' | '.join(['---'] * (2 + len(SHOWN)))} |")
+    columns, heads = [], []
     for design in designs((100, 362), (20, 50)):
+        heads.append(f"{design.images}, {'independent' if design.independent else f'{design.groups} groups'}")
         found = [draw_scores(*each, design, draws) for each in zip(CLASSIFIERS, known, strict=True)]
-        cells = []
-        for name in SHOWN:
-            values = np.array([each[name] for each in found])
-            lowest = int(np.nanargmin(values)) if np.isfinite(values).any() else 0
-            cells.append(f"{values[lowest]:.3f} ({lowest + 1})" if np.isfinite(values[lowest]) else "–")
-        print(f"| {design} | {' | '.join(cells)} |", flush=True)
+        columns.append([_lowest([each[name] for each in found]) for name in SHOWN])
+    print(f"\n| score | {' | '.join(heads)} |\n| {' | '.join(['---'] * (1 + len(heads)))} |")
+    for name, *row in zip(SHOWN, *columns, strict=True):
+        print(f"| {name.replace('_', ' ').replace('/0', ' of the first class')} | {' | '.join(row)} |")
+
+
+def _lowest(shares: list[float]) -> str:
+    """Return the lowest share and the number of its classifier; NaN is ignored."""
+    if np.isnan(shares).all():
+        return "–"
+    lowest = int(np.nanargmin(shares))
+    return f"{shares[lowest]:.3f} ({lowest + 1})"
 
 
 def main(draws: int) -> None:

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -48,6 +48,7 @@ def test_cells_by_hand():
     assert ratio([1, 1], [2, 0], 7).tolist() == [0.5, 7]
 
 
+@settings(max_examples=50)
 @given(st.integers(5, 400), st.floats(0, 1))
 def test_of_independent_images_the_interval_is_the_exact_binomial_one(images, share):
     hits = round(images * share)
@@ -125,12 +126,21 @@ def test_with_four_groups_nothing_is_known():
     assert np.isnan(unknown).all()
 
 
+@settings(max_examples=30)
 @given(st.integers(0, 1000), st.integers(5, 50))
 def test_the_interval_of_a_mean_is_that_of_student(seed, count):
     values = np.random.default_rng(seed).normal(3, 2, count)
     expected = stats.t.interval(0.95, count - 1, values.mean(), stats.sem(values))
     assert cluster_interval(values, np.arange(count)) == pytest.approx(expected)
     assert cluster_interval(np.repeat(values, 3), np.repeat(np.arange(count), 3)) == pytest.approx(expected)
+
+
+def test_one_large_group_is_hardly_more_than_one():
+    groups, values = np.append(np.zeros(96, dtype=int), [1, 2, 3, 4]), np.append(np.zeros(96), [1, 1, 1, 1])
+    assert intervals.effective_groups(groups) == pytest.approx(1e4 / (96**2 + 4))
+    sums = np.append(-96 * 0.04, np.full(4, 0.96)) / 100
+    half = stats.t.ppf(0.975, 0.1) * np.sqrt((sums**2).sum() * 5 / 4)
+    assert cluster_interval(values, groups) == pytest.approx((0.04 - half, 0.04 + half))
 
 
 def test_the_mean_over_columns_by_hand():
@@ -215,6 +225,7 @@ def test_of_twenty_right_answers_it_does_not_follow_that_all_are():
     assert found["calibration_error"] == pytest.approx((0, 1 - low))
 
 
+@settings(max_examples=30)
 @given(st.integers(0, 10_000), st.integers(5, 80), st.integers(2, 4), st.integers(1, 3))
 def test_every_interval_holds_its_score_and_has_a_width(seed, count, classes, copies):
     predictions = random_predictions(seed, count * copies, classes)

@@ -4,8 +4,7 @@ Shares get the exact binomial interval (C. Clopper, E. Pearson, The use of confi
 effective sample size: the number of images divided by the design effect, and corrected for the degrees of freedom
 (E. Korn, B. Graubard, Confidence intervals for proportions with small expected number of positive counts estimated
 from survey data, 1998). For independent images it is the exact interval itself. Groups of unequal size count as their
-effective number (A. Carter, K. Schnepel, D. Steigerwald, Asymptotic behavior of a t-test robust to cluster
-heterogeneity, 2017).
+effective number (L. Kish, Survey sampling, 1965).
 
 Few errors say little about the correlation inside groups, and the estimate of the design effect is then too small too
 often. Darkroom therefore shrinks the intraclass correlation towards 1, as if one more error had been observed in a
