@@ -275,6 +275,11 @@ def test_a_mean_loss_by_hand():
     half = stats.t.ppf(0.975, 19) * np.sqrt(4 * (1 / 20) ** 2 * 20 / 19)
     found = losses.mean_interval(imagined, right, np.arange(20), accuracy)
     assert found == pytest.approx((max(0, 0.48 - np.hypot(0.1 * gap, half)), 0.48 + np.hypot(0.2 * gap, half)))
+    # All right: the mean is as uncertain as before, and a mistake costs 5.
+    every = np.ones(20, dtype=bool)
+    varied = losses.Losses(np.where(np.arange(20) < 10, 0.1, 0.3), np.full(20, 0.2), np.full(20, 5.0))
+    high = 0.2 + np.hypot(0.1 * (5 - 0.2), stats.t.ppf(0.975, 19) * 0.1 / np.sqrt(19))
+    assert losses.mean_interval(varied, every, np.arange(20), Interval(0.9, 1)).high == pytest.approx(high)
     # Where groups have more mistakes and worse ones, both distances go together.
     groups = np.array([0, 1, 2, 3] * 4 + [4, 5, 4, 4])
     of_share = np.array([4 * -0.2] * 4 + [3 * 0.8, 0.8])

@@ -61,6 +61,7 @@ def test_k_always_leaves_a_class_out():
     assert [Predictions(np.zeros(1, int), np.ones((1, classes)), top=5).k for classes in (2, 3, 5, 6, 100)] == [
         *(1, 2, 4, 5, 5)
     ]
+    assert Predictions(np.zeros(1, int), np.ones((1, 9))).k == 5
     two = random_predictions(0, 50, 2)
     assert estimate(two)["top_k_accuracy"] == estimate(two)["accuracy"]
 
