@@ -225,6 +225,18 @@ def test_of_twenty_right_answers_it_does_not_follow_that_all_are():
     assert found["calibration_error"] == pytest.approx((0, 1 - low))
 
 
+def test_all_right_groups_of_several_classes_may_be_wrong_in_all_of_them():
+    # Twenty groups, half of them with an image of the classes 0 and 1, half with one of 2 and 3.
+    groups = np.repeat(np.arange(20), 2)
+    labels = np.tile([0, 1, 2, 3], 10)
+    found = score(Predictions(labels, np.eye(4, dtype=np.float32)[labels]), groups).intervals
+    low = 0.025 ** (1 / 10)
+    assert found["recall/3"] == pytest.approx((low, 1))
+    for name in ("balanced_accuracy", "macro_precision"):
+        assert found[name] == pytest.approx((1 - (1 - low) / np.sqrt(2), 1))
+    assert found["macro_f1"] == pytest.approx((2 * low / (1 + low), 1))
+
+
 @settings(max_examples=30)
 @given(st.integers(0, 10_000), st.integers(5, 80), st.integers(2, 4), st.integers(1, 3))
 def test_every_interval_holds_its_score_and_has_a_width(seed, count, classes, copies):
