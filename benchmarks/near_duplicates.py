@@ -46,8 +46,8 @@ def main(data: str, picture: Path | None, runs: int) -> None:
     for _ in range(runs):
         if data == "cifar10":
             decode.append(seconds(lambda: decode_all(published.folder() / "cifar10-images.zip")))
-        search.append(seconds(lambda: near_duplicates.search(images, sha256)))
-    pairs = near_duplicates.search(images, sha256)
+        search.append(seconds(lambda: found(images, sha256)))
+    pairs = found(images, sha256)
     across = leaking(pairs, first_test)
     leaked = len(np.unique(pairs.second[across]))
     sizes = np.bincount(connected(len(images), pairs.first, pairs.second))
@@ -73,6 +73,11 @@ def main(data: str, picture: Path | None, runs: int) -> None:
         print(f"| {name} | {found_share(before, after):.1%} |")
     if picture:
         draw(images, pairs, across, picture)
+
+
+def found(images: Pixels, sha256: list[str]) -> Pairs:
+    """Search for near-duplicates."""
+    return near_duplicates.search(near_duplicates.thumbnails(images), sha256).pairs
 
 
 def changes(images: Pixels) -> Iterator[tuple[str, Pixels, Pixels]]:
@@ -113,7 +118,7 @@ def recompressed(image: Pixels, quality: int) -> Pixels:
 def found_share(before: Pixels, after: Pixels) -> float:
     """Search among images and changed copies; return the share of images grouped with their copy."""
     images = np.concatenate([before, after])
-    pairs = near_duplicates.search(images, [content_hash(image) for image in images])
+    pairs = found(images, [content_hash(image) for image in images])
     group = connected(len(images), pairs.first, pairs.second)
     return float((group[: len(before)] == group[len(before) :]).mean())
 

@@ -20,8 +20,8 @@ def main(
     everything = manifest.read(manifest_path)
     rows = manifest.without(everything, manifest.read_quarantine(quarantine))
     with arrays.ArrayFile(images_path) as images:
-        searched = near_duplicates.search(images, list(everything["sha256"]))
-    found = pairs.restrict(searched, rows.index)
+        searched = near_duplicates.search(near_duplicates.thumbnails(images), list(everything["sha256"]))
+    found = pairs.restrict(searched.pairs, rows.index)
     earlier = kept.read(Path(splits_path), params.preprocess)
     assigned = assign.assign(rows, found, earlier, params.preprocess)
     assign.require_all_splits(assigned)

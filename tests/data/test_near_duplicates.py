@@ -9,12 +9,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.datasets import load_digits, load_sample_images
 
-from darkroom.data.splitting import candidates, descriptions, similarity
+from darkroom.data.splitting import candidates, descriptions, near_duplicates, similarity
 from darkroom.data.splitting.assign import connected
-from darkroom.data.splitting.near_duplicates import search
 from darkroom.inference.images import from_array, to_pixels
 
 SIDE = 64  # pixels of a photograph that make a tile
+
+
+def search(images, names):
+    return near_duplicates.search(near_duplicates.thumbnails(images), names).pairs
 
 
 def hashes(images):

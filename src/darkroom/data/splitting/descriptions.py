@@ -40,23 +40,43 @@ class Descriptions:
     """Whether an image has enough contrast to be compared."""
 
 
-def describe(images: Pixels | ArrayFile) -> Descriptions:
-    """Describe images, in blocks."""
+def thumbnails(images: Pixels | ArrayFile) -> Pixels:
+    """Return small grey versions of images, from which everything else is computed.
+
+    Args:
+        images: uint8 of shape (images, height, width, 1 or 3), in memory or on disk; read in blocks.
+
+    Returns:
+        uint8 of shape (images, SIDE, SIDE): 1 kB per image.
+    """
+    small = np.empty((len(images), SIDE, SIDE), np.uint8)
+
+    def reduced(portion: slice) -> None:
+        small[portion] = _grey(images[portion])
+
     portions = [slice(start, start + BLOCK) for start in range(0, len(images), BLOCK)]
-    parts = in_threads(lambda portion: _describe(grey(images[portion])), portions, desc="describing", unit=" portions")
+    in_threads(reduced, portions, desc="reducing", unit=" portions")
+    return small
+
+
+def describe(thumbnails: Pixels) -> Descriptions:
+    """Describe images by their thumbnails, in blocks."""
+    portions = [slice(start, start + BLOCK) for start in range(0, len(thumbnails), BLOCK)]
+    parts = in_threads(
+        lambda portion: _describe(thumbnails[portion].astype(np.float32)), portions, desc="describing", unit=" portions"
+    )
     vectors, spectra, textured = (np.concatenate(part) for part in zip(*parts, strict=True))
     return Descriptions(vectors, int(_FREQUENCY_IS_EVEN.sum()), spectra, textured)
 
 
-def grey(images: Pixels, side: int = SIDE) -> Floats:
-    """Return grey thumbnails, float32 of shape (images, side, side)."""
+def _grey(images: Pixels) -> Pixels:
     count, height, width, channels = images.shape
     rows = np.ascontiguousarray(images).reshape(count * height, width, channels)
     grey = (cv2.cvtColor(rows, cv2.COLOR_RGB2GRAY) if channels > 1 else rows).reshape(count, height, width)
-    if (height, width) != (side, side):
-        interpolation = cv2.INTER_AREA if side < min(height, width) else cv2.INTER_LINEAR
-        grey = np.stack([cv2.resize(image, (side, side), interpolation=interpolation) for image in grey])
-    return grey.astype(np.float32)
+    if (height, width) == (SIDE, SIDE):
+        return grey
+    interpolation = cv2.INTER_AREA if min(height, width) > SIDE else cv2.INTER_LINEAR
+    return np.stack([cv2.resize(image, (SIDE, SIDE), interpolation=interpolation) for image in grey])
 
 
 def _cosines() -> tuple[Floats, Floats, Flags]:

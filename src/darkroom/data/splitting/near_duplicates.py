@@ -12,18 +12,18 @@ Three steps, each more exact than the last and applied to fewer pairs:
 """
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
-from darkroom.base.types import Integers, Pixels
-from darkroom.data.formats.arrays import ArrayFile
+from darkroom.base.types import Flags, Integers, Pixels
 from darkroom.data.splitting.candidates import (
     MAXIMUM_CANDIDATES,
     MINIMUM_PHASE_CORRELATION,
     correlated_pairs,
     phase_correlated_pairs,
 )
-from darkroom.data.splitting.descriptions import Descriptions, describe
+from darkroom.data.splitting.descriptions import Descriptions, describe, thumbnails
 from darkroom.data.splitting.pairs import Pairs
 from darkroom.data.splitting.similarity import similarities
 
@@ -35,42 +35,54 @@ SAMPLE = 500  # random pairs that decide whether images are uniform
 UNIFORM = 0.03  # minimum share of pairs with similar detail for uniform images
 
 
-def search(images: Pixels | ArrayFile, sha256: Sequence[str], least: float | None = None) -> Pairs:
+__all__ = ["Found", "search", "thumbnails"]
+
+
+class Found(NamedTuple):
+    """Result of a search."""
+
+    pairs: Pairs
+    unverified: Flags
+    """Whether candidates of an image were dropped because a limit was reached, bool of shape (images,)."""
+
+
+def search(thumbnails: Pixels, sha256: Sequence[str], least: float | None = None) -> Found:
     """Find the pairs of near-duplicates; the result does not depend on the order of the images.
 
     Args:
-        images: uint8 of shape (images, height, width, 1 or 3), in memory or on disk; read in blocks.
-        sha256: content hashes. Equal files are pairs, each with the first of them.
+        thumbnails: see ``thumbnails``.
+        sha256: names of the pictures. Equal names are pairs, each with the first of them.
         least: minimum similarity, 0 to 1; by default ``SIMILARITY``, or ``UNIFORM_SIMILARITY`` for uniform images.
 
     Returns:
-        Pairs, ``first`` < ``second``, sorted; the similarity of equal files is 1.
+        Pairs, ``first`` < ``second``, sorted, the similarity of equal names is 1; and which images have candidates that
+        were not verified.
     """
     _, originals, copy_of = np.unique(np.asarray(sha256), return_index=True, return_inverse=True)
-    copies = np.flatnonzero(originals[copy_of] != np.arange(len(images)))
-    described = describe(images)
+    copies = np.flatnonzero(originals[copy_of] != np.arange(len(thumbnails)))
+    described = describe(thumbnails)
     rows = originals[described.textured[originals]]
     if least is None:
-        least = UNIFORM_SIMILARITY if is_uniform(images, described, rows) else SIMILARITY
+        least = UNIFORM_SIMILARITY if is_uniform(thumbnails, described, rows) else SIMILARITY
     correlated = correlated_pairs(described, rows)
     candidates = phase_correlated_pairs(
         described, correlated, MINIMUM_PHASE_CORRELATION, max(MAXIMUM_CANDIDATES, len(rows) // 2)
     )
-    found = similarities(images, candidates)
+    found = similarities(thumbnails, candidates)
     kept = found >= least
     pairs = np.concatenate([candidates[kept, :2], np.stack([originals[copy_of[copies]], copies], axis=1)])
     values = np.concatenate([found[kept], np.ones(len(copies), dtype=np.float32)])
     pairs.sort(axis=1)
     order = np.lexsort((pairs[:, 1], pairs[:, 0]))
     first, second = pairs[order].astype(np.int64).T
-    return Pairs(first, second, values[order])
+    return Found(Pairs(first, second, values[order]), np.zeros(len(thumbnails), dtype=bool))
 
 
-def is_uniform(images: Pixels | ArrayFile, described: Descriptions, rows: Integers) -> bool:
+def is_uniform(thumbnails: Pixels, described: Descriptions, rows: Integers) -> bool:
     """Return whether images are uniform: whether random pairs have similar detail.
 
     Args:
-        images: all images.
+        thumbnails: those of all images.
         described: their descriptions.
         rows: images to sample from.
     """
@@ -78,4 +90,6 @@ def is_uniform(images: Pixels | ArrayFile, described: Descriptions, rows: Intege
         return False
     drawn = np.random.default_rng(0).integers(0, len(rows), (SAMPLE, 2))
     pairs = rows[drawn[drawn[:, 0] != drawn[:, 1]]].astype(np.int32)
-    return bool((similarities(images, phase_correlated_pairs(described, pairs, -1.0, len(pairs))) > 0).mean() > UNIFORM)
+    return bool(
+        (similarities(thumbnails, phase_correlated_pairs(described, pairs, -1.0, len(pairs))) > 0).mean() > UNIFORM
+    )

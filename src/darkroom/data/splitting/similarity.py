@@ -5,10 +5,8 @@ import numpy.typing as npt
 import scipy.ndimage
 
 from darkroom.base.types import Floats, Pixels
-from darkroom.data.formats.arrays import ArrayFile
-from darkroom.data.splitting.descriptions import COARSE, SIDE, grey, in_threads, product
+from darkroom.data.splitting.descriptions import COARSE, SIDE, in_threads, product
 
-MAXIMUM_SIDE = 64  # maximum side in pixels
 TOGETHER = 64  # pairs per batch
 STEPS = 2  # alignment iterations
 SMOOTH = 0.8  # pixels, standard deviation of the blur before alignment
@@ -20,7 +18,7 @@ MAXIMUM_WARP = 0.25  # maximum deviation of the aligning transform from identity
 OVERLAP = 0.6  # minimum share of the image area that both show
 
 
-def similarities(images: Pixels | ArrayFile, candidates: npt.NDArray[np.int32]) -> Floats:
+def similarities(thumbnails: Pixels, candidates: npt.NDArray[np.int32]) -> Floats:
     """Return the similarity of each pair, 0 to 1.
 
     Images are aligned, and their detail between ``FINE`` and ``DETAIL`` pixels is compared by normalised
@@ -30,19 +28,18 @@ def similarities(images: Pixels | ArrayFile, candidates: npt.NDArray[np.int32]) 
     1921).
 
     Args:
-        images: uint8 of shape (images, height, width, 1 or 3).
+        thumbnails: uint8 of shape (images, SIDE, SIDE).
         candidates: pairs from ``phase_correlated_pairs``.
 
     Returns:
         float32 of shape (pairs,); 0 for pairs that cannot be aligned or have no detail.
     """
-    side = min(MAXIMUM_SIDE, max(images.shape[1:3]))
 
     def verified(pairs: npt.NDArray[np.int32]) -> Floats:
-        first, second = (grey(images[places], side) for places in pairs[:, :2].T)
+        first, second = (thumbnails[places].astype(np.float32) for places in pairs[:, :2].T)
         mirrored = pairs[:, 2] > 0
         second[mirrored] = second[mirrored, :, ::-1]
-        return _similarities(first, second, pairs[:, 3:] * np.float32(side / COARSE))
+        return _similarities(first, second, pairs[:, 3:] * np.float32(SIDE / COARSE))
 
     portions = [candidates[start : start + TOGETHER] for start in range(0, len(candidates), TOGETHER)]
     return np.concatenate(
