@@ -14,8 +14,19 @@ from darkroom.params import AugmentationParams
 MID_GREY = 127
 
 
+RANDOM_PARTS = (
+    albumentations.Affine,
+    albumentations.RandomCrop,
+    albumentations.HorizontalFlip,
+    albumentations.VerticalFlip,
+    albumentations.CoarseDropout,
+)
+"""Transforms that draw random numbers. A transform's place in the list identifies its stream; append new ones."""
+
+
 # The library's transforms, with a method ``vary`` for batches. It draws the same random numbers as the library does
-# image by image, without the library's checks and preparation per image, which dominate for small images.
+# image by image, without the library's checks and preparation per image, which dominate for small images. The library
+# also cuts translations to whole pixels, towards 0; these do not.
 
 
 class _Affine(albumentations.Affine):  # type: ignore[misc]
@@ -40,10 +51,9 @@ class _Affine(albumentations.Affine):  # type: ignore[misc]
         cosine, sine = np.cos(angle), np.sin(angle)
         a, b = (cosine - across * sine) * wide, (sine + across * cosine) * tall
         c, d = (down * cosine - sine) * wide, (down * sine + cosine) * tall
-        # Around the centre; translation by whole pixels.
+        # Around the centre.
         x, y = (width - 1) / 2, (height - 1) / 2
-        right, bottom = np.trunc(right * width), np.trunc(bottom * height)
-        rows = [a, b, right + x - a * x - b * y], [c, d, bottom + y - c * x - d * y]
+        rows = [a, b, right * width + x - a * x - b * y], [c, d, bottom * height + y - c * x - d * y]
         return np.ascontiguousarray(np.moveaxis(np.array(rows), -1, 0))
 
 
@@ -69,10 +79,6 @@ class _HorizontalFlip(albumentations.HorizontalFlip):  # type: ignore[misc]
 
 
 class _VerticalFlip(albumentations.VerticalFlip):  # type: ignore[misc]
-    def set_random_seed(self, seed: int | None) -> None:
-        """Use another seed than the horizontal flip; with the same one, both would flip the same images."""
-        super().set_random_seed(None if seed is None else seed + 1)
-
     def vary(self, images: Sequence[MatLike]) -> list[MatLike]:
         """Flip random images vertically."""
         return [cv2.flip(image, 0) if self.should_apply() else image for image in images]
@@ -87,6 +93,20 @@ class _CoarseDropout(albumentations.CoarseDropout):  # type: ignore[misc]
             for left, top, right, bottom in self.get_params_dependent_on_data(shape, {})["holes"]:
                 image[top:bottom, left:right] = self.fill
         return painted
+
+
+def seed_parts(transform: albumentations.Compose, seed: int) -> None:
+    """Seed the transforms of a composed one, each with its own stream of random numbers.
+
+    ``Compose.set_random_seed`` would give all the same seed, and then their decisions are correlated. A stream depends
+    on the seed and the kind of the transform only, not on what else is enabled.
+    """
+    for number, kind in enumerate(RANDOM_PARTS):
+        for part in transform.transforms:
+            if isinstance(part, kind):
+                part.set_random_seed(
+                    int(np.random.SeedSequence(seed, spawn_key=(number,)).generate_state(1, np.uint64)[0])
+                )
 
 
 class Augmenter:
@@ -133,7 +153,7 @@ class Augmenter:
         return albumentations.Compose(symmetric * moves + crop * bool(params.crop) + flips + erase * bool(params.erase))
 
     def __call__(self, images: Pixels, seed: int) -> Pixels:
-        """Augment each image of a batch independently.
+        """Augment each image of a batch, independently of the others, and with each part independent of the others.
 
         Args:
             images: uint8 of shape (batch, height, width, channels).
@@ -146,7 +166,7 @@ class Augmenter:
         transform = self._transforms.get(size) or self._transforms.setdefault(size, self.transform_of(*size))
         if not len(transform.transforms):
             return images
-        transform.set_random_seed(seed)
+        seed_parts(transform, seed)
         # OpenCV drops the axis of a single channel.
         varied: Sequence[MatLike] = list(images if images.shape[3] > 1 else images[..., 0])
         # Transform by transform: each has its own random generator.

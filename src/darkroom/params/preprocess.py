@@ -13,7 +13,7 @@ class AugmentationParams(Section):
     rotation: Annotated[float, Field(ge=0, le=180)] = 0.0
     """Degrees."""
     shift: Annotated[float, Field(ge=0, le=0.5)] = 0.0
-    """Share of height and width."""
+    """Share of height and width; real amounts, with bilinear interpolation."""
     scale: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Relative change of size."""
     shear: Annotated[float, Field(ge=0, le=45)] = 0.0
