@@ -20,17 +20,19 @@ from darkroom.data.formats.samples import Sample as Listed
 from darkroom.data.formats.samples import content_hash
 from darkroom.data.prepared import datasets
 from darkroom.drift import arrivals, distances, permutation
+from darkroom.drift.blocks import Blocks
 from darkroom.drift.measures import image_statistics, shape_statistics
 from darkroom.inference.images import from_array, to_pixels
 from support.pictures import draw
 from support.projects import environment
 
 COLUMNS = ["test", "statistic", "value", "moved", "p", "corrected p", "drift"]
+OF_GREY = ["brightness", "contrast", "sharpness", "balance", "direction"]
 SHAPES = ["width", "height", "aspect"]
 
 
-def value_of(distance, sizes):
-    return distance(np.repeat([False, True], sizes)[None])[0]
+def value_of(distance, values, sizes):
+    return distance(values, np.ones(len(values)))(np.repeat([False, True], sizes)[None])[0]
 
 
 few = st.lists(st.integers(-5, 5), min_size=1, max_size=12)
@@ -40,13 +42,13 @@ few = st.lists(st.integers(-5, 5), min_size=1, max_size=12)
 def test_kolmogorov_smirnov_is_the_largest_distance_of_the_distribution_functions(some, others):
     values = np.array([*some, *others], dtype=float)
     apart = [abs(np.mean(np.array(some) <= value) - np.mean(np.array(others) <= value)) for value in values]
-    found = value_of(distances.kolmogorov_smirnov(values), (len(some), len(others)))
+    found = value_of(distances.kolmogorov_smirnov, values, (len(some), len(others)))
     assert found == pytest.approx(max(apart))
 
 
 @given(few, few)
 def test_energy_distance_is_scipys(some, others):
-    found = value_of(distances.energy(np.array([*some, *others], dtype=float)[:, None]), (len(some), len(others)))
+    found = value_of(distances.energy, np.array([*some, *others], dtype=float)[:, None], (len(some), len(others)))
     assert found == pytest.approx(stats.energy_distance(some, others) ** 2, abs=1e-6)
 
 
@@ -54,7 +56,7 @@ def test_energy_distance_is_scipys(some, others):
 def test_chi_square_is_scipys(some, others):
     labels = sorted({*some, *others})
     table = [[of.count(label) for label in labels] for of in (some, others)]
-    found = value_of(distances.chi_square(np.array([*some, *others]).astype(str)), (len(some), len(others)))
+    found = value_of(distances.chi_square, np.array([*some, *others]).astype(str), (len(some), len(others)))
     assert found == pytest.approx(stats.chi2_contingency(table, correction=False).statistic, abs=1e-6)
 
 
@@ -78,8 +80,9 @@ def test_a_corrected_p_value_can_fall_below_the_level(tests, level):
 
 
 def test_a_p_value_counts_the_deals_that_lie_as_far_apart():
-    distance = distances.kolmogorov_smirnov(np.array([1.0, 2, 3, 4]))
-    (found,) = permutation.permutation_tests({"x": distance}, (2, 2), 5999, np.random.default_rng(0)).values()
+    distance = distances.kolmogorov_smirnov(np.array([1.0, 2, 3, 4]), np.ones(4))
+    blocks = Blocks.of(np.arange(2), np.arange(2))
+    (found,) = permutation.permutation_tests({"x": distance}, blocks, 5999, np.random.default_rng(0)).values()
     # Of the six ways to take two of four, two set the small ones apart from the large ones.
     assert found == (1.0, pytest.approx(2 / 6, abs=0.02))
 
@@ -103,7 +106,7 @@ def test_image_statistics_by_hand():
     assert found["sharpness"][0] == pytest.approx(0)
     assert found["sharpness"][1] > 100_000
     grey = image_statistics(board[None, ..., :1])
-    assert list(grey) == ["brightness", "contrast", "sharpness"]
+    assert list(grey) == ["brightness", "contrast", "sharpness", "balance", "direction"]
     np.testing.assert_allclose(grey["sharpness"], found["sharpness"][1])
     assert shape_statistics([30], [20])["aspect"] == [1.5]
 
@@ -152,7 +155,7 @@ def test_fresh_samples_of_the_same_data_raise_few_alarms(digits, monkeypatch):
         p_values.append([outcome.p for outcome in outcomes])
     assert alarms <= 4
     # Under no drift a p-value is as likely to lie anywhere as anywhere else.
-    assert [stats.kstest(of_test, "uniform").pvalue > 0.01 for of_test in zip(*p_values, strict=True)] == [True] * 4
+    assert [stats.kstest(of_test, "uniform").pvalue > 0.01 for of_test in zip(*p_values, strict=True)] == [True] * 6
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -198,6 +201,7 @@ def write_prepared(root, splits, labels, size):
                 "sha256": [content_hash(np.asarray(image)) for *_, image, _ in rows],
                 "width": [image.width for *_, image, _ in rows],
                 "height": [image.height for *_, image, _ in rows],
+                "cluster": range(len(rows)),
             }
         )
         (root / split).mkdir(parents=True)
@@ -256,10 +260,10 @@ def test_images_like_those_of_the_training(here, capsys):
     assert printed.err == ""
     head, *rows = printed.out.splitlines()
     assert re.split(r"\s{2,}", head) == COLUMNS
-    assert [row.split()[0] for row in rows[:7]] == ["labels", "brightness", "contrast", "sharpness", *SHAPES]
-    assert all(row.endswith(" no") for row in rows[:7])
+    assert [row.split()[0] for row in rows[:9]] == ["labels", *OF_GREY, *SHAPES]
+    assert all(row.endswith(" no") for row in rows[:9])
     facts = "120 new images against 180 training images, at 28×28×1; level 0.01, seed 0"
-    assert rows[7:] == [facts, "page: reports/drift/index.html", "no drift"]
+    assert [rows[9], *rows[-2:]] == [facts, "page: reports/drift/index.html", "no drift"]
 
 
 def test_the_page_needs_nothing_but_itself(here, capsys):
@@ -284,7 +288,7 @@ def test_names_from_outside_are_no_markup(here, capsys):
 
 def test_drift_is_exit_code_3(here, capsys):
     rows = rows_of(capsys, write_new(here / "new", change=darker), code=3)
-    assert [list(row) for row in rows] == [COLUMNS] * 7
+    assert [list(row) for row in rows] == [COLUMNS] * 9
     assert {row["test"] for row in rows if row["drift"]} >= {"brightness", "contrast"}
     assert rows[1]["moved"].startswith("median 12")
 

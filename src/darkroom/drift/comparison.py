@@ -11,7 +11,8 @@ from darkroom.base.types import Pixels, SplitName
 from darkroom.data.formats.samples import Sample
 from darkroom.data.prepared.datasets import Description
 from darkroom.data.prepared.prepared import Prepared
-from darkroom.drift import arrivals, permutation
+from darkroom.drift import arrivals, families, permutation
+from darkroom.drift.blocks import sample_rows, singles
 from darkroom.drift.distances import Labels
 from darkroom.drift.measures import image_statistics, shape_statistics
 from darkroom.drift.permutation import Outcome
@@ -33,6 +34,11 @@ class ImageSet:
 
     def __len__(self) -> int:
         return len(self.names)
+
+    @property
+    def families(self) -> int:
+        """Number of families and groups, each image without any counted as one."""
+        return len(np.unique(self.sample.blocks))
 
     def count(self, kind: str) -> str:
         """Return the number of images, and the total if they are a sample, as text."""
@@ -85,7 +91,8 @@ class ReferenceModel:
         from darkroom.drift.features import extract_features
 
         values, classes = extract_features(self.network, images.pixels)
-        embeddings = permutation.Embeddings(values.astype(np.float64), np.array(self.description["labels"])[classes])
+        predictions = np.array(self.description["labels"])[classes]
+        embeddings = permutation.Embeddings(values.astype(np.float64), predictions, images.sample.families)
         return replace(images, sample=replace(images.sample, embeddings=embeddings))
 
 
@@ -136,8 +143,11 @@ def compare(
     description = prepared.description
     new, notes, failures = _read_new(found, description, seed)
     training, validation = _read_prepared(prepared, "train", seed), None
+    new = _with_families(new, training, seed)
     size = "×".join(map(str, description.size))
+    notes += _too_few_groups(training)
     facts = [f"{new.count('new')} against {training.count('training')}, at {size}; level {level:g}, seed {seed}"]
+    facts += _facts_on_families(new, training)
     if model and (mismatch := model.mismatch(description)):
         notes.append(mismatch)
     known = training.sample
@@ -152,7 +162,9 @@ def compare(
 def _read_new(found: Sequence[Sample], description: Description, seed: int) -> tuple[ImageSet, list[str], list[str]]:
     """Read new images; return them, notes, and a line for each unreadable image."""
     with_labels = arrivals.label_by_folder(found, description.labels)
-    sampled = [(with_labels or found)[row] for row in _sample_rows(len(found), seed)]
+    sampled = [
+        (with_labels or found)[row] for row in sample_rows(singles(len(found)), permutation.MEASURED_AT_MOST, seed)
+    ]
     read, failures = arrivals.read(sampled, description)
     different = list({arrival.sha256: arrival for arrival in reversed(read)}.values())[::-1]
     _require_enough(len(different), "readable new images", "\n".join(["collect more", *failures]))
@@ -175,16 +187,40 @@ def _notes(labels: Labels | None, known: Sequence[str], copies: int) -> list[str
     return notes
 
 
+def _with_families(new: ImageSet, training: ImageSet, seed: int) -> ImageSet:
+    """Find the near-duplicates among the new images."""
+    found = families.find(new.pixels, training.pixels, training.sample.blocks, seed)
+    different = replace(new, sample=replace(new.sample, families=found))
+    _require_enough(different.families, "new images, near-duplicates counted once", "collect more")
+    return different
+
+
+def _facts_on_families(new: ImageSet, training: ImageSet) -> list[str]:
+    if new.families == len(new) and training.families == len(training):
+        return []
+    what = "groups and families of near-duplicates, which weigh as much as one image each"
+    return [f"{what}: {new.families:,} of new, {training.families:,} of training images"]
+
+
+def _too_few_groups(training: ImageSet) -> list[str]:
+    if training.families >= permutation.MEASURED_AT_LEAST:
+        return []
+    few = f"{len(training):,} training images form only {training.families} groups and families of near-duplicates"
+    return [f"{few}; only large differences can be significant"]
+
+
 def _read_prepared(prepared: Prepared, name: SplitName, seed: int) -> ImageSet:
     """Read images of a split without exact copies."""
     split = prepared.split(name)
     different = np.flatnonzero(~split.manifest["sha256"].duplicated())
     _require_enough(len(different), f"images in {prepared.folder / name}", "add images to the training data")
-    rows = different[_sample_rows(len(different), seed)]
+    clusters = split.manifest["cluster"].to_numpy()
+    rows = different[sample_rows(clusters[different], permutation.MEASURED_AT_MOST, seed)]
     chosen = split.manifest.iloc[rows]
     labels = np.array(prepared.description.labels)[split.classes[rows]]
     shapes = chosen["width"].tolist(), chosen["height"].tolist()
-    return _measured(chosen["name"].tolist(), np.asarray(split.images[rows]), labels, shapes, len(split.classes))
+    found = _measured(chosen["name"].tolist(), np.asarray(split.images[rows]), labels, shapes, len(split.classes))
+    return replace(found, sample=replace(found.sample, families=clusters[rows]))
 
 
 def _measured(
@@ -192,13 +228,6 @@ def _measured(
 ) -> ImageSet:
     measures = {**image_statistics(pixels), **shape_statistics(*shapes)}
     return ImageSet(names, pixels, permutation.Sample(measures, labels), total)
-
-
-def _sample_rows(count: int, seed: int) -> list[int]:
-    """Return sorted random row numbers, at most ``MEASURED_AT_MOST`` of ``count``."""
-    if count <= permutation.MEASURED_AT_MOST:
-        return list(range(count))
-    return sorted(np.random.default_rng(seed).choice(count, permutation.MEASURED_AT_MOST, replace=False).tolist())
 
 
 def _require_enough(count: int, what: str, remedy: str) -> None:

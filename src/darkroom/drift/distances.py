@@ -1,4 +1,7 @@
-"""Distances between two samples, for all permutations at once."""
+"""Distances between two samples, for all permutations at once.
+
+Images are weighted, and the weight of the new sample is the same in all permutations: see ``blocks``.
+"""
 
 from collections.abc import Callable
 
@@ -14,42 +17,48 @@ Distance = Callable[[Permutations], Numbers]
 """Statistic of each permutation."""
 
 
-def kolmogorov_smirnov(values: Numbers) -> Distance:
+def kolmogorov_smirnov(values: Numbers, weights: Numbers) -> Distance:
     """Return the Kolmogorov-Smirnov statistic of two samples, as a function of permutations.
 
     Args:
         values: float64 of shape (images,).
+        weights: of the images, float64 of the same shape.
     """
     order = np.argsort(values, kind="stable")
     # Evaluate the distribution functions after the last of equal values.
     ends = np.flatnonzero(np.append(np.diff(values[order]) > 0, True))
+    ordered = weights[order]
+    passed, total = np.cumsum(ordered)[ends], weights.sum()
 
     def distance(permuted: Permutations) -> Numbers:
-        images, new = len(values), int(permuted[0].sum())
-        counted = np.cumsum(permuted[:, order].view(np.int8), axis=1, dtype=np.int32)
-        # Integer arithmetic, so that ties are exact.
-        apart = images * (counted if len(ends) == images else counted[:, ends])
-        apart -= new * (ends + 1)
-        largest: Numbers = np.maximum(apart.max(axis=1), -apart.min(axis=1)) / (new * (images - new))
+        new = permuted[0] @ weights
+        apart = np.take(permuted, order, axis=1) * ordered
+        np.cumsum(apart, axis=1, out=apart)
+        if len(ends) < len(order):
+            apart = apart[:, ends]
+        # The difference of the distribution functions, times new * (total - new) / total.
+        apart -= passed * (new / total)
+        largest: Numbers = np.maximum(apart.max(axis=1), -apart.min(axis=1)) * (total / (new * (total - new)))
         return largest
 
     return distance
 
 
-def chi_square(labels: Labels) -> Distance:
+def chi_square(labels: Labels, weights: Numbers) -> Distance:
     """Return Pearson's chi-square statistic of the labels of two samples, as a function of permutations.
 
     Args:
         labels: shape (images,).
+        weights: of the images, float64 of the same shape.
     """
     classes, numbers = np.unique(labels, return_inverse=True)
-    belongs = np.eye(len(classes), dtype=np.float32)[numbers]
+    belongs = np.eye(len(classes))[numbers] * weights[:, None]
     counts = belongs.sum(axis=0)
 
     def distance(permuted: Permutations) -> Numbers:
-        share = permuted[0].mean()
+        share = permuted[0] @ weights / weights.sum()
         expected = counts * share
-        squares = (permuted.astype(np.float32) @ belongs - expected) ** 2
+        squares = (permuted.astype(np.float64) @ belongs - expected) ** 2
         # Deviations from the expected counts of the two samples are opposite.
         value: Numbers = (squares / expected + squares / (counts - expected)).sum(axis=1)
         return value
@@ -57,7 +66,7 @@ def chi_square(labels: Labels) -> Distance:
     return distance
 
 
-def energy(points: Numbers) -> Distance:
+def energy(points: Numbers, weights: Numbers) -> Distance:
     """Return the energy distance of two samples, as a function of permutations.
 
     2 E|X - Y| - E|X - X'| - E|Y - Y'| (G. Székely and M. Rizzo, Testing for equal distributions in high dimension,
@@ -65,13 +74,14 @@ def energy(points: Numbers) -> Distance:
 
     Args:
         points: float64 of shape (images, features).
+        weights: of the images, float64 of shape (images,).
     """
     between = distances_between(points, points)
 
     def distance(permuted: Permutations) -> Numbers:
-        new = permuted[0].sum()
-        weights = np.where(permuted, 1 / new, -1 / (len(points) - new))
-        value: Numbers = -np.einsum("di,di->d", weights @ between, weights)
+        new = permuted[0] @ weights
+        signed = np.where(permuted, weights / new, -weights / (weights.sum() - new))
+        value: Numbers = -np.einsum("di,di->d", signed @ between, signed)
         return value
 
     return distance

@@ -1,9 +1,11 @@
 """Permutation tests for drift in labels, image statistics and a network's features.
 
-Under the null hypothesis both samples come from one distribution, so their images are exchangeable. Sample labels are
-permuted; the p-value is the share of permutations at least as extreme as the data (B. Phipson and G. Smyth, Permutation
-p-values should never be zero, 2010). It is valid for any statistic and sample size if images are independent; frames of
-a video are not.
+Under the null hypothesis both samples come from one distribution, so their blocks of images are exchangeable: families
+of near-duplicates and groups, which are not independent within, and single images. Sample labels of blocks are permuted
+(P. Good, Permutation, Parametric, and Bootstrap Tests of Hypotheses, 2005, on blocks); the p-value is the share of
+permutations at least as extreme as the data (B. Phipson and G. Smyth, Permutation p-values should never be zero, 2010).
+It is valid for any statistic and sample size if blocks are independent. Each block weighs as much as one image, so a
+burst in one of the samples alone does not count as a change.
 """
 
 import math
@@ -12,9 +14,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from darkroom.base.types import Numbers
+from darkroom.base.types import Integers, Numbers
+from darkroom.drift.blocks import Blocks, singles
 from darkroom.drift.distances import (
     Distance,
     Labels,
@@ -41,9 +43,16 @@ class Embeddings:
     """float64 of shape (images, features)."""
     predictions: Labels
     """Predicted labels, of shape (images,)."""
+    families: Integers | None = None
+    """Family or group number of each image; None if all are independent."""
 
     def __len__(self) -> int:
         return len(self.predictions)
+
+    @property
+    def blocks(self) -> Integers:
+        """Block of each image."""
+        return singles(len(self)) if self.families is None else self.families
 
 
 @dataclass(frozen=True)
@@ -56,9 +65,16 @@ class Sample:
     """Labels of the same images."""
     embeddings: Embeddings | None = None
     """May be of other images: validation images, because a network may have memorised its training images."""
+    families: Integers | None = None
+    """Family or group number of each image; None if all are independent."""
 
     def __len__(self) -> int:
         return len(next(iter(self.measures.values())))
+
+    @property
+    def blocks(self) -> Integers:
+        """Block of each image."""
+        return singles(len(self)) if self.families is None else self.families
 
 
 @dataclass(frozen=True)
@@ -108,15 +124,16 @@ def compare(training: Sample, new: Sample, level: float, seed: int) -> list[Outc
         level: family-wise error rate: probability of any false alarm over all tests.
         seed: of the permutations.
     """
-    groups = [(_image_tests(training, new), (len(training), len(new)))]
+    blocks = Blocks.of(training.blocks, new.blocks)
+    groups = [(_image_tests(training, new, blocks.weights), blocks)]
     if training.embeddings is not None and new.embeddings is not None:
-        sizes = len(training.embeddings), len(new.embeddings)
-        groups.append((_network_tests(training.embeddings, new.embeddings), sizes))
+        blocks = Blocks.of(training.embeddings.blocks, new.embeddings.blocks)
+        groups.append((_network_tests(training.embeddings, new.embeddings, blocks.weights), blocks))
     tests = [test for group, _ in groups for test in group]
     generator, permutations = np.random.default_rng(seed), required_permutations(len(tests), level)
     found: dict[str, tuple[float, float]] = {}
-    for group, sizes in groups:
-        found |= permutation_tests({test.name: test.distance for test in group}, sizes, permutations, generator)
+    for group, blocks in groups:
+        found |= permutation_tests({test.name: test.distance for test in group}, blocks, permutations, generator)
     corrected = holm([p for _, p in found.values()])
     return [
         Outcome(test.name, test.statistic, value, test.moved, p, of_all, of_all <= level)
@@ -124,29 +141,29 @@ def compare(training: Sample, new: Sample, level: float, seed: int) -> list[Outc
     ]
 
 
-def _image_tests(training: Sample, new: Sample) -> list[_Test]:
+def _image_tests(training: Sample, new: Sample, weights: Numbers) -> list[_Test]:
     tests = []
     if training.labels is not None and new.labels is not None:
-        tests.append(_mix_test("labels", training.labels, new.labels))
+        tests.append(_mix_test("labels", training.labels, new.labels, weights))
     for name in training.measures:
         of_training, of_new = training.measures[name], new.measures[name]
-        distance = kolmogorov_smirnov(np.concatenate([of_training, of_new]))
+        distance = kolmogorov_smirnov(np.concatenate([of_training, of_new]), weights)
         moved = f"median {np.median(of_training):.4g} → {np.median(of_new):.4g}"
         tests.append(_Test(name, "Kolmogorov-Smirnov", distance, moved))
     return tests
 
 
-def _network_tests(training: Embeddings, new: Embeddings) -> list[_Test]:
+def _network_tests(training: Embeddings, new: Embeddings, weights: Numbers) -> list[_Test]:
     points = standardised(np.concatenate([training.features, new.features]))
-    features = _Test("features", "energy distance", energy(points), "")
-    return [_mix_test("predictions", training.predictions, new.predictions), features]
+    features = _Test("features", "energy distance", energy(points, weights), "")
+    return [_mix_test("predictions", training.predictions, new.predictions, weights), features]
 
 
-def _mix_test(name: str, training: Labels, new: Labels) -> _Test:
+def _mix_test(name: str, training: Labels, new: Labels, weights: Numbers) -> _Test:
     shares = label_shares(training, new)
     label = max(shares, key=lambda label: abs(shares[label][1] - shares[label][0]))
     moved = f"{label}: {shares[label][0]:.1%} → {shares[label][1]:.1%}"
-    return _Test(name, "chi-square", chi_square(np.concatenate([training, new])), moved)
+    return _Test(name, "chi-square", chi_square(np.concatenate([training, new]), weights), moved)
 
 
 def label_shares(training: Labels, new: Labels) -> dict[str, tuple[float, float]]:
@@ -161,33 +178,32 @@ def required_permutations(tests: int, level: float) -> int:
 
 
 def permutation_tests(
-    distances: Mapping[str, Distance], sizes: tuple[int, int], permutations: int, generator: np.random.Generator
+    distances: Mapping[str, Distance], blocks: Blocks, permutations: int, generator: np.random.Generator
 ) -> dict[str, tuple[float, float]]:
     """Compute statistics and permutation p-values of two samples.
 
     Args:
         distances: statistics by name; they expect the training images first.
-        sizes: numbers of training and new images.
+        blocks: what is permuted.
         permutations: number of permutations.
         generator: source of randomness.
 
     Returns:
         For each statistic its value and the p-value, (1 + permutations at least as extreme) / (1 + permutations).
     """
-    actual = np.repeat([False, True], sizes)[None]
+    actual = blocks.actual[blocks.numbers][None]
     values = {name: float(distance(actual)[0]) for name, distance in distances.items()}
     as_far = dict.fromkeys(distances, 0)
-    for permuted in _permute(actual[0], permutations, generator):
+    for permuted in _permute(blocks, permutations, generator):
         for name, distance in distances.items():
             as_far[name] += int((distance(permuted) >= values[name] - ROUNDING).sum())
     return {name: (values[name], (1 + as_far[name]) / (1 + permutations)) for name in distances}
 
 
-def _permute(
-    actual: npt.NDArray[np.bool_], permutations: int, generator: np.random.Generator
-) -> Iterator[Permutations]:
+def _permute(blocks: Blocks, permutations: int, generator: np.random.Generator) -> Iterator[Permutations]:
     for start in range(0, permutations, BATCH):
-        yield generator.permuted(np.tile(actual, (min(BATCH, permutations - start), 1)), axis=1)
+        of_blocks = np.tile(blocks.actual, (min(BATCH, permutations - start), 1))
+        yield generator.permuted(of_blocks, axis=1)[:, blocks.numbers]
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

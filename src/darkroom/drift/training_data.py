@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from darkroom.drift import permutation
+from darkroom.drift.measures import colour_balance
 
 LEVEL = 0.01
 """Probability of any false alarm over all tests."""
@@ -83,7 +84,7 @@ def compare(before: TrainingData, now: TrainingData, seed: int) -> Compared:
     if _count(smaller) < permutation.MEASURED_AT_LEAST:
         words = f"{_count(smaller)} different training images of {smaller.name} are too few to detect drift."
         return Compared(facts, words, skipped=True)
-    then, later = map(_sample, _without_equal_colours(before, now))
+    then, later = map(_sample, _colour_balances(before, now))
     outcomes = permutation.compare(then, later, LEVEL, seed)
     moved = [outcome.test for outcome in outcomes if outcome.drift]
     verdict = f"Drift: {', '.join(moved)}." if moved else f"No drift in {len(outcomes)} tests."
@@ -94,11 +95,19 @@ def _count(known: TrainingData) -> int:
     return 0 if known.sample is None else len(known.sample)
 
 
-def _without_equal_colours(*known: TrainingData) -> list[pd.DataFrame]:
-    """Drop the colour columns if all images are grey, as they duplicate the brightness."""
+def _colour_balances(*known: TrainingData) -> list[pd.DataFrame]:
+    """Replace the channel means by warmth and tint, or drop them if all images are grey.
+
+    The third dimension of the channel means is close to the brightness.
+    """
     samples = [one.sample for one in known if one.sample is not None]
     grey = all((sample["red"] == sample[colour]).all() for sample in samples for colour in COLOURS)
-    return [sample.drop(columns=COLOURS) for sample in samples] if grey else samples
+    return [
+        sample.drop(columns=COLOURS).assign(
+            **({} if grey else colour_balance(*(sample[colour].to_numpy(dtype=np.float64) for colour in COLOURS)))
+        )
+        for sample in samples
+    ]
 
 
 def _sample(described: pd.DataFrame) -> permutation.Sample:

@@ -59,11 +59,13 @@ def log_training_images(run: Run, manifest: pd.DataFrame) -> None:
 
 
 def sample_statistics(manifest: pd.DataFrame) -> pd.DataFrame:
-    """Return labels and image statistics of at most ``SAMPLE_SIZE`` distinct images.
+    """Return labels and image statistics of at most ``SAMPLE_SIZE`` independent images.
 
-    The images with the lowest hashes are taken: a random sample that is reproducible.
+    Of each family of near-duplicates or group, the image with the lowest hash is taken: a random one, but reproducible.
+    Families are chosen by the ends of these hashes, which unlike their beginnings do not depend on a family's size.
     """
-    chosen = manifest.drop_duplicates("sha256").sort_values("sha256")[:SAMPLE_SIZE]
+    of_family = manifest.sort_values("sha256").drop_duplicates("cluster")
+    chosen = of_family.sort_values("sha256", key=lambda hashes: hashes.str[::-1])[:SAMPLE_SIZE]
     return chosen[list(STATISTICS)].rename(columns=STATISTICS)
 
 
