@@ -126,20 +126,22 @@ def test_names_are_words_and_not_code(report):
     assert "<b>dog</b>" in read(text)[0]
 
 
-def known(seed, brightness=100.0, share=0.5, images=200, of="version 1", digest=None, grey=True):
+def known(seed, brightness=100.0, share=0.5, images=200, of="version 1", digest=None, colours=(0, 0, 0)):
     """What a run keeps of training data with such a brightness and share of cats."""
     generator = np.random.default_rng(seed)
     mean = generator.normal(brightness, 10, images)
-    colours = [mean if grey else mean + shift for shift in (0, 5, -5)]
+    # Of grey images all channels are equal.
+    varied = generator.normal(0, 5, (3, images)) * any(colours)
     manifest = pd.DataFrame(
         {
             "sha256": [f"{seed:x}{number:060x}" for number in range(images)],
             "label": np.where(generator.random(images) < share, "cat", "dog"),
             "pixel_mean": mean,
             "pixel_deviation": generator.normal(40, 5, images),
-            **dict(zip(("red", "green", "blue"), colours, strict=True)),
+            **{name: mean + a + b for name, a, b in zip(("red", "green", "blue"), colours, varied, strict=True)},
             "width": 24,
             "height": 24,
+            "cluster": range(images),
         }
     )
     return training_data.TrainingData(
@@ -151,11 +153,42 @@ def test_drift_of_the_training_data_is_found_and_named():
     assert training_data.compare(known(1), known(2), 0).drifted == []
     assert training_data.compare(known(1), known(2, brightness=110), 0).drifted == ["brightness"]
     assert training_data.compare(known(1), known(2, share=0.8), 0).drifted == ["labels"]
-    tests = [outcome.test for outcome in training_data.compare(known(1, grey=False), known(2), 0).outcomes]
-    assert tests == ["labels", "brightness", "contrast", "red", "green", "blue", "width", "height"]
     found = training_data.compare(known(1), known(2), 0)
-    assert "red" not in [outcome.test for outcome in found.outcomes]
+    assert [outcome.test for outcome in found.outcomes] == ["labels", "brightness", "contrast", "width", "height"]
     assert found == training_data.compare(known(1), known(2), 0)
+
+
+def test_swapped_colours_of_the_training_data_are_drift():
+    before, swapped, less_green = (
+        known(1, colours=(4, 0, -4)),
+        known(2, colours=(-4, 0, 4)),
+        known(2, colours=(4, -6, -4)),
+    )
+    found = training_data.compare(before, swapped, 0)
+    tests = ["labels", "brightness", "contrast", "width", "height", "warmth", "tint"]
+    assert [outcome.test for outcome in found.outcomes] == tests
+    assert found.drifted == ["warmth"]
+    assert training_data.compare(before, less_green, 0).drifted == ["tint"]
+    assert "warmth" in training_data.compare(before, known(2), 0).drifted
+    assert training_data.compare(before, known(2, colours=(4, 0, -4)), 0).drifted == []
+
+
+def test_of_each_family_one_image_is_kept_and_of_large_ones_no_more_often():
+    # 1,000 single images and 500 families of ten, of which 500 are kept: a third of them families.
+    hashes = np.random.default_rng(0).integers(0, 16, (6000, 64))
+    manifest = pd.DataFrame(
+        {
+            **dict.fromkeys(records.STATISTICS, 0),
+            "sha256": ["".join(f"{digit:x}" for digit in row) for row in hashes],
+            "cluster": [*range(1000), *np.repeat(range(1000, 1500), 10)],
+            "label": ["single"] * 1000 + ["family"] * 5000,
+        }
+    )
+    manifest["pixel_mean"] = manifest["cluster"]
+    sample = records.sample_statistics(manifest)
+    assert (sample["label"] == "family").sum() == pytest.approx(500 / 3, abs=4 * np.sqrt(500 * 2 / 9))
+    assert len(sample) == sample["brightness"].nunique() == records.SAMPLE_SIZE
+    pd.testing.assert_frame_equal(sample, records.sample_statistics(manifest[::-1]))
 
 
 def test_drift_stands_on_the_page_with_what_was_compared(report):
