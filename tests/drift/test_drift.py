@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -12,7 +13,7 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import ImageFilter
+from PIL import Image, ImageFilter
 from scipy import stats
 
 from darkroom.cli import main
@@ -334,6 +335,51 @@ def test_copies_count_once(here, capsys):
         path.with_name(f"{path.stem}-copy.png").write_bytes(path.read_bytes())
     assert rows_of(capsys, folder) == expected
     assert "120 new images are exact copies of others" in call(capsys, folder, "--no-model")[1].err
+
+
+def brighter(image):
+    return image.point(lambda value: 4 + 0.95 * value)
+
+
+def test_near_duplicates_weigh_as_much_as_one_image(here, capsys):
+    folder = write_new(here / "new", count=20)
+    for label in "abc":
+        (here / "new" / label / "more").mkdir()
+    for path in sorted((here / "new").glob("*/*.png")):
+        with Image.open(path) as image:
+            brighter(image).save(path.parent / "more" / path.name)
+    out = call(capsys, folder, "--no-model")[1].out
+    assert "120 new images against 180 training images" in out
+    (families,) = re.findall(r"as much as one image each: (\d+) of new, 180 of training images", out)
+    assert 55 <= int(families) <= 60
+
+
+def test_a_burst_is_too_few_images(here, capsys):
+    for shift, folder in enumerate("xyz"):
+        write_new(
+            here / "new" / folder, labels="a", count=15, change=lambda image, by=shift: image.point(lambda v: v - by)
+        )
+    line = refused(capsys, "new", "--no-model")
+    (count,) = re.findall(r"(\d+) different new images, near-duplicates counted once; expected at least 20", line)
+    assert int(count) <= 15
+
+
+def test_groups_of_the_training_images_count_once(here, capsys, prepared_folder, monkeypatch):
+    def noted(group):
+        root = here / f"grouped-{group}"
+        shutil.copytree(prepared_folder, root)
+        path = root / "train" / "manifest.parquet"
+        manifest = pd.read_parquet(path)
+        manifest.assign(cluster=manifest["cluster"] // group).to_parquet(path)
+        Path("data/prepared").unlink()
+        Path("data/prepared").symlink_to(root)
+        return call(capsys, "new", "--no-model")[1]
+
+    write_new(here / "new")
+    assert "form only" not in noted(9).err
+    found = noted(10)
+    assert "180 training images form only 18 groups and families of near-duplicates; only large" in found.err
+    assert ", 18 of training images" in found.out
 
 
 def test_of_many_images_some_are_drawn(here, capsys, monkeypatch):

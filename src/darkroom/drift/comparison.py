@@ -145,7 +145,7 @@ def compare(
     training, validation = _read_prepared(prepared, "train", seed), None
     new = _with_families(new, training, seed)
     size = "×".join(map(str, description.size))
-    notes += _too_few_groups(training)
+    notes += too_few_groups(training)
     facts = [f"{new.count('new')} against {training.count('training')}, at {size}; level {level:g}, seed {seed}"]
     facts += _facts_on_families(new, training)
     if model and (mismatch := model.mismatch(description)):
@@ -202,7 +202,8 @@ def _facts_on_families(new: ImageSet, training: ImageSet) -> list[str]:
     return [f"{what}: {new.families:,} of new, {training.families:,} of training images"]
 
 
-def _too_few_groups(training: ImageSet) -> list[str]:
+def too_few_groups(training: ImageSet) -> list[str]:
+    """Return a warning if the training images form few groups and families."""
     if training.families >= permutation.MEASURED_AT_LEAST:
         return []
     few = f"{len(training):,} training images form only {training.families} groups and families of near-duplicates"

@@ -94,11 +94,16 @@ def distances_between(some: Numbers, others: Numbers) -> Numbers:
     return distances
 
 
-def standardised(points: Numbers) -> Numbers:
+def standardised(points: Numbers, weights: Numbers) -> Numbers:
     """Scale each feature to mean 0 and standard deviation 1 over both samples; constant features become 0.
 
     Scaling by the training sample alone would violate exchangeability, which permutation tests assume.
+
+    Args:
+        points: float64 of shape (images, features).
+        weights: of the images, float64 of shape (images,).
     """
-    deviation = points.std(axis=0)
-    scaled: Numbers = (points - points.mean(axis=0)) / np.where(deviation > 0, deviation, 1)
+    centred = points - np.average(points, axis=0, weights=weights)
+    deviation = np.sqrt(np.average(centred**2, axis=0, weights=weights))
+    scaled: Numbers = centred / np.where(np.ptp(points, axis=0) > 0, deviation, 1)
     return scaled

@@ -6,6 +6,7 @@ import numpy as np
 
 from darkroom.base.types import Integers, Numbers
 from darkroom.drift import distances, permutation
+from darkroom.drift.blocks import Blocks
 from darkroom.drift.comparison import Comparison, ImageSet
 from darkroom.drift.distances import Labels
 from darkroom.reporting import pages
@@ -60,7 +61,8 @@ def _sections(comparison: Comparison) -> dict[str, dict[str, Any]]:
 def _of_features(
     validation: ImageSet, known: permutation.Embeddings, new: ImageSet, of_new: permutation.Embeddings
 ) -> dict[str, Any]:
-    points = distances.standardised(np.concatenate([known.features, of_new.features]))
+    weights = Blocks.of(known.blocks, of_new.blocks).weights
+    points = distances.standardised(np.concatenate([known.features, of_new.features]), weights)
     known_points, new_points = np.split(points, [len(known)])
     # The nearest neighbour is the image itself, at distance 0: skip it.
     among = np.sort(distances.distances_between(known_points, known_points), axis=1)[:, 1 : NEIGHBOURS + 1].mean(axis=1)

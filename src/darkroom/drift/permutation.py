@@ -154,7 +154,7 @@ def _image_tests(training: Sample, new: Sample, weights: Numbers) -> list[_Test]
 
 
 def _network_tests(training: Embeddings, new: Embeddings, weights: Numbers) -> list[_Test]:
-    points = standardised(np.concatenate([training.features, new.features]))
+    points = standardised(np.concatenate([training.features, new.features]), weights)
     features = _Test("features", "energy distance", energy(points, weights), "")
     return [_mix_test("predictions", training.predictions, new.predictions, weights), features]
 
