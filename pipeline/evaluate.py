@@ -114,7 +114,7 @@ def _diagnosis(
     return diagnosis.diagnose(
         history,
         classes=len(reached.classes),
-        baseline=reached.baseline_accuracy,
+        one_class=record.one_class,
         training_accuracy=record.training_accuracy,
         best_possible=reached.human_accuracy,
         validation_images=validation_images,

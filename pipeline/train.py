@@ -18,7 +18,7 @@ from darkroom.tracking.record import RunRecord
 from darkroom.training import Trained, TrainingJob, interrupted
 
 COUNTED = 2000
-"""Maximum number of training images for the final training accuracy."""
+"""Maximum number of training images for the final results on training images."""
 
 
 def main(
@@ -37,7 +37,7 @@ def main(
         with _trained(network, params, values, images, run) as trained:
             trained.save(model)
             _write_history(trained, Path(history))
-            reached = inference.accuracy_on(trained.model, images.training, COUNTED)
+            reached = inference.results_on(trained.model, images.training, COUNTED)
             record = _record(run, trained, reached)
             records.log_best_epoch(run, record)
             record.write(identity)
@@ -81,7 +81,7 @@ def _write_history(trained: Trained, path: Path) -> None:
     write_text(path, history.drop(columns="seconds").to_csv(index=False, lineterminator="\n"))
 
 
-def _record(run: runs.Run, trained: Trained, training_accuracy: float) -> RunRecord:
+def _record(run: runs.Run, trained: Trained, reached: inference.OnImages) -> RunRecord:
     tags, started = run.origin()
     return RunRecord(
         run_id=run.run_id,
@@ -92,5 +92,6 @@ def _record(run: runs.Run, trained: Trained, training_accuracy: float) -> RunRec
         parameters=trained.model.count_params(),
         tags=tags,
         started=started,
-        training_accuracy=training_accuracy,
+        training_accuracy=reached.accuracy,
+        one_class=reached.one_class,
     )

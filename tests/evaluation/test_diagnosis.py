@@ -13,7 +13,7 @@ from darkroom import training
 from darkroom.data.prepared.datasets import Description, Split
 from darkroom.data.prepared.statistics import channel_statistics
 from darkroom.evaluation.diagnosis import ADVICE, diagnose
-from darkroom.networks import PARAMS
+from darkroom.networks import PARAMS, inference
 from darkroom.params import AugmentationParams
 
 
@@ -32,7 +32,7 @@ def course(val_losses, losses=None, accuracies=0.9, val_accuracies=0.9, rates=1e
 
 
 def verdict(history, **known):
-    return diagnose(history, **{"classes": 10, "baseline": 0.1, **known}).verdict
+    return diagnose(history, **{"classes": 10, **known}).verdict
 
 
 FALLING = np.exp(-np.arange(20) / 4) + 0.2
@@ -45,7 +45,7 @@ def test_a_good_fit():
 
 def test_the_notes_case_of_overfitting():
     """Error of 1 % on training and 10 % on validation images."""
-    found = diagnose(course(FLAT, accuracies=0.99, val_accuracies=0.90), classes=10, baseline=0.1)
+    found = diagnose(course(FLAT, accuracies=0.99, val_accuracies=0.90), classes=10)
     assert found.verdict == "overfitting"
     assert "error 1.0 % on training and 10.0 % on validation images" in found.reason
     assert "dropout" in found.advice
@@ -84,7 +84,7 @@ def test_what_augmentation_hides_is_known_from_the_images_as_they_are():
 
 def test_a_loss_that_is_still_falling():
     history = course(np.linspace(2.0, 1.0, 10), accuracies=0.8, val_accuracies=0.8)
-    found = diagnose(history, classes=10, baseline=0.1)
+    found = diagnose(history, classes=10)
     assert found.verdict == "not converged"
     assert "more epochs" in found.advice
     # A schedule that has come to its end brings the loss down, and no further.
@@ -106,7 +106,7 @@ def test_the_books_own_training():
     accuracies = np.concatenate([np.linspace(0.4, 0.6792, 14), np.linspace(0.67, 0.3456, 86)])
     val_losses = np.concatenate([np.linspace(1.7, 0.95, 14), np.linspace(1.0, 2.2, 86)])
     history = course(val_losses, np.linspace(1.7, 1.5, 100), np.linspace(0.4, 0.45, 100), accuracies)
-    found = diagnose(history, classes=10, baseline=0.1)
+    found = diagnose(history, classes=10)
     assert found.verdict == "rate too high"
     assert "0.6792 at best, but 0.3456 at the end" in found.reason
     assert found.numbers["best_epoch"] == 14
@@ -117,11 +117,36 @@ def test_a_training_that_diverged():
     assert verdict(course([2.3, 5.0, 40.0, 900.0])) == "diverged"
 
 
-def test_a_network_that_answers_one_class():
-    assert verdict(course([2.3] * 8, accuracies=0.1, val_accuracies=0.105)) == "collapsed"
-    # Of two classes the larger has 90 % of the images.
-    history = course([0.33] * 8, accuracies=0.9, val_accuracies=0.9)
-    assert verdict(history, classes=2, baseline=0.9) == "collapsed"
+def test_a_network_that_predicts_one_class():
+    found = diagnose(course([2.3] * 8, accuracies=0.1, val_accuracies=0.105), classes=10, one_class=1.0)
+    assert found.verdict == "collapsed"
+    assert found.reason == "it predicts one class, also for 100.0 % of the images of other classes"
+    # The accuracy does not tell: here 99 % of the images are of one class.
+    history = course([0.05] * 8, accuracies=0.99, val_accuracies=0.99)
+    assert verdict(history, classes=2, one_class=1.0) == "collapsed"
+    perfect = course([0.001] * 8, accuracies=1.0, val_accuracies=1.0)
+    assert verdict(perfect, classes=2, one_class=0.0) == "good fit"
+    # Many mistakes are no collapse.
+    assert verdict(course([2.3] * 8, accuracies=0.1, val_accuracies=0.1), one_class=0.6) == "underfitting"
+    # Nothing is known of a run of an earlier version.
+    assert verdict(history, classes=2, one_class=None) == "good fit"
+
+
+@pytest.mark.parametrize(
+    ("labels", "predicted", "share"),
+    [
+        ([0, 1, 2, 3], [2, 2, 2, 2], 1.0),
+        ([0] * 99 + [1], [0] * 100, 1.0),
+        ([0] * 99 + [1], [0] * 99 + [1], 0.0),
+        ([0, 0, 1, 1, 2], [0, 0, 0, 1, 0], 2 / 3),
+        # Right answers of the class itself do not count.
+        ([1, 1, 1, 0, 2], [1, 1, 1, 1, 2], 0.5),
+        ([1, 1], [1, 1], None),
+    ],
+)
+def test_the_share_of_one_class_by_hand(labels, predicted, share):
+    found = inference.one_class_share(np.array(labels), np.array(predicted))
+    assert found == (None if share is None else pytest.approx(share))
 
 
 @given(
@@ -139,17 +164,17 @@ def test_a_network_that_answers_one_class():
         max_size=30,
     ),
     st.integers(2, 100),
-    st.floats(0, 1),
+    st.none() | st.floats(0, 1),
 )
-def test_every_course_has_one_verdict(history, classes, baseline):
-    found = diagnose(history, classes=classes, baseline=baseline)
+def test_every_course_has_one_verdict(history, classes, one_class):
+    found = diagnose(history, classes=classes, one_class=one_class)
     assert found.advice == ADVICE[found.verdict]
     assert found.reason
 
 
 def test_no_course_no_verdict():
     with pytest.raises(ValueError, match="history is empty"):
-        diagnose([], classes=2, baseline=0.5)
+        diagnose([], classes=2)
 
 
 def noisy(images, seed, wrong=0.0):
@@ -183,5 +208,29 @@ def test_real_trainings(training_images, values, expected):
     trained = training.train(
         training.TrainingJob("mlp", params, description_of(data[0]), *data, seed=0, augmentation=AugmentationParams())
     )
-    found = diagnose(trained.history, classes=2, baseline=0.4)
+    found = diagnose(trained.history, classes=2)
     assert found.verdict == expected, found
+
+
+def test_real_predictions_on_unequal_classes():
+    """A network that tells ten bright images from 200 dark ones, and one that calls all dark."""
+    data = noisy(400, 0)
+    order = np.concatenate([np.flatnonzero(data.classes == 0), np.flatnonzero(data.classes == 1)[:10]])
+    pixels = np.where(data.classes[order][:, None, None, None] == 1, 200, data.images[order] // 4).astype(np.uint8)
+    unequal = Split(pixels, data.classes[order], pd.DataFrame())
+    section = {"batch_size": 32, "augment": False, "hidden_units": [8], "epochs": 10, "learning_rate": 1e-2}
+    params = PARAMS["mlp"].model_validate_json(json.dumps(section))
+    job = training.TrainingJob(
+        "mlp", params, description_of(unequal), unequal, unequal, seed=0, augmentation=AugmentationParams()
+    )
+    trained = training.train(job)
+    results = inference.results_on(trained.model, unequal, 2000)
+    assert (results.accuracy, results.one_class) == (1.0, 0.0)
+    assert diagnose(trained.history, classes=2, one_class=results.one_class).verdict != "collapsed"
+    # The last layer's bias alone decides.
+    last = trained.model.layers[-1]
+    last.set_weights([np.zeros_like(last.get_weights()[0]), np.array([5.0, -5.0], dtype=np.float32)])
+    results = inference.results_on(trained.model, unequal, 2000)
+    assert results.accuracy == pytest.approx((unequal.classes == 0).mean())
+    assert results.one_class == 1.0
+    assert diagnose(trained.history, classes=2, one_class=results.one_class).verdict == "collapsed"

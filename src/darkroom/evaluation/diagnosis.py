@@ -12,10 +12,9 @@ from typing import Any, Literal
 
 Verdict = Literal["diverged", "collapsed", "rate too high", "underfitting", "not converged", "overfitting", "good fit"]
 GUESSES = 2.0  # a final loss above this multiple of the loss of guessing means divergence
-ABOVE_BASELINE = 0.02  # least accuracy above that of always predicting the largest class
+ONE_CLASS = 0.95  # share of the images of other classes predicted as the class predicted most: a collapse
 FALLEN = 0.25  # loss of validation accuracy at the end, relative to the best, beyond noise
 RISING = 0.4  # share of upward changes in the total variation of the validation loss, above which it oscillates
-SWING = 0.3  # sum of its upward changes, relative to its total decrease
 POOR = 0.1  # training error above the best possible, from which on a network underfits
 GAP = 0.05  # validation error above the training error, from which on a network overfits
 TWICE = 2.0  # the same as a ratio, for small errors
@@ -24,11 +23,11 @@ SMALL_GAP = 0.02  # smaller gaps are ignored, whatever the ratio
 FALLING = 0.01  # relative decrease of the validation loss per epoch at the end, above which it is still learning
 ENDED = 0.2  # share of the highest learning rate, below which a schedule counts as finished
 FEW = 4  # least number of epochs to assess the shape of a curve
+MOSTLY = 0.8  # share of epochs in which a loss that falls does so
 ADVICE: Mapping[Verdict, str] = {
     "diverged": "lower the learning rate (darkroom sweep suggests one), or clip gradients with clip_norm",
     "collapsed": (
-        "it predicts one class: lower the learning rate, change the initial weights (train.seed), and check labels and "
-        "class_weights"
+        "lower the learning rate, change the initial weights (train.seed), and check labels and class_weights"
     ),
     "rate too high": "the validation loss oscillates: lower the learning rate, or use a schedule that lowers it",
     "underfitting": "use more layers or units, more epochs, or less dropout, weight decay and augmentation",
@@ -61,7 +60,7 @@ def diagnose(
     history: Sequence[Mapping[str, float]],
     *,
     classes: int,
-    baseline: float,
+    one_class: float | None = None,
     training_accuracy: float | None = None,
     best_possible: float | None = None,
     validation_images: int | None = None,
@@ -72,7 +71,8 @@ def diagnose(
         history: ``accuracy``, ``val_accuracy``, ``loss``, ``val_loss`` and ``learning_rate`` of each epoch.
 
         classes: number of classes.
-        baseline: accuracy of always predicting the largest class.
+        one_class: share of training images of other classes that the saved network predicts as the class that it
+            predicts most, see ``inference.one_class_share``; None if unknown, then a collapse is not recognised.
         training_accuracy: of the saved network on unaugmented training images; None uses that of the history, which
             dropout and augmentation lower.
         best_possible: human accuracy, an estimate of 1 - Bayes error; None stands for 1.
@@ -85,7 +85,7 @@ def diagnose(
         raise ValueError("the history is empty; at least one epoch is required")
     numbers = _numbers(history, training_accuracy, 1.0 if best_possible is None else best_possible)
     for verdict, reason in (
-        *_failed(history, numbers, classes, baseline),
+        *_failed(history, numbers, classes, one_class),
         *_read_errors(history, numbers, validation_images),
     ):
         return Diagnosis(verdict, reason, ADVICE[verdict], numbers)
@@ -115,7 +115,6 @@ def _numbers(
         "gap_at_end": history[-1]["accuracy"] - history[-1]["val_accuracy"],
         "loss_above_best": losses[-1] / max(losses[best], 1e-9) - 1,
         "rising_share": upwards / moved if moved and math.isfinite(moved) else 0.0,
-        "risen": upwards / max(losses[0] - losses[best], 1e-9) if math.isfinite(upwards) else math.inf,
     }
 
 
@@ -123,7 +122,7 @@ _Finding = Sequence[tuple[Verdict, str]]
 
 
 def _failed(
-    history: Sequence[Mapping[str, float]], numbers: Mapping[str, float], classes: int, baseline: float
+    history: Sequence[Mapping[str, float]], numbers: Mapping[str, float], classes: int, one_class: float | None
 ) -> _Finding:
     """Detect failed trainings."""
     guessing, last = math.log(classes), history[-1]
@@ -131,10 +130,8 @@ def _failed(
         return [("diverged", f"the loss is no longer a number after {len(history)} epochs")]
     if min(last["loss"], last["val_loss"]) > GUESSES * guessing:
         return [("diverged", f"loss {last['loss']:.3g} at the end, above that of guessing, {guessing:.3g}")]
-    reached = max(max(epoch["accuracy"], epoch["val_accuracy"]) for epoch in history)
-    if reached < baseline + ABOVE_BASELINE:
-        reason = f"accuracy {reached:.4f} at best; always predicting the largest class reaches {baseline:.4f}"
-        return [("collapsed", reason)]
+    if one_class is not None and one_class >= ONE_CLASS:
+        return [("collapsed", f"it predicts one class, also for {_percent(one_class)} of the images of other classes")]
     best, end = numbers["best_validation_accuracy"], numbers["last_validation_accuracy"]
     if len(history) >= FEW and best - end > FALLEN * best:
         return [("rate too high", f"validation accuracy {best:.4f} at best, but {end:.4f} at the end")]
@@ -171,8 +168,7 @@ def _read_errors(
 
 def _swings(history: Sequence[Mapping[str, float]], numbers: Mapping[str, float]) -> bool:
     """Return whether the validation loss oscillates and no schedule has lowered the rate by the end."""
-    swings = numbers["rising_share"] > RISING and numbers["risen"] > SWING
-    return len(history) >= FEW and swings and not _has_ended(history)
+    return len(history) >= FEW and numbers["rising_share"] > RISING and not _has_ended(history)
 
 
 def _has_ended(history: Sequence[Mapping[str, float]]) -> bool:
@@ -184,7 +180,7 @@ def _falls(history: Sequence[Mapping[str, float]], name: str) -> bool:
     """Return whether a loss has fallen in most epochs."""
     losses = [epoch[name] for epoch in history]
     falls = sum(after < before for before, after in itertools.pairwise(losses))
-    return falls >= 0.8 * (len(losses) - 1)
+    return falls >= MOSTLY * (len(losses) - 1)
 
 
 def _still_learning(history: Sequence[Mapping[str, float]]) -> bool:

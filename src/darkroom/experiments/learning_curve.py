@@ -142,7 +142,7 @@ def _point(job: TrainingJob, run: runs.Run, title: str, *, show: bool) -> Point:
     """Train on a share of the images and measure the errors."""
     progress = [training.progress_line(title, job.values.epochs)] if show else []
     trained = training.train(job, on_epoch=[*progress, run.log_epoch])
-    training_error = 1 - inference.accuracy_on(trained.model, job.training, COUNTED)
+    training_error = 1 - inference.results_on(trained.model, job.training, COUNTED).accuracy
     return Point(len(job.training.classes), training_error, 1 - trained.best["val_accuracy"])
 
 

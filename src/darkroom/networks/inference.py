@@ -1,11 +1,12 @@
 """Load a saved network and compute its predictions for prepared images."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from darkroom.base.backend import keras
-from darkroom.base.types import Floats, Pixels
+from darkroom.base.types import Floats, Integers, Pixels
 from darkroom.data.prepared.datasets import Split
 
 BATCH = 256
@@ -30,8 +31,17 @@ def load(path: str | Path) -> keras.Model:
     return keras.saving.load_model(path, compile=False, safe_mode=True)
 
 
-def accuracy_on(model: keras.Model, split: Split, most: int) -> float:
-    """Return a network's accuracy on a split, without augmentation.
+@dataclass(frozen=True)
+class OnImages:
+    """Predictions for some images of a split, in short."""
+
+    accuracy: float
+    one_class: float | None
+    """See ``one_class_share``."""
+
+
+def results_on(model: keras.Model, split: Split, most: int) -> OnImages:
+    """Return a network's results on a split, without augmentation.
 
     Args:
         model: the network.
@@ -39,5 +49,20 @@ def accuracy_on(model: keras.Model, split: Split, most: int) -> float:
         most: largest number of images to use, evenly spaced over the split.
     """
     rows = np.unique(np.linspace(0, len(split.classes) - 1, most).astype(np.int64))
-    predicted = probabilities(model, split.images[rows]).argmax(axis=1)
-    return float(np.mean(predicted == split.classes[rows]))
+    labels, predicted = split.classes[rows], probabilities(model, split.images[rows]).argmax(axis=1)
+    return OnImages(float(np.mean(predicted == labels)), one_class_share(labels, predicted))
+
+
+def one_class_share(labels: Integers, predicted: Integers) -> float | None:
+    """Return the share of images of the other classes that are predicted as the class predicted most.
+
+    It is 1 for a network that predicts one class only, and 0 for a perfect one, however unequal the classes are. None
+    if there are no images of other classes.
+
+    Args:
+        labels: class numbers.
+        predicted: predicted class numbers, of the same shape.
+    """
+    predicted_most = np.bincount(predicted).argmax()
+    others = labels != predicted_most
+    return float(np.mean(predicted[others] == predicted_most)) if others.any() else None

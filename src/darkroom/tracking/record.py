@@ -22,6 +22,9 @@ class RunRecord:
     """Milliseconds since 1970."""
     training_accuracy: float | None = None
     """Of the saved network on training images without augmentation; None for runs of earlier Darkroom versions."""
+    one_class: float | None = None
+    """On the same images, share of those of other classes that are predicted as the class predicted most; None if there
+    are none, or for runs of earlier Darkroom versions."""
 
     def write(self, path: str | Path) -> None:
         """Write as JSON."""
