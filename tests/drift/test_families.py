@@ -114,20 +114,24 @@ def pairs_of(*rows):
     return Pairs(np.array(first), np.array(second), np.array(similarity, dtype=np.float32))
 
 
+def least_of(pairs, of):
+    return families.minimum_similarity(pairs, of, (SIMILARITY, UNIFORM_SIMILARITY))
+
+
 def test_the_least_similarity_is_that_of_different_known_images():
     apart = np.arange(201)
-    assert families.minimum_similarity(NO_PAIRS, apart) == SIMILARITY
+    assert least_of(NO_PAIRS, apart) == SIMILARITY
     # Of 201 images, the third best is at the quantile.
-    assert families.minimum_similarity(pairs_of((3, 7, 0.9)), apart) == SIMILARITY
+    assert least_of(pairs_of((3, 7, 0.9)), apart) == SIMILARITY
     two = pairs_of((3, 7, 0.9), (4, 8, 0.95))
-    assert families.minimum_similarity(two, apart) == pytest.approx(0.9)
+    assert least_of(two, apart) == pytest.approx(0.9)
     # The best of each image counts.
-    assert families.minimum_similarity(pairs_of((3, 7, 0.85), (3, 8, 0.95), (4, 9, 0.9)), apart) == pytest.approx(0.9)
+    assert least_of(pairs_of((3, 7, 0.85), (3, 8, 0.95), (4, 9, 0.9)), apart) == pytest.approx(0.9)
     # Pairs within a family tell nothing.
     apart[7] = 3
-    assert families.minimum_similarity(two, apart) == SIMILARITY
+    assert least_of(two, apart) == SIMILARITY
     equal = pairs_of(*((row, row + 1, 1.0) for row in range(10, 20)))
-    assert families.minimum_similarity(equal, apart) == pytest.approx(UNIFORM_SIMILARITY)
+    assert least_of(equal, apart) == pytest.approx(UNIFORM_SIMILARITY)
 
 
 def photographs(count, seed, side=32):
@@ -150,6 +154,20 @@ def test_versions_of_a_picture_are_a_family():
     assert len(np.unique(found)) == 40
     assert np.array_equal(found, np.tile(found[:40], 4))
     assert len(np.unique(families.find(new, known, np.arange(80), 0))) == 40
+
+
+def test_correlated_pairs_by_hand():
+    generator = np.random.default_rng(0)
+    one, other = generator.normal(size=(2, 32 * 32))
+    one, other = ((vector - vector.mean()) / (vector - vector.mean()).std() for vector in (one, other))
+    mixed = [share * one + np.sqrt(1 - share**2) * other for share in (1, 0.98, 0.9, -1)]
+    images = np.clip(np.round(128 + 30 * np.stack(mixed)), 0, 255).astype(np.uint8).reshape(-1, 32, 32, 1)
+    images = np.concatenate([images, images[:1] // 2, np.full((2, 32, 32, 1), 9, dtype=np.uint8)])
+    expected = np.triu(np.corrcoef(images[:5].reshape(5, -1)), 1)
+    found = families.correlated(images)
+    assert list(zip(found.first, found.second, strict=True)) == list(zip(*np.nonzero(expected > 0.95), strict=True))
+    assert found.similarity == pytest.approx(expected[found.first, found.second], abs=1e-5)
+    assert {(0, 1), (0, 4)} <= set(zip(found.first.tolist(), found.second.tolist(), strict=True))
 
 
 def outcomes(known, new, seed=0):
