@@ -89,8 +89,8 @@ def test_a_mode(broken):
         (setter("width", 0, 1), "width", "4 to 20000 pixels"),
         (setter("height", 0, 30000), "height", "4 to 20000 pixels"),
         (setter("pixel_deviation", 0, 0.0), "pixel_deviation", "blank"),
-        (setter("sha256", slice(0, 9), "same"), "content", "too many exact copies"),
-        (setter("sha256", [0, 49], "same"), "labels_of_content", "two labels"),
+        (setter("picture", slice(0, 9), "same"), "content", "too many exact copies"),
+        (setter("picture", [0, 49], "same"), "labels_of_content", "two labels"),
     ],
 )
 def test_what_fails(broken, change, column, words):

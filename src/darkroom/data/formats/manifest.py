@@ -14,7 +14,8 @@ from darkroom.base.types import SplitName
 COLUMNS = {
     "name": "str",
     "label": "str",
-    "sha256": "str",
+    "sha256": "str",  # of the file
+    "picture": "str",  # of the decoded picture, see ``pictures.picture_hash``; lossless copies share it
     "width": "int64",
     "height": "int64",
     "mode": "str",  # Pillow's image mode
@@ -28,6 +29,8 @@ COLUMNS = {
     "group": "str",  # images of one group share a split; empty if ungrouped
     "note": "str",  # remark on a usable image
 }
+UNIQUE = {"name", "sha256", "picture"}
+"""Columns of text whose values rarely repeat."""
 QUARANTINE_COLUMNS = {"name": "str", "label": "str", "reason": "str", "remedy": "str"}
 
 
@@ -67,7 +70,7 @@ def write(manifest: pd.DataFrame, path: str | Path) -> None:
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     # Dictionary encoding does not pay off for columns whose values rarely repeat.
-    repeated = [name for name, kind in manifest.dtypes.items() if kind != "float64" and name not in {"name", "sha256"}]
+    repeated = [name for name, kind in manifest.dtypes.items() if kind != "float64" and name not in UNIQUE]
     manifest.to_parquet(path, use_dictionary=repeated)
 
 

@@ -78,7 +78,8 @@ class Sample(NamedTuple):
 def content_hash(content: bytes | images.Pixels) -> str:
     """Return the SHA-256 of an encoded file, or of the shape and values of pixels.
 
-    Encoded files are hashed as stored, not decoded: a newer decoder must not move an image to another split.
+    Encoded files are hashed as stored, not decoded: with the hash of the picture, it keeps an image in its split even
+    if a newer decoder gives other pixels.
     """
     if isinstance(content, bytes):
         return hashlib.sha256(content).hexdigest()

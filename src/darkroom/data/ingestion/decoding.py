@@ -7,6 +7,7 @@ import numpy as np
 
 from darkroom.base.errors import ImageError
 from darkroom.base.types import Pixels
+from darkroom.data.formats.pictures import picture_hash
 from darkroom.data.formats.samples import open_image
 from darkroom.inference import images
 from darkroom.params import PreprocessParams
@@ -29,6 +30,8 @@ class Content(NamedTuple):
     red: float = 0.0
     green: float = 0.0
     blue: float = 0.0
+    picture: str = ""
+    """See ``picture_hash``."""
 
 
 def describe(content: bytes | Pixels | ImageError, params: PreprocessParams) -> tuple[Content, Pixels | None]:
@@ -54,6 +57,9 @@ def describe(content: bytes | Pixels | ImageError, params: PreprocessParams) -> 
             image, params.size, params.interpolation, params.aspect, params.background, decoded.box
         )
         colour = images.to_channels(image, 3, params.background)
+        # A picture's identity must not depend on the size that it is decoded for.
+        whole = image if decoded.box is None or not isinstance(content, bytes) else images.decode(content)
+        picture = picture_hash(whole)
     except ImageError as error:
         return Content(str(error)), None
     if colour.size == (width, height) and channels == 3:  # noqa: PLR2004
@@ -65,4 +71,5 @@ def describe(content: bytes | Pixels | ImageError, params: PreprocessParams) -> 
     mean, deviation = np.ravel(cv2.meanStdDev(cv2.cvtColor(measured, cv2.COLOR_RGB2GRAY))).tolist()
     red, green, blue, _ = cv2.mean(measured)
     kind = image.format or ""
-    return Content(None, decoded.width, decoded.height, image.mode, kind, mean, deviation, red, green, blue), pixels
+    measures = (mean, deviation, red, green, blue, picture)
+    return Content(None, decoded.width, decoded.height, image.mode, kind, *measures), pixels

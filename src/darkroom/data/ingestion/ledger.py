@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from filelock import FileLock
 from pyarrow import csv
 
-from darkroom.data.formats import manifest
+from darkroom.data.formats import manifest, pictures
 from darkroom.data.formats.arrays import ArrayWriter
 from darkroom.data.ingestion import decoding, reading
 from darkroom.data.ingestion.decoding import Content
@@ -136,6 +136,7 @@ def _parsed(rows: bytes) -> pa.Table:
 
 
 def _settings_digest(params: PreprocessParams) -> str:
-    code = [Path(str(file)).read_bytes() for file in (images.__file__, decoding.__file__, reading.__file__)]
+    files = (images.__file__, pictures.__file__, decoding.__file__, reading.__file__)
+    code = [Path(str(file)).read_bytes() for file in files]
     settings = [params.size, params.interpolation, params.aspect, params.background, PIL.__version__, ROW.names]
     return hashlib.sha256(json.dumps(settings).encode() + b"".join(code)).hexdigest()[:16]

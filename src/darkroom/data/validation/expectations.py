@@ -173,11 +173,11 @@ def validate(rows: pd.DataFrame, unread: pd.DataFrame, rules: Sequence[Rule], su
 def _all(rows: pd.DataFrame, unread: pd.DataFrame) -> pd.DataFrame:
     """Combine all files in one table; unreadable ones have only name, label and reason.
 
-    Content hashes are replaced by numbers, because only their equality matters and Great Expectations hashes every
+    Hashes of pictures are replaced by numbers, because only their equality matters and Great Expectations hashes every
     value, which is slow for long texts.
     """
     refusal = pd.Series(None, rows.index, dtype="str")
-    used = rows.assign(refusal=refusal, content=pd.factorize(rows["sha256"])[0], labels_of_content=1)
+    used = rows.assign(refusal=refusal, content=pd.factorize(rows["picture"])[0], labels_of_content=1)
     copies = used[used["content"].duplicated(keep=False)]
     used.loc[copies.index, "labels_of_content"] = copies.groupby("content")["label"].transform("nunique")
     refused = unread[["name", "label"]].assign(refusal=unread["reason"])
