@@ -5,13 +5,12 @@ import hashlib
 import numpy as np
 from PIL import Image
 
-from darkroom.base.types import Pixels
 from darkroom.inference.images import to_channels
 
 OPAQUE = 255
 WITH_ALPHA = {"LA", "PA", "RGBA", "La", "RGBa"}
 """Pillow's modes with transparency; others may have it in ``Image.info``."""
-SAMPLED_ROWS = 64  # every so many rows are compared before all are
+SAMPLED = 64  # pixels that are compared before all are
 
 
 def picture_hash(image: Image.Image) -> str:
@@ -28,29 +27,26 @@ def picture_hash(image: Image.Image) -> str:
         ImageError: the pixel format has no fixed range of values.
     """
     mode, pixels = _canonical(image)
-    digest = hashlib.sha256(f"{mode} {image.width} {image.height}\n".encode())
-    digest.update(np.ascontiguousarray(pixels).data)
-    return digest.hexdigest()
+    return hashlib.sha256(f"{mode} {image.width} {image.height}\n".encode() + pixels).hexdigest()
 
 
-def _canonical(image: Image.Image) -> tuple[str, Pixels]:
-    """Return the simplest of the modes L, RGB, LA and RGBA that holds the picture, and its pixels."""
+def _canonical(image: Image.Image) -> tuple[str, bytes]:
+    """Return the simplest of the modes L, RGB, LA and RGBA that holds the picture, and its pixels, row by row."""
     if not image.mode.startswith("I;16") and (image.mode in WITH_ALPHA or "transparency" in image.info):
-        pixels = np.array(image.convert("RGBA"))
+        image = image.convert("RGBA")
+        pixels = np.array(image)
         if (pixels[..., 3] != OPAQUE).any():
             pixels[pixels[..., 3] == 0] = 0
-            return ("LA", pixels[..., [0, 3]]) if _is_grey(pixels) else ("RGBA", pixels)
-        pixels = pixels[..., :3]
-    else:
-        pixels = np.asarray(to_channels(image, 1 if image.mode in {"1", "L"} else 3))
-    if pixels.ndim == 2:  # noqa: PLR2004 - height and width
-        return "L", pixels
-    return ("L", pixels[..., 0]) if _is_grey(pixels) else ("RGB", pixels)
+            grey = _is_grey(pixels[..., :3].tobytes())
+            return ("LA", pixels[..., [0, 3]].tobytes()) if grey else ("RGBA", pixels.tobytes())
+        image = image.convert("RGB")
+    if image.mode in {"1", "L"}:
+        return "L", to_channels(image, 1).tobytes()
+    colour = to_channels(image, 3).tobytes()
+    return ("L", colour[::3]) if _is_grey(colour) else ("RGB", colour)
 
 
-def _is_grey(pixels: Pixels) -> bool:
-    # A few rows tell most colour pictures apart.
-    return all(
-        bool((some[..., 0] == some[..., 1]).all() and (some[..., 0] == some[..., 2]).all())
-        for some in (pixels[::SAMPLED_ROWS], pixels)
-    )
+def _is_grey(colour: bytes) -> bool:
+    """Return whether red, green and blue are equal in all pixels."""
+    # The first pixels tell most colour pictures.
+    return all(some[::3] == some[1::3] == some[2::3] for some in (colour[: 3 * SAMPLED], colour))
