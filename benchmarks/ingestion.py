@@ -41,8 +41,8 @@ STAGES = {
         *("reports/validation.json", "reports/quarantine.csv", "reports/data_docs"),
     ),
     "split": (
-        *("data/ingested/manifest.parquet", "data/ingested/images.npy", "reports/quarantine.csv"),
-        *("data/splits.csv", "data/divided/manifest.parquet", "reports/near_duplicates.csv"),
+        *("data/ingested", "reports/quarantine.csv", "data/splits.csv", "data/pictures.parquet", "data/divided"),
+        "reports/near_duplicates.csv",
     ),
     "preprocess": (
         *("data/divided/manifest.parquet", "data/ingested/images.npy", "reports/quarantine.csv"),

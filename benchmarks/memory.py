@@ -16,7 +16,7 @@ from darkroom.data import sources
 from darkroom.data.ingestion.ingest import ingest
 from darkroom.data.prepared.packing import pack
 from darkroom.data.prepared.prepared import Prepared
-from darkroom.data.splitting import assign, pairs
+from darkroom.data.splitting import assign, kept, pairs
 from darkroom.params import Params, read_params
 from darkroom.search.objective import objective
 
@@ -53,7 +53,7 @@ def prepare(params: Params, folder: Path) -> Prepared:
     data = params.data.model_copy(update={"path": str(ROOT / params.data.path)})
     found = sources.find(data, params.preprocess.size)
     manifest = ingest(found, params.preprocess, folder / "ledger", folder / "images.npy").manifest
-    rows = assign.assign(manifest, pairs.NO_PAIRS, {}, params.preprocess)
+    rows = assign.assign(manifest, pairs.NO_PAIRS, kept.NOTHING, params.preprocess)
     prepared = Prepared(folder / "prepared")
     pack(rows, folder / "images.npy", params.preprocess, prepared, data=data)
     return prepared

@@ -24,8 +24,8 @@ from darkroom.data import sources
 from darkroom.data.formats.samples import content_hash
 from darkroom.data.ingestion import reading
 from darkroom.data.splitting import near_duplicates
-from darkroom.data.splitting.assign import connected
 from darkroom.data.splitting.pairs import Pairs
+from darkroom.data.splitting.relations import connected
 from darkroom.inference.images import Pixels
 from darkroom.params import DataParams, PreprocessParams
 

@@ -1,35 +1,76 @@
 """Find near-duplicates and assign each image to a split; near-duplicates and groups stay together."""
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
-from darkroom.data.formats import arrays, manifest
-from darkroom.data.splitting import assign, kept, near_duplicates, pairs
+import pandas as pd
+
+from darkroom.data.formats import arrays, families, manifest
+from darkroom.data.formats.manifest import SPLITS
+from darkroom.data.splitting import assign, earlier, kept, near_duplicates, pairs
 from darkroom.params import Params
 
 
+class Files(NamedTuple):
+    """Files that the stage writes."""
+
+    splits: Path
+    pictures: Path
+    manifest: Path
+    families: Path
+    pairs: Path
+
+
 def main(
-    params: Params,
-    manifest_path: str,
-    images_path: str,
-    quarantine: str,
-    splits_path: str,
-    divided: str,
-    pairs_path: str,
+    params: Params, ingested: str, quarantine: str, splits_path: str, pictures_path: str, divided: str, pairs_path: str
 ) -> None:
-    """Write the manifest with splits, the splits of all current and earlier images, and the near-duplicate pairs."""
-    everything = manifest.read(manifest_path)
-    rows = manifest.without(everything, manifest.read_quarantine(quarantine))
-    with arrays.ArrayFile(images_path) as images:
-        searched = near_duplicates.search(near_duplicates.thumbnails(images), list(everything["sha256"]))
-    found = pairs.restrict(searched.pairs, rows.index)
-    earlier = kept.read(Path(splits_path), params.preprocess)
-    assigned = assign.assign(rows, found, earlier, params.preprocess)
-    assign.require_all_splits(assigned)
-    manifest.write(assigned, divided)
-    kept.write(Path(splits_path), assigned, earlier, params.preprocess)
-    table = pairs.pairs_table(assigned, found)
-    table.to_csv(pairs_path, index=False)
-    print(", ".join(f"{name}: {count} images" for name, count in assigned["split"].value_counts().items()))
+    """Write the manifest with splits and what later runs need to keep them, the families and the pairs."""
+    folder = Path(divided)
+    files = Files(
+        *(Path(splits_path), Path(pictures_path), folder / "manifest.parquet", folder / "families.parquet"),
+        Path(pairs_path),
+    )
+    rows = manifest.without(manifest.read(f"{ingested}/manifest.parquet"), manifest.read_quarantine(quarantine))
+    splits = kept.read(files.splits, params.preprocess)
+    with arrays.ArrayFile(f"{ingested}/images.npy") as images:
+        thumbnails = near_duplicates.thumbnails(images)[rows.index]
+    before = earlier.read(files.pictures, thumbnails.shape[1])
+    pictures = earlier.with_current(list(rows["picture"]), thumbnails, before, splits)
+    found = near_duplicates.search(pictures.thumbnails, pictures.hashes)
+    everything = assign.with_gone(rows, pictures).assign(unverified=found.unverified)
+    assigned = assign.assign(everything, found.pairs, splits, params.preprocess)
+    current = assigned[: len(rows)]
+    assign.require_all_splits(current)
+    table = pairs.pairs_table(current, pairs.restrict(found.pairs, pd.RangeIndex(len(rows))))
+    manifest.write(current.drop(columns=["family", "bridge"]), files.manifest)
+    families.write(families.table(pictures.hashes, assigned["family"].to_numpy()), files.families)
+    table.to_csv(files.pairs, index=False)
+    kept.write(files.splits, current, splits, params.preprocess)
+    earlier.write(files.pictures, pictures._replace(bridges=assigned["bridge"].to_numpy()))
+    gone = earlier.missing(splits, rows["sha256"], pictures)
+    print(*_report(current, table, files), *_unknown(current, splits, gone, files), sep="\n")
+
+
+def _report(rows: pd.DataFrame, table: pd.DataFrame, files: Files) -> Iterator[str]:
+    """Yield what was found, in lines."""
+    yield ", ".join(f"{name}: {count} images" for name, count in rows["split"].value_counts().items())
     if len(table):
         two_labels = (table["what"] == "two labels").sum()
-        print(f"{len(table)} near-duplicate pairs, {two_labels} of them with two labels; see {pairs_path}")
+        yield f"{len(table)} near-duplicate pairs, {two_labels} of them with two labels; see {files.pairs}"
+    for name, count in rows["split"][rows["leaked"]].value_counts().items():
+        earlier_splits = " or ".join(SPLITS[: SPLITS.index(name)])
+        yield f"{count} {name} images have a near-duplicate or group member in {earlier_splits}: marked as leaked"
+
+
+def _unknown(rows: pd.DataFrame, splits: kept.Kept, gone: int, files: Files) -> Iterator[str]:
+    """Yield what could not be found, in lines."""
+    if splits.note:
+        yield splits.note
+    if unverified := int((rows["unverified"] & (rows["split"] == "test")).sum()):
+        yield f"{unverified} test images are not known to be clean: too many images resemble them to compare all"
+    if gone:
+        yield (
+            f"{gone} earlier images have no thumbnail in {files.pictures}: lossy copies of them count as new pictures; "
+            f"if the file was lost, get it back (dvc pull {files.pictures}) and run again"
+        )

@@ -9,9 +9,11 @@ from hypothesis import strategies as st
 from darkroom.base import types
 from darkroom.base.errors import InputError
 from darkroom.data.formats.manifest import SPLITS
-from darkroom.data.splitting import assign
-from darkroom.data.splitting.kept import read, write
+from darkroom.data.splitting import assign, hashes
+from darkroom.data.splitting.earlier import Pictures
+from darkroom.data.splitting.kept import NOTHING, Line, of_lines, read, write
 from darkroom.data.splitting.pairs import NO_PAIRS, PAIR_COLUMNS, Pairs, pairs_table, restrict
+from darkroom.data.splitting.relations import connected
 from darkroom.params import PreprocessParams, SplitParams
 
 PARAMS = PreprocessParams()
@@ -20,12 +22,13 @@ PARAMS = PreprocessParams()
 def manifest(count, group="", given="", label=None):
     """Rows whose hashes do not depend on how many there are."""
     generator = np.random.default_rng(0)
-    hashes = [generator.bytes(32).hex() for _ in range(count)]
+    names = [generator.bytes(32).hex() for _ in range(count)]
     return pd.DataFrame(
         {
             "name": [f"{number}.png" for number in range(count)],
             "label": label or ["ab"[number % 2] for number in range(count)],
-            "sha256": hashes,
+            "sha256": names,
+            "picture": [name[::-1] for name in names],
             "group": group or [""] * count,
             "given_split": given or [""] * count,
         }
@@ -38,7 +41,8 @@ def pairs_of(links, similarity=0.9):
 
 
 def remembered(assigned):
-    return dict(zip(assigned["sha256"].str[: types.HASH_DIGITS], assigned["split"], strict=True))
+    columns = (assigned[name].str[: types.HASH_DIGITS] for name in ("picture", "sha256"))
+    return of_lines(map(Line, *columns, assigned["split"]))
 
 
 def by_name(assigned):
@@ -53,7 +57,7 @@ groups = st.lists(st.sampled_from(["", "", "", "ann", "bob", "eve"]), min_size=C
 
 @given(links, groups)
 def test_new_images_that_belong_together_are_never_apart(pairs, group):
-    assigned = assign.assign(manifest(COUNT, group), pairs_of(pairs), {}, PARAMS)
+    assigned = assign.assign(manifest(COUNT, group), pairs_of(pairs), NOTHING, PARAMS)
     for one, other in pairs:
         assert assigned["split"][one] == assigned["split"][other]
     for name in ("ann", "bob", "eve"):
@@ -70,14 +74,14 @@ def test_the_order_of_the_rows_decides_nothing(pairs, group, random):
     moved = rows.iloc[order].reset_index(drop=True)
     place = {old: new for new, old in enumerate(order)}
     again = pairs_of([tuple(sorted((place[one], place[other]))) for one, other in pairs])
-    plain = by_name(assign.assign(rows, pairs_of(pairs), {}, PARAMS))
-    assert by_name(assign.assign(moved, again, {}, PARAMS)) == plain
+    plain = by_name(assign.assign(rows, pairs_of(pairs), NOTHING, PARAMS))
+    assert by_name(assign.assign(moved, again, NOTHING, PARAMS)) == plain
 
 
 @given(links, groups, st.integers(60, COUNT), st.sets(st.integers(0, COUNT - 1), max_size=20))
 def test_what_comes_and_goes_moves_no_image(pairs, group, before, gone):
     rows = manifest(COUNT, group)
-    first = assign.assign(rows[:before], pairs_of([pair for pair in pairs if pair[1] < before]), {}, PARAMS)
+    first = assign.assign(rows[:before], pairs_of([pair for pair in pairs if pair[1] < before]), NOTHING, PARAMS)
     later = assign.assign(rows, pairs_of(pairs), remembered(first), PARAMS)
     assert by_name(first).items() <= by_name(later).items()
     kept = [number for number in range(COUNT) if number not in gone]
@@ -87,27 +91,122 @@ def test_what_comes_and_goes_moves_no_image(pairs, group, before, gone):
 
 
 @given(links, st.integers(60, COUNT))
-def test_a_new_image_goes_where_its_like_is_and_to_training_if_these_are_apart(pairs, before):
+def test_a_new_image_goes_where_its_like_is_and_of_several_splits_to_the_last(pairs, before):
     rows = manifest(COUNT)
-    first = assign.assign(rows[:before], NO_PAIRS, {}, PARAMS)
+    first = assign.assign(rows[:before], NO_PAIRS, NOTHING, PARAMS)
     later = assign.assign(rows, pairs_of(pairs), remembered(first), PARAMS)
+    # With all that it is linked to by new images alone.
+    unit = connected(COUNT, *np.array([pair for pair in pairs if min(pair) >= before], dtype=np.int64).reshape(-1, 2).T)
     for number in range(before, COUNT):
-        near = {one if other == number else other for one, other in pairs if number in {one, other}}
-        if near and max(near) < before:
-            found = set(later["split"][sorted(near)])
-            assert later["split"][number] == (found.pop() if len(found) == 1 else "train") or len(near) > 1
-    training = later["split"] == "train"
-    touched = {one for pair in pairs for one, other in (pair, pair[::-1]) if training[other] and not training[one]}
-    assert set(np.flatnonzero(later["leaked"])) == touched
+        others = np.flatnonzero(unit == unit[number])
+        near = {pair[1 - place] for pair in pairs for place in (0, 1) if pair[place] in others} - set(others)
+        if near:
+            assert later["split"][number] == max(later["split"][sorted(near)], key=SPLITS.index)
 
 
-def test_a_test_image_stays_one_whatever_is_like_it():
+@given(links, st.integers(60, COUNT))
+def test_no_test_image_is_burnt_by_new_ones(pairs, before):
+    """What is new leaks where it goes, but no earlier image is like more training images than before."""
     rows = manifest(COUNT)
-    first = assign.assign(rows[:100], NO_PAIRS, {}, PARAMS)
-    test, train = (int(np.flatnonzero(first["split"] == name)[0]) for name in ("test", "train"))
-    later = assign.assign(rows, pairs_of([(test, 110), (train, 110)]), remembered(first), PARAMS)
-    assert later["split"][[test, train, 110]].tolist() == ["test", "train", "train"]
-    assert np.flatnonzero(later["leaked"]).tolist() == [test]
+    old = [pair for pair in pairs if pair[1] < before]
+    # As if the earlier pairs had not been found when their images came.
+    first = assign.assign(rows[:before], NO_PAIRS, NOTHING, PARAMS)
+    without = assign.assign(rows[:before], pairs_of(old), remembered(first), PARAMS)
+    later = assign.assign(rows, pairs_of(pairs), remembered(first), PARAMS)
+    assert later["leaked"][:before].tolist() == without["leaked"].tolist()
+    # And so it stays when they are new no longer.
+    again = assign.assign(later[[*rows.columns, "bridge"]], pairs_of(pairs), remembered(later), PARAMS)
+    for column in ("split", "leaked", "bridge", "family", "cluster"):
+        assert again[column].tolist() == later[column].tolist()
+
+
+def bridged(*pairs, new, **known):
+    """Images 0, 1, … of these splits, and what comes of new ones that are linked as the pairs say."""
+    rows = manifest(COUNT)
+    names = [name for name, count in known.items() for _ in range(count)]
+    lines = zip(rows["picture"], rows["sha256"], names, strict=False)
+    before = of_lines(Line(picture[:16], sha256[:16], name) for picture, sha256, name in lines)
+    return assign.assign(rows[: len(names) + new], pairs_of(pairs), before, PARAMS)
+
+
+def test_a_bridge_goes_to_test_and_leaks_alone():
+    # A training image 0, and the test images 1 to 4, all alike; 5 is like 0 and 1.
+    found = bridged((0, 5), (1, 2), (1, 5), (2, 3), (3, 4), train=1, test=4, new=1)
+    assert found["split"].tolist() == ["train", "test", "test", "test", "test", "test"]
+    assert found["leaked"].tolist() == [False] * 5 + [True]
+    assert found["bridge"].tolist() == [False] * 5 + [True]
+    assert found["family"].tolist() == [0, 1, 1, 1, 1, 0]
+    assert len(set(found["cluster"])) == 1
+
+
+def test_of_three_splits_a_bridge_belongs_to_the_first_and_goes_to_the_last():
+    found = bridged((0, 3), (1, 3), (2, 3), train=1, validation=1, test=1, new=1)
+    assert found["split"].tolist() == ["train", "validation", "test", "test"]
+    assert found["leaked"].tolist() == [False, False, False, True]
+    assert found["family"].tolist() == [0, 1, 2, 0]
+    found = bridged((0, 2), (1, 2), validation=1, test=1, new=1)
+    assert found["split"].tolist() == ["validation", "test", "test"]
+    assert found["leaked"].tolist() == [False, False, True]
+    assert found["bridge"].tolist() == [False, False, True]
+
+
+def test_what_is_like_a_bridge_is_one_too():
+    rows = manifest(COUNT)
+    first = bridged((0, 2), (1, 2), train=1, test=1, new=1)
+    columns = [*rows.columns, "bridge"]
+    more = pd.concat([first, rows[3:4].assign(bridge=False)])[columns]
+    later = assign.assign(more, pairs_of([(0, 2), (1, 2), (1, 3), (2, 3)]), remembered(first), PARAMS)
+    assert later["split"].tolist() == ["train", "test", "test", "test"]
+    assert later["leaked"].tolist() == [False, False, True, True]
+    assert later["bridge"].tolist() == [False, False, True, True]
+
+
+def test_no_bridge_links_what_is_in_one_split_or_was_linked_before():
+    # New images between two pictures of one split make one family of them.
+    assert bridged((0, 2), (1, 2), test=2, new=1)["family"].tolist() == [0, 0, 0]
+    assert not bridged((0, 2), (1, 2), test=2, new=1)["bridge"].any()
+    assert not bridged((0, 2), (1, 2), train=2, new=1)["bridge"].any()
+    # A test image that is like a training image leaks, whatever comes, and with it what is like it.
+    found = bridged((0, 1), (1, 2), (2, 3), train=1, test=2, new=1)
+    assert found["split"].tolist() == ["train", "test", "test", "test"]
+    assert found["leaked"].tolist() == [False, True, True, True]
+    assert not found["bridge"].any()
+
+
+def test_validation_leaks_to_training_and_test_to_both():
+    found = bridged((0, 1), (0, 2), train=1, validation=1, test=2, new=0)
+    assert found["leaked"].tolist() == [False, True, True, False]
+    found = bridged((0, 2), (1, 3), validation=2, test=2, new=0)
+    assert found["leaked"].tolist() == [False, False, True, True]
+
+
+def test_groups_leak_and_a_new_image_of_a_torn_group_goes_to_its_first_split():
+    rows = manifest(4, ["ann", "ann", "", "ann"])
+    before = remembered(rows[:3].assign(split=["train", "test", "test"]))
+    found = assign.assign(rows, NO_PAIRS, before, PARAMS)
+    assert found["split"].tolist() == ["train", "test", "test", "train"]
+    assert found["leaked"].tolist() == [False, True, False, False]
+    # Its picture is a test image's: it goes there, although its group is in training.
+    found = assign.assign(rows, pairs_of([(2, 3)]), before, PARAMS)
+    assert found["split"].tolist() == ["train", "test", "test", "test"]
+    assert found["leaked"].tolist() == [False, True, False, True]
+
+
+def test_an_earlier_picture_that_is_gone_draws_altered_copies_and_leaks_no_longer():
+    rows = manifest(40)
+    gone = Pictures([*rows["picture"], "a" * 64, "b" * 64], np.zeros((42, 1, 1), np.uint8), np.zeros(42, bool))
+    lines = [Line("a" * 16, "1" * 16, "test"), Line("b" * 16, "2" * 16, "train")]
+    everything = assign.with_gone(rows, gone)
+    found = assign.assign(everything, pairs_of([(0, 40), (1, 40), (1, 41), (2, 41)]), of_lines(lines), PARAMS)
+    assert found["split"][:3].tolist() == ["test", "test", "train"]
+    assert found["bridge"].tolist() == [False, True, *[False] * 40]
+    # Image 2 is in training and like the earlier training picture, as image 1 is.
+    assert np.flatnonzero(found["leaked"]).tolist() == [1]
+    fewer = assign.assign(everything, pairs_of([(0, 40), (1, 40), (1, 41)]), of_lines(lines), PARAMS)
+    assert fewer["split"][1] == "test"
+    assert not fewer["leaked"].any(), "the earlier training picture is in training no longer"
+    assert found["name"].tolist() == [*rows["name"], "", ""]
+    assert found["family"][1] == found["family"].iloc[41] != found["family"].iloc[40]
 
 
 @pytest.mark.parametrize("shares", [(0.6, 0.2, 0.2), (0.7, 0.15, 0.15), (0.5, 0.3, 0.2)])
@@ -115,19 +214,19 @@ def test_a_test_image_stays_one_whatever_is_like_it():
 def test_the_shares_are_right_within_chance(seed, shares):
     count = 3000
     params = SplitParams(train=shares[0], validation=shares[1], test=shares[2])
-    names = [assign.split_of(f"{number:08x}", seed, params) for number in range(count)]
+    names = [hashes.split_of(f"{number:08x}", seed, params) for number in range(count)]
     for name, share in zip(SPLITS, shares, strict=True):
         assert abs(names.count(name) - count * share) <= 3 * np.sqrt(count * share * (1 - share))
 
 
 def test_another_seed_splits_otherwise():
-    names = [[assign.split_of(f"{n:08x}", seed, SplitParams()) for n in range(200)] for seed in (0, 1)]
+    names = [[hashes.split_of(f"{n:08x}", seed, SplitParams()) for n in range(200)] for seed in (0, 1)]
     assert names[0] != names[1]
 
 
 def test_given_splits_stand():
     given = ["train", "validation", "test"] * 40
-    assigned = assign.assign(manifest(COUNT, given=given), pairs_of([(0, 2), (1, 4)]), {}, PARAMS)
+    assigned = assign.assign(manifest(COUNT, given=given), pairs_of([(0, 2), (1, 4)]), NOTHING, PARAMS)
     assert assigned["split"].tolist() == given
     # Row 2 is a test image like the training image 0; rows 1 and 4 are both for validation.
     assert np.flatnonzero(assigned["leaked"]).tolist() == [2]
@@ -136,15 +235,15 @@ def test_given_splits_stand():
 def test_what_leaks_leaks_with_all_its_copies():
     rows = manifest(COUNT, given=["train", "test", "test", "validation", "train", "test"] * 20)
     # 2 and 5 are copies of the test image 1, for which alone the pair stands; 4 is a copy of the training image 0.
-    rows.loc[[2, 5], "sha256"] = rows["sha256"][1]
-    rows.loc[4, "sha256"] = rows["sha256"][0]
-    assigned = assign.assign(rows, pairs_of([(0, 1), (1, 2), (1, 5), (0, 4)]), {}, PARAMS)
+    rows.loc[[2, 5], "picture"] = rows["picture"][1]
+    rows.loc[4, "picture"] = rows["picture"][0]
+    assigned = assign.assign(rows, pairs_of([(0, 1), (1, 2), (1, 5), (0, 4)]), NOTHING, PARAMS)
     assert np.flatnonzero(assigned["leaked"]).tolist() == [1, 2, 5]
 
 
 def test_training_images_are_divided_where_the_source_gives_no_validation():
     given = ["train"] * 100 + ["test"] * 20
-    assigned = assign.assign(manifest(COUNT, given=given), pairs_of([(0, 1), (3, 110)]), {}, PARAMS)
+    assigned = assign.assign(manifest(COUNT, given=given), pairs_of([(0, 1), (3, 110)]), NOTHING, PARAMS)
     assert set(assigned["split"][:100]) == {"train", "validation"}
     assert set(assigned["split"][100:]) == {"test"}
     assert assigned["split"][0] == assigned["split"][1]
@@ -154,40 +253,44 @@ def test_training_images_are_divided_where_the_source_gives_no_validation():
 
 def test_exact_copies_stay_together():
     rows = manifest(COUNT)
-    rows.loc[60:, "sha256"] = rows["sha256"][:60].to_numpy()
-    assigned = assign.assign(rows, NO_PAIRS, {}, PARAMS)
+    rows.loc[60:, "picture"] = rows["picture"][:60].to_numpy()
+    assigned = assign.assign(rows, NO_PAIRS, NOTHING, PARAMS)
     assert assigned["split"][:60].tolist() == assigned["split"][60:].tolist()
 
 
 def test_a_class_without_images_in_a_split_is_named():
     rows = manifest(COUNT, label=["a"] * (COUNT - 1) + ["b"])
     with pytest.raises(InputError, match=r"class 'b' \(1 images\) has no \w+ image; add images"):
-        assign.require_all_splits(assign.assign(rows, NO_PAIRS, {}, PARAMS))
+        assign.require_all_splits(assign.assign(rows, NO_PAIRS, NOTHING, PARAMS))
 
 
 def test_the_file_of_splits(tmp_path):
     path = tmp_path / "splits.csv"
-    assert read(path, PARAMS) == {}
+    assert read(path, PARAMS) == NOTHING
     rows = manifest(COUNT)
-    first = assign.assign(rows, NO_PAIRS, {}, PARAMS)
-    write(path, first, {}, PARAMS)
+    first = assign.assign(rows, NO_PAIRS, NOTHING, PARAMS)
+    write(path, first, NOTHING, PARAMS)
     assert read(path, PARAMS) == remembered(first)
+    assert path.read_text().splitlines()[0] == (
+        "# splits of images by picture and file, for seed 0 and shares 0.6/0.2/0.2"
+    )
     assert path.read_text().splitlines()[1:] == sorted(path.read_text().splitlines()[1:])
     # Of an image that is gone, the split is remembered.
     fewer = assign.assign(rows[:90], NO_PAIRS, read(path, PARAMS), PARAMS)
     write(path, fewer, read(path, PARAMS), PARAMS)
     assert read(path, PARAMS) == remembered(first)
     for other in (PreprocessParams(seed=1), PreprocessParams(split=SplitParams(train=0.5, validation=0.3, test=0.2))):
-        assert read(path, other) == {}
+        assert read(path, other)._replace(note="") == NOTHING
+        assert read(path, other).note.endswith("for seed 0 and shares 0.6/0.2/0.2: all splits are assigned again")
     path.write_text(path.read_text() + "<<<<<<< HEAD\n")
-    with pytest.raises(InputError, match=r"splits.csv, line 122: '<<<<<<< HEAD' is not a hash and a split"):
+    with pytest.raises(InputError, match=r"splits.csv, line 122: '<<<<<<< HEAD' is not a picture, a file and a split"):
         read(path, PARAMS)
 
 
 @settings(max_examples=20)
 @given(links)
 def test_pairs_for_people(pairs):
-    assigned = assign.assign(manifest(COUNT), NO_PAIRS, {}, PARAMS)
+    assigned = assign.assign(manifest(COUNT), NO_PAIRS, NOTHING, PARAMS)
     table = pairs_table(assigned, pairs_of(pairs))
     assert len(table) == len(pairs)
     assert list(table.columns) == list(PAIR_COLUMNS)

@@ -7,7 +7,7 @@ from darkroom.data import sources
 from darkroom.data.ingestion.ingest import ingest
 from darkroom.data.prepared.packing import pack
 from darkroom.data.prepared.prepared import Prepared
-from darkroom.data.splitting import assign, pairs
+from darkroom.data.splitting import assign, kept, pairs
 from darkroom.params import PreprocessParams
 
 
@@ -44,6 +44,7 @@ def ingested(data, folder, params=None):
 def prepare(data, folder, params=None):
     """Ingest and pack a source's images as the stages do; return the manifest with its splits, and the description."""
     params = params or PreprocessParams()
-    rows = assign.assign(ingested(data, folder / "ingested", params).manifest, pairs.NO_PAIRS, {}, params)
+    read = ingested(data, folder / "ingested", params).manifest
+    rows = assign.assign(read, pairs.NO_PAIRS, kept.NOTHING, params)
     assign.require_all_splits(rows)
     return rows, pack(rows, folder / "ingested" / "images.npy", params, Prepared(folder / "prepared"), data=data)

@@ -43,10 +43,10 @@ def check_inputs(path: str | Path = "params.yaml") -> str:
     if remembered.is_file() and remembered.read_text(encoding="utf-8") == seen:
         return "params.yaml and data are valid (unchanged since the last check)"
     from darkroom.data.ingestion.ingest import ingest
-    from darkroom.data.splitting import assign, pairs
+    from darkroom.data.splitting import assign, kept, pairs
 
     ingested = ingest(found, params.preprocess, project.state_folder() / "ingested", None)
-    rows = assign.assign(ingested.manifest, pairs.NO_PAIRS, {}, params.preprocess)
+    rows = assign.assign(ingested.manifest, pairs.NO_PAIRS, kept.NOTHING, params.preprocess)
     assign.require_all_splits(rows)
     training_images = int((rows["split"] == "train").sum())
     for network in params.models:

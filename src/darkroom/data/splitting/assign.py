@@ -1,158 +1,190 @@
 """Assign images to training, validation and test splits, once and for all.
 
-Equal files, near-duplicates and images of one group stay together. The split of a new unit is chosen by a threshold on
-a hash. The split of an earlier image never changes, even if other images are added or removed.
+Equal pictures, near-duplicates and images of one group stay together. A new unit goes where its class lacks images, in
+the order of a hash. The split of an earlier image never changes, even if other images are added or removed.
 """
 
-import hashlib
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from darkroom.base.errors import InputError
-from darkroom.base.types import HASH_DIGITS, Flags, SplitName
+from darkroom.base.types import Flags, Integers
 from darkroom.data.formats.manifest import SPLITS
+from darkroom.data.splitting.earlier import Pictures
+from darkroom.data.splitting.kept import Kept
 from darkroom.data.splitting.pairs import Pairs
+from darkroom.data.splitting.relations import Links, connected, families, leaked, linked
+from darkroom.data.splitting.stratify import Balance, Choices, Unit, divide
 from darkroom.params import PreprocessParams, SplitParams
 
-
-def hash_fraction(key: str, seed: int) -> float:
-    """Return a number from 0 to 1, uniformly distributed over keys."""
-    digest = hashlib.sha256(f"{seed}:{key}".encode()).digest()
-    return int.from_bytes(digest[:8], "big") / 2**64
+NEW = -1
+"""Stands for the split of a new image; the others are indices of ``SPLITS``."""
+TRAIN = SPLITS.index("train")
 
 
-def split_of(key: str, seed: int, shares: SplitParams, choices: Sequence[SplitName] = SPLITS) -> SplitName:
-    """Choose a split by a threshold on a hash: stateless, and the same for a key at every call.
+def with_gone(rows: pd.DataFrame, pictures: Pictures) -> pd.DataFrame:
+    """Append earlier pictures that are not in the data now, as rows without a name, and mark bridges.
 
     Args:
-        key: SHA-256 of an image, or key of a group.
-        seed: seed of the hash.
-        shares: share of each split.
-        choices: splits to choose from; their shares are normalised.
+        rows: manifest.
+        pictures: those of the rows, in order, then the others; see ``earlier.with_current``.
     """
-    weights = [getattr(shares, name) for name in choices]
-    place = hash_fraction(key, seed) * sum(weights)
-    for name, reached in zip(choices, np.cumsum(weights), strict=True):
-        if place < reached:
-            return name
-    return choices[-1]
+    gone = pictures.hashes[len(rows) :]
+    texts = {column: [""] * len(gone) for column in ("name", "label", "sha256", "given_split", "group")}
+    appended = pd.DataFrame({**texts, "picture": gone}, index=range(-len(gone), 0))
+    return (pd.concat([rows, appended]) if gone else rows).assign(bridge=pictures.bridges)
 
 
-def assign(
-    rows: pd.DataFrame, pairs: Pairs, earlier: Mapping[str, SplitName], params: PreprocessParams
-) -> pd.DataFrame:
+def assign(rows: pd.DataFrame, pairs: Pairs, earlier: Kept, params: PreprocessParams) -> pd.DataFrame:
     """Assign a split to every image.
 
     - Splits assigned by the source are kept. If it has no validation or test images, its training images are divided.
     - Earlier images keep their split.
-    - A new image joins the split of the images that it belongs to, or training if these are in several splits.
-    - A new unit is assigned by the hash of its group name, or of its first file.
+    - A new image joins the split of the images that it belongs to. Of several splits it joins the last (``SPLITS``),
+      so that the training split gets no near-duplicate of a test image.
+    - New units that belong to no earlier image are divided by class, see ``stratify.divide``.
 
     Args:
-        rows: manifest, in any order.
-        pairs: near-duplicates among its rows.
-        earlier: earlier splits by the first digits of the SHA-256, see ``kept.read``.
+        rows: manifest, in any order; it may have earlier pictures, see ``with_gone``.
+        pairs: near-duplicates among the rows.
+        earlier: earlier splits.
         params: shares and seed.
 
     Returns:
-        The manifest with three more columns: ``split``; ``leaked``, True for a validation or test image with a
-        near-duplicate or group member in training; and ``cluster``, a number shared by images that belong together.
+        The rows with more columns: ``split``; ``leaked``, True for a test image with a near-duplicate or group member
+        in training or validation, and for a validation image with one in training; ``cluster``, a number shared by
+        images that belong together; ``family`` and ``bridge``, see ``relations.Related``.
     """
-    given = rows["given_split"].to_numpy()
-    missing = [name for name in SPLITS if name not in set(given)]
-    fixed = (given == "validation") | (given == "test") | ((given == "train") & (not missing))
-    known = np.where(fixed, given, [earlier.get(sha256[:HASH_DIGITS], "") for sha256 in rows["sha256"]])
-    # Training images of a source with splits may only fill the splits that it lacks.
-    choices = [
-        tuple(name for name in SPLITS if name == "train" or name in missing) if part else SPLITS for part in given
-    ]
-    units = _units(rows, pairs, known == "")
-    keys, before = _keys(rows, units), _known_splits(rows, pairs, units, known)
-    splits: list[SplitName] = []
-    for row, unit in enumerate(units.tolist()):
-        there = before.get(unit, set())
-        if known[row]:
-            splits.append(known[row])
-        elif not there:
-            splits.append(split_of(keys[unit], params.seed, params.split, choices[row]))
-        else:
-            splits.append(next(iter(there)) if len(there) == 1 and there <= set(choices[row]) else "train")
-    split = np.array(splits, dtype=object)
+    source = _source(rows)
+    before = [earlier.split(*hashes) for hashes in zip(rows["picture"], rows["sha256"], strict=True)]
+    known = np.array([NEW if name is None else SPLITS.index(name) for name in before], dtype=np.int64)
+    known[source.fixed] = source.given[source.fixed]
+    split = _complete(rows, pairs, known, source, params)
+    joining = (known == NEW) | (rows["bridge"].to_numpy() & ~source.fixed if "bridge" in rows else False)
+    near = [np.stack([pairs.first, pairs.second]), linked(rows["picture"]), linked(rows["picture"].where(joining, ""))]
+    related = families(np.concatenate(near, axis=1), split, joining)
+    together = np.concatenate([*near, linked(rows["group"])], axis=1)
+    current = (rows["name"] != "").to_numpy()
     return rows.assign(
-        split=pd.Series(split, index=rows.index, dtype="str"),
-        leaked=_leaked(rows, pairs, split),
-        cluster=_units(rows, pairs, np.ones(len(rows), dtype=bool)),
+        split=pd.Series(np.array(SPLITS, dtype=object)[split], index=rows.index, dtype="str"),
+        leaked=leaked(related.families, rows["group"], split, current),
+        cluster=connected(len(rows), *together),
+        family=related.families,
+        bridge=related.bridges,
     )
 
 
-def _units(rows: pd.DataFrame, pairs: Pairs, new: Flags) -> npt.NDArray[np.int64]:
-    """Number the units of new images that belong together; return the unit of each row.
+class _Source(NamedTuple):
+    """What the source says about splits."""
 
-    Earlier images do not link others, because their split is fixed.
-    """
-    links = [np.stack([pairs.first, pairs.second])]
-    for column in ("sha256", "group"):
-        names = rows[column].to_numpy(dtype=object)
-        named = np.flatnonzero(new & (names != ""))
-        _, start, number = np.unique(names[named], return_index=True, return_inverse=True)
-        links.append(np.stack([named, named[start[number]]]))
-    first, second = np.concatenate(links, axis=1)
+    given: Integers
+    """Given split of each image, or ``NEW``."""
+    fixed: Flags
+    """Whether it is final."""
+    choices: list[Choices]
+    """Splits that each image may go to if it is not final."""
+
+
+def _source(rows: pd.DataFrame) -> _Source:
+    given = np.array([NEW if name == "" else SPLITS.index(name) for name in rows["given_split"]], dtype=np.int64)
+    there = set(given.tolist()) - {NEW}
+    everywhere = tuple(range(len(SPLITS)))
+    # Training images of a source with splits may only fill the splits that it lacks.
+    lacking = tuple(split for split in everywhere if split == TRAIN or split not in there)
+    fixed = (given != NEW) & ((given != TRAIN) | (len(lacking) == 1))
+    return _Source(given, fixed, [everywhere if name == NEW else lacking for name in given.tolist()])
+
+
+def _complete(rows: pd.DataFrame, pairs: Pairs, known: Integers, source: _Source, params: PreprocessParams) -> Integers:
+    """Return the split of each image, given those of earlier ones."""
+    new = known == NEW
+    near = (pairs.first, pairs.second)
+    names = [linked(rows[column].where(new, "")) for column in ("picture", "group")]
+    first, second = np.concatenate([np.stack(near), *names], axis=1)
     both = new[first] & new[second]
-    return connected(len(rows), first[both], second[both])
+    units = connected(len(rows), first[both], second[both])
+    choices = _choices(units, new, source.choices)
+    split = known.copy()
+    joined = _joined(rows, np.stack(near), known, units)
+    for row in np.flatnonzero(new).tolist():
+        if (unit := units[row]) in joined:
+            split[row] = max(joined[unit] & set(choices[unit]), default=TRAIN)
+    free = np.flatnonzero(split == NEW)
+    if len(free):
+        labels, classes = pd.factorize(rows["label"], sort=True)
+        balance = _balance(labels, len(classes), split, source, (rows["name"] != "").to_numpy(), params.split)
+        found = _units(rows.iloc[free], units[free], labels[free], choices)
+        sizes = np.bincount(labels[labels >= 0], minlength=len(classes))
+        places = divide(list(found.values()), balance, sizes, params.split, params.seed)
+        of_unit = dict(zip(found, places, strict=True))
+        split[free] = [of_unit[unit] for unit in units[free].tolist()]
+    return split
 
 
-def connected(count: int, first: npt.NDArray[np.int64], second: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """Number the connected components of a graph; return the component of each of ``count`` rows."""
-    graph = coo_array((np.ones(len(first), dtype=np.int8), (first, second)), shape=(count, count))
-    return np.asarray(connected_components(graph, directed=False)[1], dtype=np.int64)
-
-
-def _keys(rows: pd.DataFrame, units: npt.NDArray[np.int64]) -> list[str]:
-    """Return the hash key of each unit: its first group name, or its first SHA-256 if it has no group."""
-    frame = pd.DataFrame({"unit": units, "sha256": rows["sha256"].to_numpy(), "group": rows["group"].to_numpy()})
-    hashes = frame.groupby("unit")["sha256"].min()
-    names = "group " + frame[frame["group"] != ""].groupby("unit")["group"].min()
-    keys: list[str] = names.reindex(hashes.index).fillna(hashes).tolist()
-    return keys
-
-
-def _known_splits(
-    rows: pd.DataFrame, pairs: Pairs, units: npt.NDArray[np.int64], known: npt.NDArray[np.object_]
-) -> Mapping[int, set[SplitName]]:
-    """Return for each unit of new images the splits of the earlier images that it belongs to."""
-    found: dict[int, set[SplitName]] = defaultdict(set)
-    for one, other in ((pairs.first, pairs.second), (pairs.second, pairs.first)):
-        old = (known[one] != "") & (known[other] == "")
-        for before, new in zip(one[old], other[old], strict=True):
-            found[int(units[new])].add(known[before])
-    for column in ("sha256", "group"):
-        names = rows[column].to_numpy(dtype=object)
-        splits: dict[str, set[SplitName]] = defaultdict(set)
-        for row in np.flatnonzero((known != "") & (names != "")):
-            splits[names[row]].add(known[row])
-        for row in np.flatnonzero((known == "") & (names != "")):
-            if names[row] in splits:
-                found[int(units[row])] |= splits[names[row]]
+def _choices(units: Integers, new: Flags, choices: Sequence[Choices]) -> Mapping[int, Choices]:
+    """Return the splits that all new images of a unit may go to; training always is one."""
+    found: dict[int, Choices] = {}
+    for row in np.flatnonzero(new).tolist():
+        unit = int(units[row])
+        found[unit] = tuple(split for split in found.get(unit, choices[row]) if split in choices[row])
     return found
 
 
-def _leaked(rows: pd.DataFrame, pairs: Pairs, split: npt.NDArray[np.object_]) -> Flags:
-    training = split == "train"
-    # By content, because pairs list only the first of equal files.
-    content = np.unique(rows["sha256"].to_numpy(dtype=object), return_inverse=True)[1]
-    trained, touched = (np.zeros(len(rows), dtype=bool) for _ in range(2))
-    trained[content[training]] = True
-    for one, other in ((pairs.first, pairs.second), (pairs.second, pairs.first)):
-        touched[content[one[trained[content[other]]]]] = True
-    groups = set(rows["group"].to_numpy()[training]) - {""}
-    leaked = trained[content] | touched[content] | rows["group"].isin(groups).to_numpy()
-    return np.asarray(leaked & ~training)
+def _joined(rows: pd.DataFrame, near: Links, known: Integers, units: Integers) -> Mapping[int, set[int]]:
+    """Return the splits that units of new images may join: those of near-duplicates, equal pictures and groups.
+
+    Of a group in several splits, the first counts: its images in the others are leaked already.
+    """
+    found: dict[int, set[int]] = defaultdict(set)
+    for one, other in (near, near[::-1]):
+        old = (known[one] != NEW) & (known[other] == NEW)
+        for before, new in zip(one[old].tolist(), other[old].tolist(), strict=True):
+            found[int(units[new])].add(int(known[before]))
+    for column in ("picture", "group"):
+        names = rows[column].to_numpy(dtype=object)
+        there: dict[str, set[int]] = defaultdict(set)
+        for row in np.flatnonzero((known != NEW) & (names != "")).tolist():
+            there[names[row]].add(int(known[row]))
+        for row in np.flatnonzero((known == NEW) & (names != "")).tolist():
+            if names[row] in there:
+                splits = there[names[row]]
+                found[int(units[row])] |= splits if column == "picture" else {min(splits)}
+    return found
+
+
+def _balance(
+    labels: npt.NDArray[np.intp], classes: int, split: Integers, source: _Source, current: Flags, shares: SplitParams
+) -> Balance:
+    """Count what the splits have and lack of each class."""
+    wanted, present, filled = (np.zeros((classes, len(SPLITS))) for _ in range(3))
+    placed = current & (split != NEW)
+    np.add.at(present, (labels[placed], split[placed]), 1)
+    np.add.at(filled, (labels[placed & ~source.fixed], split[placed & ~source.fixed]), 1)
+    divided = Counter((label, source.choices[row]) for row, label in enumerate(labels.tolist())
+                      if current[row] and not source.fixed[row])  # fmt: skip
+    weights = np.array([getattr(shares, name) for name in SPLITS])
+    for (label, choices), images in divided.items():
+        wanted[label, list(choices)] += images * weights[list(choices)] / weights[list(choices)].sum()
+    return Balance(wanted - filled, present.astype(np.int64))
+
+
+def _units(
+    rows: pd.DataFrame, units: Integers, labels: npt.NDArray[np.intp], choices: Mapping[int, Choices]
+) -> Mapping[int, Unit]:
+    """Describe each unit by number; its key is its first group name, or its first picture if it has no group."""
+    images: dict[int, Counter[int]] = defaultdict(Counter)
+    keys: dict[int, str] = {}
+    of_group = ("group " + rows["group"]).where(rows["group"] != "", "")
+    for unit, label, group, picture in zip(units.tolist(), labels.tolist(), of_group, rows["picture"], strict=True):
+        images[unit][label] += 1
+        key = group or picture
+        keys[unit] = min(key, keys.get(unit, key), key=lambda text: (not text.startswith("group "), text))
+    return {unit: Unit(keys[unit], images[unit], choices[unit]) for unit in images}
 
 
 def require_all_splits(assigned: pd.DataFrame) -> None:
