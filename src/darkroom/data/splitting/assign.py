@@ -119,8 +119,7 @@ def _complete(rows: pd.DataFrame, pairs: Pairs, known: Integers, source: _Source
         labels, classes = pd.factorize(rows["label"], sort=True)
         balance = _balance(labels, len(classes), split, source, (rows["name"] != "").to_numpy(), params.split)
         found = _units(rows.iloc[free], units[free], labels[free], choices)
-        sizes = np.bincount(labels[labels >= 0], minlength=len(classes))
-        places = divide(list(found.values()), balance, sizes, params.split, params.seed)
+        places = divide(list(found.values()), balance, params.split, params.seed)
         of_unit = dict(zip(found, places, strict=True))
         split[free] = [of_unit[unit] for unit in units[free].tolist()]
     return split
@@ -161,7 +160,8 @@ def _balance(
     labels: npt.NDArray[np.intp], classes: int, split: Integers, source: _Source, current: Flags, shares: SplitParams
 ) -> Balance:
     """Count what the splits have and lack of each class."""
-    wanted, present, filled = (np.zeros((classes, len(SPLITS))) for _ in range(3))
+    wanted = np.zeros((classes, len(SPLITS)))
+    filled, present = (np.zeros((classes, len(SPLITS)), dtype=np.int64) for _ in range(2))
     placed = current & (split != NEW)
     np.add.at(present, (labels[placed], split[placed]), 1)
     np.add.at(filled, (labels[placed & ~source.fixed], split[placed & ~source.fixed]), 1)
@@ -170,7 +170,7 @@ def _balance(
     weights = np.array([getattr(shares, name) for name in SPLITS])
     for (label, choices), images in divided.items():
         wanted[label, list(choices)] += images * weights[list(choices)] / weights[list(choices)].sum()
-    return Balance(wanted - filled, present.astype(np.int64))
+    return Balance(wanted, filled, present)
 
 
 def _units(

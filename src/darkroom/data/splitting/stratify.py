@@ -1,10 +1,11 @@
 """Divide new units among the splits so that every class has its shares.
 
-Iterative stratification (K. Sechidis, G. Tsoumakas, I. Vlahavas, On the stratification of multi-label data, 2011):
-classes are divided one after the other, the rarest first, and each unit goes where its class lacks most images.
+Units are placed one after the other, the largest first, each where Pearson's chi-squared statistic is lowest then: the
+sum of (images - wanted)² / wanted over classes and splits. So all splits fill up in proportion, and a large unit does
+not overfill a small split.
 """
 
-from collections import defaultdict
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -15,6 +16,7 @@ from darkroom.params import SplitParams
 
 Choices = tuple[int, ...]
 """Indices of ``SPLITS``."""
+TOLERANCE = 1e-9  # differences below it are errors of rounding
 
 
 @dataclass(frozen=True)
@@ -29,76 +31,83 @@ class Unit:
     """Splits that it may go to."""
 
 
-@dataclass
 class Balance:
     """What the splits have and lack."""
 
-    lacking: Numbers
-    """Images to reach the share, negative if there are too many, of shape (classes, splits)."""
-    present: Integers
-    """Images of any origin, of shape (classes, splits)."""
+    def __init__(self, wanted: Numbers, filled: Integers, present: Integers) -> None:
+        """Start from what is there; all arrays have the shape (classes, splits).
+
+        Args:
+            wanted: images of each class for the shares.
+            filled: how many of them are there.
+            present: images of any origin, such as those whose split the source gives.
+        """
+        # Lists, because single values are read and written for every unit.
+        self.wanted: list[list[float]] = wanted.tolist()
+        self.lacking: list[list[float]] = (wanted - filled).tolist()
+        self.present: list[list[int]] = present.tolist()
+        self.overall: list[float] = (wanted - filled).sum(axis=0).tolist()
+        """Images that a split lacks of all classes."""
 
     def add(self, unit: Unit, split: int) -> None:
         """Count a unit's images in a split."""
-        for number, images in unit.images.items():
-            self.lacking[number, split] -= images
-            self.present[number, split] += images
+        for label, images in unit.images.items():
+            self.lacking[label][split] -= images
+            self.present[label][split] += images
+            self.overall[split] -= images
 
 
-def divide(units: Sequence[Unit], balance: Balance, sizes: Integers, shares: SplitParams, seed: int) -> list[int]:
+def divide(units: Sequence[Unit], balance: Balance, shares: SplitParams, seed: int) -> list[int]:
     """Choose the split of each unit; the result does not depend on their order.
 
-    The largest units of a class are placed first, because the small ones can level the shares out; those of one size in
-    the order of their hashes. The last units of a class fill the splits that have none of it.
+    Units of one size are placed in the order of their hashes. The last units of a class fill the splits that have none
+    of it.
 
     Args:
         units: units of new images.
         balance: what the splits have and lack; updated.
-        sizes: number of images of each class; where a unit has several, the rarest decides.
-        shares: shares of the splits, for the choice by hash between splits that lack equally many.
+        shares: shares of the splits, for the choice by hash between equally good ones.
         seed: seed of the hash.
 
     Returns:
         Index of ``SPLITS`` per unit.
     """
-    of_class: dict[int, list[int]] = defaultdict(list)
-    for number, unit in enumerate(units):
-        of_class[min(unit.images, key=lambda label: (sizes[label], label))].append(number)
-    order = [hash_fraction(unit.key, seed) for unit in units]
+    order = sorted(
+        range(len(units)),
+        key=lambda number: (-sum(units[number].images.values()), hash_fraction(units[number].key, seed)),
+    )
+    left = Counter(label for unit in units for label in unit.images)
     chosen = [0] * len(units)
-    for label in sorted(of_class, key=lambda label: (sizes[label], label)):
-        members = sorted(of_class[label], key=lambda number: (-units[number].images[label], order[number]))
-        for place, number in enumerate(members):
-            chosen[number] = _choose(units[number], label, balance, len(members) - place, (shares, seed))
-            balance.add(units[number], chosen[number])
+    for number in order:
+        unit = units[number]
+        places = _best(unit, _allowed(unit, balance, left), balance)
+        names: list[SplitName] = [SPLITS[place] for place in places]
+        one = places[0] if len(places) == 1 else SPLITS.index(split_of(f"tie {unit.key}", seed, shares, names))
+        chosen[number] = one
+        balance.add(unit, one)
+        left.subtract(list(unit.images))
     return chosen
 
 
-def _choose(unit: Unit, label: int, balance: Balance, left: int, hashed: tuple[SplitParams, int]) -> int:
-    """Choose the split that lacks most images of a class, then most images of all classes, then by hash.
-
-    Args:
-        unit: the unit.
-        label: its rarest class.
-        balance: what the splits have and lack.
-        left: units of this class that have no split yet.
-        hashed: shares and seed of the hash.
-    """
-    present, lacking = balance.present[label].tolist(), balance.lacking[label].tolist()
-    empty = [split for split in unit.choices if not present[split]]
-    choices = empty if empty and left <= len(empty) else unit.choices
-    most = max(lacking[split] for split in choices)
-    best = [split for split in choices if lacking[split] > most - TOLERANCE]
-    if len(best) == 1:
-        return best[0]
-    overall = balance.lacking.sum(axis=0).tolist()
-    most = max(overall[split] for split in best)
-    best = [split for split in best if overall[split] > most - TOLERANCE]
-    if len(best) == 1:
-        return best[0]
-    shares, seed = hashed
-    names: list[SplitName] = [SPLITS[split] for split in best]
-    return SPLITS.index(split_of(f"tie {unit.key}", seed, shares, names))
+def _allowed(unit: Unit, balance: Balance, left: Mapping[int, int]) -> Choices:
+    """Return the splits that a unit may go to: if it is one of the last of a class, those that have none of it."""
+    for label in sorted(unit.images, key=lambda label: (left[label], label)):
+        empty = tuple(split for split in unit.choices if not balance.present[label][split])
+        if empty and left[label] <= len(empty):
+            return empty
+    return unit.choices
 
 
-TOLERANCE = 1e-6  # images; differences below it are errors of rounding
+def _best(unit: Unit, choices: Choices, balance: Balance) -> Choices:
+    """Return the splits where a unit lowers Pearson's statistic most, and of these the ones that lack most images."""
+    gains = {
+        split: sum(
+            images * (2 * balance.lacking[label][split] - images) / balance.wanted[label][split]
+            for label, images in unit.images.items()
+        )
+        for split in choices
+    }
+    for values in (gains, dict(enumerate(balance.overall))):
+        most = max(values[split] for split in choices)
+        choices = tuple(split for split in choices if values[split] > most - TOLERANCE)
+    return choices
