@@ -88,6 +88,7 @@ def _metrics(
         description.labels,
         description.labels.index(largest),
         test.manifest["leaked"].to_numpy(dtype=bool),
+        unverified=test.manifest["unverified"].to_numpy(dtype=bool),
         groups=bootstrap.group_numbers(test.manifest["cluster"]),
         human_accuracy=params.human_accuracy,
     )
@@ -132,5 +133,7 @@ def _print(network: Network, found: Evaluated) -> None:
     if reached.leaked_images:
         print(
             f"{network}: accuracy {reached.leak_free_accuracy:.4f} without the {reached.leaked_images} test images "
-            "that have a near-duplicate in training"
+            "that have a near-duplicate or group member in training or validation"
         )
+    if reached.unverified_images:
+        print(f"{network}: {reached.unverified_images} test images are not known to be clean")

@@ -41,6 +41,11 @@ def test_leaked_images_are_left_out_of_a_second_accuracy():
     metrics = evaluate(Predictions(truth, np.eye(2, dtype=np.float32)[answered]), ("a", "b"), 0, leaked)
     assert (metrics.accuracy, metrics.leaked_images) == (0.6, 2)
     assert metrics.leak_free_accuracy == pytest.approx(1 / 3)
+    assert metrics.unverified_images == 0
+    unverified = np.array([True, False, True, True, False])
+    predictions = Predictions(truth, np.eye(2, dtype=np.float32)[answered])
+    # Of the three, one is leaked for certain.
+    assert evaluate(predictions, ("a", "b"), 0, leaked, unverified=unverified).unverified_images == 2
     assert evaluate(Predictions(truth, np.eye(2, dtype=np.float32)[answered]), ("a", "b"), 0).leak_free_accuracy == 0.6
 
 

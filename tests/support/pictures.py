@@ -45,6 +45,6 @@ def prepare(data, folder, params=None):
     """Ingest and pack a source's images as the stages do; return the manifest with its splits, and the description."""
     params = params or PreprocessParams()
     read = ingested(data, folder / "ingested", params).manifest
-    rows = assign.assign(read, pairs.NO_PAIRS, kept.NOTHING, params)
+    rows = assign.assign(read.assign(unverified=False), pairs.NO_PAIRS, kept.NOTHING, params)
     assign.require_all_splits(rows)
     return rows, pack(rows, folder / "ingested" / "images.npy", params, Prepared(folder / "prepared"), data=data)

@@ -62,9 +62,11 @@ class Metrics:
     clusters: int
     """Number of independent groups: copies and images of one group count once."""
     leaked_images: int
-    """Test images with a near-duplicate among the training images."""
+    """Test images with a near-duplicate or group member among the training or validation images."""
     leak_free_accuracy: float
     """Accuracy without them; equals ``accuracy`` if there are none, and is 0 if all images leaked."""
+    unverified_images: int
+    """Test images that may be among the leaked ones: too many images resemble them to compare all."""
     classes: dict[str, ClassMetrics]
 
     def as_json(self) -> dict[str, Any]:
@@ -125,6 +127,7 @@ def evaluate(
     largest: int,
     leaked: npt.NDArray[np.bool_] | None = None,
     *,
+    unverified: npt.NDArray[np.bool_] | None = None,
     groups: Integers | None = None,
     human_accuracy: float | None = None,
 ) -> Metrics:
@@ -134,7 +137,8 @@ def evaluate(
         predictions: predictions with the labels.
         labels: class names by number.
         largest: number of the class with the most training images.
-        leaked: whether each image has a near-duplicate among the training images; None if none has.
+        leaked: whether each image has a near-duplicate among the training or validation images; None if none has.
+        unverified: whether this is not known for sure; None if it is for all.
         groups: each image's group number; None if all images are independent.
         human_accuracy: human accuracy, if known.
     """
@@ -153,6 +157,7 @@ def evaluate(
         clusters=len(numbers) if groups is None else len(np.unique(groups)),
         leaked_images=int((~clean).sum()),
         leak_free_accuracy=float(predictions.right[clean].mean()) if clean.any() else 0.0,
+        unverified_images=0 if unverified is None else int((unverified & clean).sum()),
         classes={label: class_metrics(matrix, number) for number, label in enumerate(labels)},
     )
 

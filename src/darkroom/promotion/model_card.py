@@ -104,9 +104,11 @@ def _scores(metrics: Mapping[str, Any], report: Report) -> dict[str, Any]:
         "independent groups of test images": metrics.get("clusters"),
         "accuracy of the majority class": metrics.get("baseline_accuracy"),
         "human accuracy": metrics.get("human_accuracy"),
-        "test images with a near-duplicate in training": metrics.get("leaked_images"),
+        "test images with a near-duplicate in training or validation": metrics.get("leaked_images"),
         "accuracy without them": metrics.get("leak_free_accuracy"),
     }
+    if unverified := metrics.get("unverified_images"):
+        plain["test images not known to be clean"] = unverified
     of_classes = [
         {
             "class": row["label"],
