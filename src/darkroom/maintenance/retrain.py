@@ -23,6 +23,7 @@ from darkroom.tracking.diff import SOURCES
 BEFORE_PROMOTION = "evaluate"
 NO_REGISTRY = "no persistent registry: nothing promoted"
 REMOTE_URL = "DVC_REMOTE_URL"
+PICTURES = Path("data/pictures.parquet")
 
 
 def retrain(folder: Path, base: str | None = None) -> None:
@@ -53,6 +54,7 @@ def _retrain(folder: Path, base: str) -> None:
     try:
         notes += _open(remote=remote)
         page = summary.without_decision(notes)
+        _pull_pictures(remote=remote)
         _reproduce(BEFORE_PROMOTION, remote=remote)
         _push(remote=remote)
         saved = None if withheld else offering.save()
@@ -181,6 +183,12 @@ def _restore_store(*, remote: bool) -> list[str]:
     except DarkroomError as error:
         return [f"not restored: {error}"]
     return []
+
+
+def _pull_pictures(*, remote: bool) -> None:
+    """Pull what the stage ``split`` knows of earlier pictures: DVC pulls no output of a stage that it runs again."""
+    if remote and not PICTURES.exists():
+        run_dvc("pull", "--quiet", "--allow-missing", str(PICTURES))
 
 
 def _reproduce(*targets: str, remote: bool, **environment: str) -> None:
