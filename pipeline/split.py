@@ -47,9 +47,11 @@ def main(
     families.write(families.table(pictures.hashes, assigned["family"].to_numpy()), files.families)
     table.to_csv(files.pairs, index=False)
     kept.write(files.splits, current, splits, params.preprocess)
-    earlier.write(files.pictures, pictures._replace(bridges=assigned["bridge"].to_numpy()))
-    gone = earlier.missing(splits, rows["sha256"], pictures)
-    print(*_report(current, table, files), *_unknown(current, splits, gone, files), sep="\n")
+    kinds = {"bridges": assigned["bridge"].to_numpy(), "current": (assigned["name"] != "").to_numpy()}
+    earlier.write(files.pictures, pictures._replace(**kinds))
+    missing = earlier.missing(splits, rows["sha256"], pictures)
+    replaced = earlier.replaced(pictures, len(rows), assigned["family"].to_numpy(), splits)
+    print(*_report(current, table, files), *_unknown(current, splits, missing, replaced), sep="\n")
 
 
 def _report(rows: pd.DataFrame, table: pd.DataFrame, files: Files) -> Iterator[str]:
@@ -63,14 +65,20 @@ def _report(rows: pd.DataFrame, table: pd.DataFrame, files: Files) -> Iterator[s
         yield f"{count} {name} images have a near-duplicate or group member in {earlier_splits}: marked as leaked"
 
 
-def _unknown(rows: pd.DataFrame, splits: kept.Kept, gone: int, files: Files) -> Iterator[str]:
+def _unknown(rows: pd.DataFrame, splits: kept.Kept, missing: int, replaced: earlier.Replaced) -> Iterator[str]:
     """Yield what could not be found, in lines."""
     if splits.note:
         yield splits.note
     if unverified := int((rows["unverified"] & (rows["split"] == "test")).sum()):
         yield f"{unverified} test images are not known to be clean: too many images resemble them to compare all"
-    if gone:
+    if missing:
         yield (
-            f"{gone} earlier images have no thumbnail in {files.pictures}: lossy copies of them count as new pictures; "
-            f"if the file was lost, get it back (dvc pull {files.pictures}) and run again"
+            f"{missing} earlier images have no thumbnail, so altered copies of them count as new pictures; if "
+            "data/pictures.parquet was lost, get it back (dvc pull data/pictures.parquet) and run again"
+        )
+    if replaced.gone and replaced.new:
+        yield (
+            f"{replaced.gone} pictures are gone since the last run, and {replaced.new} new ones resemble no earlier "
+            "one; if they are the same, saved with loss and with too little detail to be recognised, they may have "
+            "changed their split"
         )

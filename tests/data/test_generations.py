@@ -179,14 +179,28 @@ def test_an_export_as_jpeg_moves_no_image_unless_the_thumbnails_are_lost(album, 
     later = album.check()
     assert later["split"].to_dict() == first["split"].to_dict()
     assert not set(later["picture"]) & set(first["picture"])
-    assert "thumbnail" not in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "thumbnail" not in printed
+    assert "gone since the last run" not in printed
     found = families.read(album.root / "divided" / "families.parquet").set_index("picture")["family"]
     for number in first.index:
         assert found[first["picture"][number]] == found[later["picture"][number]]
     (album.root / "pictures.parquet").unlink()
     album.save_again(1, [("jpg", lambda: {"quality": 80})])
     album.split()
-    assert "120 earlier images have no thumbnail in " in capsys.readouterr().out
+    assert "120 earlier images have no thumbnail" in capsys.readouterr().out
+
+
+def test_pictures_that_may_be_the_same_are_told(album, capsys):
+    album.check()
+    plain, number = Image.new("RGB", (48, 48), (90, 120, 200)), min(album.files)
+    for seed in range(3):
+        capsys.readouterr()
+        noise = np.random.default_rng(seed).integers(0, 2, (48, 48, 3), dtype=np.uint8)
+        Image.fromarray(np.asarray(plain) + noise).save(album.files[number].with_suffix(".png"))
+        album.split()
+        (line,) = [line for line in capsys.readouterr().out.splitlines() if "gone since" in line]
+        assert line.startswith("1 pictures are gone since the last run, and 1 new ones resemble no earlier one; if ")
 
 
 def test_a_project_of_the_version_before_keeps_its_splits(album):

@@ -150,9 +150,11 @@ def test_windows_line_ends_and_a_missing_file_are_no_errors(tmp_path):
     assert kept.read(path, PARAMS).lines == {Line(ONE, TWO, "test")}
 
 
-def pictures(*numbers, bridges=()):
+def pictures(*numbers, bridges=(), current=()):
     thumbnails = np.array(numbers, dtype=np.uint8)[:, None, None] + np.arange(4, dtype=np.uint8).reshape(2, 2)
-    return earlier.Pictures([digits(one) * 4 for one in numbers], thumbnails, np.isin(numbers, bridges))
+    return earlier.Pictures(
+        [digits(one) * 4 for one in numbers], thumbnails, np.isin(numbers, bridges), np.isin(numbers, current)
+    )
 
 
 def same(one, other):
@@ -162,9 +164,9 @@ def same(one, other):
 def test_thumbnails_are_read_as_they_were_written_and_equal_ones_are_equal_files(tmp_path):
     path = tmp_path / "data" / "pictures.parquet"
     assert earlier.read(path, 2).hashes == []
-    earlier.write(path, pictures(3, 1, 2, 1, bridges=[2]))
+    earlier.write(path, pictures(3, 1, 2, 1, bridges=[2], current=[1, 2]))
     content = path.read_bytes()
-    assert same(earlier.read(path, 2), pictures(1, 2, 3, bridges=[2]))
+    assert same(earlier.read(path, 2), pictures(1, 2, 3, bridges=[2], current=[1, 2]))
     earlier.write(path, earlier.read(path, 2))
     assert path.read_bytes() == content
     # Thumbnails of another size are of no use.
@@ -192,15 +194,25 @@ def test_a_damaged_file_of_thumbnails_is_named_with_what_to_do(tmp_path):
 
 def test_earlier_pictures_follow_the_current_ones_if_they_have_a_split_and_are_gone():
     splits = kept.of_lines([Line(digits(number), digits(number), "test") for number in (1, 2, 4)])
-    known = pictures(1, 2, 3, 4, bridges=[1, 3, 4])
+    known = pictures(1, 2, 3, 4, bridges=[1, 3, 4], current=[1, 3, 4])
     current = pictures(5, 1, 5)
     found = earlier.with_current(current.hashes, current.thumbnails, known, splits)
-    assert same(found, pictures(5, 1, 5, 2, 4, bridges=[1, 4]))
+    assert same(found, pictures(5, 1, 5, 2, 4, bridges=[1, 4], current=[5, 1, 4]))
     # 7 is gone and has no thumbnail; of 8 the file is there; 9 was never known by its picture.
     more = [Line(digits(7), digits(7), "test"), Line("-", digits(8), "test"), Line("-", digits(9), "test")]
     splits = kept.of_lines([*splits.lines, *more, Line(digits(2), digits(6), "test")])
     assert earlier.missing(splits, [digits(8) * 4], found) == 2
     assert earlier.missing(NOTHING, [], found) == 0
+
+
+def test_pictures_that_went_and_came_are_counted_if_they_resemble_none():
+    splits = kept.of_lines([Line(digits(number), digits(number), "test") for number in (1, 2, 3, 4, 5)])
+    # Current: 1, 6 to 9; 9 is there twice. Gone: 2 to 5, of which 5 was gone before the last run.
+    there = pictures(1, 6, 7, 8, 9, 9, 2, 3, 4, 5, current=[1, 6, 7, 8, 9, 2, 3, 4])
+    # 6 resembles the gone 2, 7 the current 1; 3 resembles 4, which does not help; 8 resembles 9.
+    families = np.array([0, 1, 0, 2, 2, 2, 1, 3, 3, 4])
+    assert earlier.replaced(there, 6, families, splits) == (2, 2)
+    assert earlier.replaced(there, 6, np.zeros(10, int), splits) == (0, 0)
 
 
 def test_families_are_the_pictures_that_are_not_alone(tmp_path):

@@ -194,7 +194,7 @@ def test_groups_leak_and_a_new_image_of_a_torn_group_goes_to_its_first_split():
 
 def test_an_earlier_picture_that_is_gone_draws_altered_copies_and_leaks_no_longer():
     rows = manifest(40)
-    gone = Pictures([*rows["picture"], "a" * 64, "b" * 64], np.zeros((42, 1, 1), np.uint8), np.zeros(42, bool))
+    gone = Pictures([*rows["picture"], "a" * 64, "b" * 64], np.zeros((42, 1, 1), np.uint8), *np.zeros((2, 42), bool))
     lines = [Line("a" * 16, "1" * 16, "test"), Line("b" * 16, "2" * 16, "train")]
     everything = assign.with_gone(rows, gone)
     found = assign.assign(everything, pairs_of([(0, 40), (1, 40), (1, 41), (2, 41)]), of_lines(lines), PARAMS)

@@ -13,10 +13,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from darkroom.base.errors import InputError
-from darkroom.base.types import HASH_DIGITS, Flags, Pixels
+from darkroom.base.types import HASH_DIGITS, Flags, Integers, Pixels
 from darkroom.data.splitting.kept import Kept
 
-NAMES = ("picture", "thumbnail", "bridge")
+NAMES = ("picture", "thumbnail", "bridge", "current")
 
 
 class Pictures(NamedTuple):
@@ -27,11 +27,13 @@ class Pictures(NamedTuple):
     """uint8 of shape (pictures, side, side)."""
     bridges: Flags
     """See ``relations.Related.bridges``."""
+    current: Flags
+    """Whether a picture was in the data at the last run; after ``with_current``, is now or was at the last run."""
 
     def where(self, chosen: Flags) -> "Pictures":
         """Return some of the pictures."""
         hashes = [one for one, kept in zip(self.hashes, chosen.tolist(), strict=True) if kept]
-        return Pictures(hashes, self.thumbnails[chosen], self.bridges[chosen])
+        return Pictures(hashes, *(column[chosen] for column in self[1:]))
 
 
 def read(path: Path, side: int) -> Pictures:
@@ -44,7 +46,7 @@ def read(path: Path, side: int) -> Pictures:
     Raises:
         InputError: the file was not written by ``write``.
     """
-    nothing = Pictures([], np.zeros((0, side, side), np.uint8), np.zeros(0, bool))
+    nothing = Pictures([], np.zeros((0, side, side), np.uint8), np.zeros(0, bool), np.zeros(0, bool))
     if not path.is_file():
         return nothing
     try:
@@ -61,7 +63,7 @@ def read(path: Path, side: int) -> Pictures:
     if thumbnails.type.byte_width != side * side:
         return nothing
     pixels = np.frombuffer(b"".join(thumbnails.to_pylist()), np.uint8).reshape(-1, side, side)
-    return Pictures(table["picture"].to_pylist(), pixels, table["bridge"].to_numpy())
+    return Pictures(table["picture"].to_pylist(), pixels, *(table[name].to_numpy() for name in NAMES[2:]))
 
 
 def with_current(hashes: Sequence[str], thumbnails: Pixels, known: Pictures, kept: Kept) -> Pictures:
@@ -80,6 +82,7 @@ def with_current(hashes: Sequence[str], thumbnails: Pixels, known: Pictures, kep
         [*hashes, *gone.hashes],
         np.concatenate([thumbnails, gone.thumbnails]),
         np.concatenate([bridges, gone.bridges]),
+        np.concatenate([np.ones(len(hashes), bool), gone.current]),
     )
 
 
@@ -96,6 +99,32 @@ def missing(kept: Kept, files: Iterable[str], pictures: Pictures) -> int:
     return len({line.file for line in kept.lines if line.file not in there and line.picture not in known})
 
 
+class Replaced(NamedTuple):
+    """Pictures that may be the same ones, exported again with a loss that hides it."""
+
+    gone: int
+    """Pictures that were in the data at the last run and resemble none of it now."""
+    new: int
+    """New pictures that resemble no earlier one."""
+
+
+def replaced(pictures: Pictures, count: int, families: Integers, kept: Kept) -> Replaced:
+    """Count the pictures that went and came since the last run.
+
+    Args:
+        pictures: see ``with_current``.
+        count: number of current images among them, which are the first.
+        families: family of each picture.
+        kept: earlier splits.
+    """
+    now = np.arange(len(families)) < count
+    before = np.array([one[:HASH_DIGITS] in kept.pictures for one in pictures.hashes], dtype=bool)
+    hashes = np.array(pictures.hashes, dtype=object)
+    gone = pictures.current & ~now & ~np.isin(families, families[now])
+    new = ~before & ~np.isin(families, families[before])
+    return Replaced(len(set(hashes[gone])), len(set(hashes[new])))
+
+
 def write(path: Path, pictures: Pictures) -> None:
     """Write pictures, sorted and each once; equal content gives equal files."""
     _, first = np.unique(np.asarray(pictures.hashes, dtype=object), return_index=True)
@@ -103,6 +132,7 @@ def write(path: Path, pictures: Pictures) -> None:
         pa.array([pictures.hashes[row] for row in first.tolist()], pa.string()),
         pa.array([one.tobytes() for one in pictures.thumbnails[first]], pa.binary(pictures.thumbnails[0].nbytes)),
         pa.array(pictures.bridges[first]),
+        pa.array(pictures.current[first]),
     )
     path.parent.mkdir(parents=True, exist_ok=True)
     # The file may be a link into DVC's cache.
