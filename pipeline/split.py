@@ -4,11 +4,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import pandas as pd
 
 from darkroom.data.formats import arrays, families, manifest
 from darkroom.data.formats.manifest import SPLITS
 from darkroom.data.splitting import assign, earlier, kept, near_duplicates, pairs
+from darkroom.data.splitting.earlier import Pictures
+from darkroom.data.splitting.pairs import Pairs
 from darkroom.params import Params
 
 
@@ -37,13 +40,11 @@ def main(
         thumbnails = near_duplicates.thumbnails(images)[rows.index]
     before = earlier.read(files.pictures, thumbnails.shape[1])
     pictures = earlier.with_current(list(rows["picture"]), thumbnails, before, splits)
-    found = near_duplicates.search(pictures.thumbnails, pictures.hashes)
-    everything = assign.with_gone(rows, pictures).assign(unverified=found.unverified)
-    assigned = assign.assign(everything, found.pairs, splits, params.preprocess)
+    assigned, found = _assign(rows, pictures, splits, params)
     current = assigned[: len(rows)]
     assign.require_all_splits(current)
-    table = pairs.pairs_table(current, pairs.restrict(found.pairs, pd.RangeIndex(len(rows))))
-    manifest.write(current.drop(columns=["family", "bridge"]), files.manifest)
+    table = pairs.pairs_table(current, pairs.restrict(found, pd.RangeIndex(len(rows))))
+    manifest.write(current.drop(columns=["family", "bridge", "joining"]), files.manifest)
     families.write(families.table(pictures.hashes, assigned["family"].to_numpy()), files.families)
     table.to_csv(files.pairs, index=False)
     kept.write(files.splits, current, splits, params.preprocess)
@@ -52,6 +53,20 @@ def main(
     missing = earlier.missing(splits, rows["sha256"], pictures)
     replaced = earlier.replaced(pictures, len(rows), assigned["family"].to_numpy(), splits)
     print(*_report(current, table, files), *_unknown(current, splits, missing, replaced), sep="\n")
+
+
+def _assign(rows: pd.DataFrame, pictures: Pictures, splits: kept.Kept, params: Params) -> tuple[pd.DataFrame, Pairs]:
+    """Search for near-duplicates and assign splits; return the assigned rows, then those of earlier pictures."""
+    found = near_duplicates.search(pictures.thumbnails, pictures.hashes)
+    everything = assign.with_gone(rows, pictures).assign(unverified=found.unverified)
+    assigned = assign.assign(everything, found.pairs, splits, params.preprocess)
+    if not assigned["bridge"].any():
+        return assigned, found.pairs
+    # The search compares no images that others connect already, so a bridge may hide that its ends are a pair.
+    rest = np.flatnonzero(~assigned["joining"])
+    apart = near_duplicates.search(pictures.thumbnails[rest], [pictures.hashes[row] for row in rest.tolist()]).pairs
+    linked = pairs.union(found.pairs, Pairs(rest[apart.first], rest[apart.second], apart.similarity))
+    return assign.assign(everything, linked, splits, params.preprocess), linked
 
 
 def _report(rows: pd.DataFrame, table: pd.DataFrame, files: Files) -> Iterator[str]:

@@ -227,6 +227,36 @@ def test_a_run_that_is_repeated_changes_no_file(album):
     assert [file.read_bytes() for file in files] == before
 
 
+def shown(number, brightness):
+    """A tile, brighter or darker."""
+    pixels = np.asarray(TILES[number]).astype(float) * brightness
+    return Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8))
+
+
+def test_what_leaks_does_so_whatever_joins_its_family(album):
+    """Three pairs of near-duplicates in training and test, as an earlier search has left them, and what is between."""
+    numbers = sorted(album.files)[:3]
+    for number in numbers:
+        shown(number, 0.9).save(album.files[number].with_name(f"{number:03d}_darker.png"))
+    rows = album.split()
+    splits = album.root / "splits.csv"
+    text = splits.read_text()
+    for row in rows.loc[numbers].itertuples():
+        line = f"{row.picture[:16]},{row.sha256[:16]},"
+        assert f"{line}{row.split}\n" in text
+        text = text.replace(f"{line}{row.split}\n", line + ("test\n" if "darker" in row.name else "train\n"))
+    splits.write_text(text)
+    torn = album.split()
+    leaked = set(torn["name"][torn["leaked"]])
+    assert leaked == {row.name for row in torn.itertuples() if "darker" in row.name}
+    for number in numbers:
+        shown(number, 0.95).save(album.files[number].with_name(f"{number:03d}_between.png"))
+    joined = album.split()
+    assert leaked <= set(joined["name"][joined["leaked"]])
+    again = album.split()
+    assert again["leaked"].tolist() == joined["leaked"].tolist()
+
+
 def test_a_damaged_file_of_splits_changes_nothing(album):
     album.check()
     (album.root / "splits.csv").write_text("# another form\n")

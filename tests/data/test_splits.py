@@ -12,7 +12,7 @@ from darkroom.data.formats.manifest import SPLITS
 from darkroom.data.splitting import assign, hashes
 from darkroom.data.splitting.earlier import Pictures
 from darkroom.data.splitting.kept import NOTHING, Line, of_lines, read, write
-from darkroom.data.splitting.pairs import NO_PAIRS, PAIR_COLUMNS, Pairs, pairs_table, restrict
+from darkroom.data.splitting.pairs import NO_PAIRS, PAIR_COLUMNS, Pairs, pairs_table, restrict, union
 from darkroom.data.splitting.relations import connected
 from darkroom.params import PreprocessParams, SplitParams
 
@@ -303,3 +303,11 @@ def test_pairs_for_people(pairs):
     assert sorted(table["what"].map(["two labels", "two splits", ""].index)) == list(
         table["what"].map(["two labels", "two splits", ""].index)
     )
+
+
+def test_the_union_of_pairs():
+    one, other = pairs_of([(0, 3), (1, 2)], 0.9), pairs_of([(0, 1), (1, 2)], 0.8)
+    both = union(one, other)
+    assert (both.first.tolist(), both.second.tolist()) == ([0, 0, 1], [1, 3, 2])
+    np.testing.assert_allclose(both.similarity, [0.8, 0.9, 0.9])
+    assert [len(side) for side in union(NO_PAIRS, NO_PAIRS)] == [0, 0, 0]

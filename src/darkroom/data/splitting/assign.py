@@ -58,7 +58,8 @@ def assign(rows: pd.DataFrame, pairs: Pairs, earlier: Kept, params: PreprocessPa
     Returns:
         The rows with more columns: ``split``; ``leaked``, True for a test image with a near-duplicate or group member
         in training or validation, and for a validation image with one in training; ``cluster``, a number shared by
-        images that belong together; ``family`` and ``bridge``, see ``relations.Related``.
+        images that belong together; ``family`` and ``bridge``, see ``relations.Related``; and ``joining``, True for
+        new images and earlier bridges.
     """
     source = _source(rows)
     before = [earlier.split(*hashes) for hashes in zip(rows["picture"], rows["sha256"], strict=True)]
@@ -76,6 +77,7 @@ def assign(rows: pd.DataFrame, pairs: Pairs, earlier: Kept, params: PreprocessPa
         cluster=connected(len(rows), *together),
         family=related.families,
         bridge=related.bridges,
+        joining=joining,
     )
 
 

@@ -34,6 +34,13 @@ def restrict(pairs: Pairs, kept: pd.Index) -> Pairs:
     return Pairs(first, second, pairs.similarity[chosen])
 
 
+def union(one: Pairs, other: Pairs) -> Pairs:
+    """Return the pairs of both, sorted; of a pair in both, the first counts."""
+    first, second = (np.concatenate(sides) for sides in zip(one[:2], other[:2], strict=True))
+    _, kept = np.unique(np.stack([first, second]), axis=1, return_index=True)
+    return Pairs(first[kept], second[kept], np.concatenate([one.similarity, other.similarity])[kept])
+
+
 def pairs_table(assigned: pd.DataFrame, pairs: Pairs) -> pd.DataFrame:
     """Return a table of near-duplicates: first those with two labels, then those in two splits, then the others."""
     one, other = assigned.iloc[pairs.first], assigned.iloc[pairs.second]
