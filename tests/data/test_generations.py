@@ -5,7 +5,7 @@ import io
 import numpy as np
 import pytest
 from PIL import Image, PngImagePlugin
-from sklearn.datasets import load_sample_images
+from sklearn.datasets import load_digits, load_sample_images
 
 import pipeline.split
 from darkroom.base.errors import InputError
@@ -172,6 +172,23 @@ def test_an_export_without_loss_moves_no_image_even_if_the_thumbnails_are_lost(a
         assert later["picture"].to_dict() == first["picture"].to_dict()
         assert not set(later["sha256"]) & set(first["sha256"])
     assert "thumbnail" not in capsys.readouterr().out
+
+
+def test_an_export_of_the_digits_without_loss_moves_no_image(tmp_path):
+    """Pictures that only their pixels tell apart."""
+    album = Album(tmp_path, 0)
+    digits = load_digits()
+    for number in range(200):
+        path = tmp_path / "raw" / str(digits.target[number]) / f"{number:03d}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray((digits.images[number] * 255 / 16).astype("uint8")).save(path)
+        album.files[number] = path
+    first = album.check()
+    for form in (("png", commented), ("webp", lambda: {"lossless": True})):
+        album.save_again(1, [form])
+        later = album.check()
+        assert later["split"].to_dict() == first["split"].to_dict()
+        assert not set(later["sha256"]) & set(first["sha256"])
 
 
 def test_an_export_as_jpeg_moves_no_image_unless_the_thumbnails_are_lost(album, capsys):
