@@ -48,8 +48,8 @@ def main(
     families.write(families.table(pictures.hashes, assigned["family"].to_numpy()), files.families)
     table.to_csv(files.pairs, index=False)
     kept.write(files.splits, current, splits, params.preprocess)
-    kinds = {"bridges": assigned["bridge"].to_numpy(), "current": (assigned["name"] != "").to_numpy()}
-    earlier.write(files.pictures, pictures._replace(**kinds))
+    there = (assigned["name"] != "").to_numpy()
+    earlier.write(files.pictures, pictures._replace(bridges=assigned["bridge"].to_numpy(), current=there))
     missing = earlier.missing(splits, rows["sha256"], pictures)
     replaced = earlier.replaced(pictures, len(rows), assigned["family"].to_numpy(), splits)
     print(*_report(current, table, files), *_unknown(current, splits, missing, replaced), sep="\n")

@@ -33,7 +33,7 @@ class Pictures(NamedTuple):
     def where(self, chosen: Flags) -> "Pictures":
         """Return some of the pictures."""
         hashes = [one for one, kept in zip(self.hashes, chosen.tolist(), strict=True) if kept]
-        return Pictures(hashes, *(column[chosen] for column in self[1:]))
+        return Pictures(hashes, self.thumbnails[chosen], self.bridges[chosen], self.current[chosen])
 
 
 def read(path: Path, side: int) -> Pictures:
