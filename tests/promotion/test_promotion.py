@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from darkroom.params import PromoteParams
 from darkroom.promotion.contenders import Comparison, Contender
-from darkroom.promotion.gate import best_candidate, decide, p_value
+from darkroom.promotion.gate import best_candidate, decide
+from darkroom.promotion.rules.better import p_value
 
 RULES = PromoteParams()
 NEW = Contender("lenet5", "new", 0.95, 200, validation_accuracy=0.96, validation_loss=0.1)
@@ -80,7 +81,7 @@ def test_the_minimum_gain():
 @given(st.integers(0, 60), st.integers(0, 60))
 def test_the_exact_mcnemar_test(won, lost):
     new, old, comparison = compared(*differing(150, won, lost))
-    p, name = p_value(comparison, RULES)
+    p, name = p_value(comparison)
     total = won + lost
     assert p == pytest.approx(sum(math.comb(total, k) for k in range(won, total + 1)) / 2**total)
     assert name == "exact McNemar test"

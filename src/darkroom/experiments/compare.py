@@ -10,7 +10,8 @@ from darkroom.base.errors import InputError
 from darkroom.evaluation import bootstrap, scores
 from darkroom.evaluation.scored import Scored, score
 from darkroom.params import PromoteParams
-from darkroom.promotion import contenders, gate
+from darkroom.promotion import contenders
+from darkroom.promotion.rules import better
 from darkroom.registry import versions as registry_versions
 from darkroom.registry.versions import run_of, saved_predictions
 from darkroom.tracking import store
@@ -108,7 +109,7 @@ def compare(one: Side, other: Side, rules: PromoteParams) -> Compared:
     compared = contenders.Comparison(
         predictions[0].labels, tuple(one.labels), predictions[1].right, predictions[0].right, groups
     )
-    p, test = gate.p_value(compared, rules)
+    p, test = better.p_value(compared)
     disagreeing, confidence = _disagreements(one, other, (first, second), predictions)
     return Compared(
         len(first),

@@ -25,12 +25,15 @@ class PromoteParams(Section):
     rule: Literal["auto", "better", "not_worse"] = "auto"
     """What the candidate must be compared with the champion; ``auto`` means ``not_worse`` if the training images differ
     from the champion's, else ``better``."""
+    minimum_accuracy: Fraction | None = None
+    """Least test accuracy of every new model; null disables the check."""
     minimum_gain: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """For ``better``: minimum gain in test accuracy; 0 requires any gain."""
     significance: Annotated[float, Field(gt=0, le=1)] = 0.025
-    """Significance level of the tests for ``better`` and for lost recall."""
+    """Significance level of the first decision on a test set, and for lost recall; that of all decisions together is
+    twice as large."""
     margin: Annotated[float, Field(ge=0, lt=1)] = 0.02
-    """For ``not_worse``: non-inferiority margin of test accuracy, at 95 % confidence."""
+    """For ``not_worse``: non-inferiority margin of test accuracy, against this champion and those before."""
     maximum_recall_loss: Annotated[float, Field(ge=0, lt=1)] | None = 0.1
     """Largest loss of recall of any class; null disables the check."""
     maximum_calibration_error: Fraction | None = None
@@ -41,7 +44,7 @@ class PromoteParams(Section):
     maximum_memory_mb: Annotated[float, Field(gt=0)] | None = None
     """Peak memory of the evaluating process."""
     draws: Annotated[int, Field(ge=100, le=100_000)] = 2000
-    """Number of bootstrap resamples."""
+    """Number of bootstrap resamples of ``darkroom compare``."""
     seed: Seed = 0
 
 

@@ -1,11 +1,12 @@
 """The promotion gate's inputs and outputs: contenders, comparison, findings, decision."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
 
 from darkroom.base.types import Flags, Integers
+from darkroom.promotion.statistics import grouped
 
 Outcome = Literal["promote", "keep"]
 
@@ -39,6 +40,34 @@ class Finding:
     rule: str
     passed: bool
     text: str
+    accept: str = ""
+    """The class that a person may accept where too few test images can judge it; empty otherwise."""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What a decision rests on, beside the findings."""
+
+    rule: str = ""
+    """``first``, ``better`` or ``not_worse``; ``best`` if it is better than every champion that counts; empty without a
+    comparison."""
+    level: float | None = None
+    """Significance level of the comparison with the champion."""
+    look: float = 1.0
+    """Number of the decision among those on the same test images, see ``Life``."""
+    attempt: int = 1
+    left_out: int = 0
+    """Test images left out of the comparison, because one of the models had learnt from them or from near-duplicates."""
+    groups: int | None = None
+    """Independent groups of test images."""
+    disagreement: float | None = None
+    """Share of the images that only one of the models classifies correctly."""
+    detectable_gain: float | None = None
+    """Gain in accuracy that is found in 80 % of cases."""
+    new_classes: dict[str, float] = field(default_factory=dict)
+    """The candidate's recall of the classes that the champion does not know."""
+    anchors: tuple[str, ...] = ()
+    """Versions of the earlier champions with which the candidate was compared as well."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +79,13 @@ class Decision:
     candidate: Contender
     champion: Contender | None
     findings: tuple[Finding, ...] = ()
+    evidence: Evidence = Evidence()
+
+    @property
+    def waits_for(self) -> tuple[str, ...]:
+        """The classes that a person must accept; empty if nothing or something else speaks against promotion."""
+        failed = [finding for finding in self.findings if not finding.passed]
+        return tuple(finding.accept for finding in failed) if all(finding.accept for finding in failed) else ()
 
     @property
     def confirms_champion(self) -> bool:
@@ -88,8 +124,72 @@ class Comparison:
     """Whether candidate and champion were trained on different data."""
     notes: tuple[str, ...] = ()
     """Remarks for the decision's reason."""
+    new_classes: frozenset[int] = frozenset()
+    """Numbers of the classes that the champion was not trained on."""
+    left_out: int = 0
+    """Test images left out before, see ``Evidence.left_out``."""
 
     @property
     def independent(self) -> bool:
         """Whether all images are independent: no two are in one group."""
-        return len(np.unique(self.clusters)) == len(self.clusters)
+        return self.groups == len(self.clusters)
+
+    @property
+    def groups(self) -> int:
+        """Number of groups of dependent images."""
+        return len(np.unique(self.clusters))
+
+    @property
+    def won(self) -> int:
+        """Number of images that only the candidate classifies correctly."""
+        return int((self.candidate & ~self.champion).sum())
+
+    @property
+    def lost(self) -> int:
+        """Number of images that only the champion classifies correctly."""
+        return int((self.champion & ~self.candidate).sum())
+
+    @property
+    def effective_images(self) -> int:
+        """Number of independent images that would tell as much, if the images of a group were copies."""
+        sizes = np.unique(self.clusters, return_counts=True)[1].astype(np.int64)
+        return int(len(self.clusters) / grouped.design_effect(sizes)) if len(sizes) else 0
+
+    def of_class(self, number: int) -> "Comparison":
+        """Return the comparison on the images of one class."""
+        return self._on(self.classes == number)
+
+    def on_champions_right(self) -> "Comparison":
+        """Return the comparison on the images that the champion classifies correctly."""
+        return self._on(self.champion)
+
+    def on_shared_classes(self) -> "Comparison":
+        """Return the comparison on the classes that the champion knows."""
+        return self._on(~np.isin(self.classes, sorted(self.new_classes)))
+
+    def _on(self, chosen: Flags) -> "Comparison":
+        of_images = ("classes", "candidate", "champion", "clusters")
+        return replace(self, **{name: getattr(self, name)[chosen] for name in of_images})
+
+
+@dataclass(frozen=True)
+class Anchor:
+    """An earlier champion that the candidate must not fall behind either."""
+
+    version: str
+    compared: Comparison | None
+    """None if it cannot be compared."""
+    why: str = ""
+    """Why it cannot be compared."""
+
+
+@dataclass(frozen=True)
+class Life:
+    """The decisions and champions before a decision."""
+
+    look: float = 1.0
+    """1, plus the share of the current test images that each earlier decision has seen."""
+    attempt: int = 1
+    """Number of the decision among those by ``not_worse`` since a champion was better than all before."""
+    anchors: tuple[Anchor, ...] = ()
+    """The other champions since then."""
