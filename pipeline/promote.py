@@ -6,38 +6,37 @@ from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-import pandas as pd
 from mlflow.entities.model_registry import ModelVersion
 
 from darkroom.base.files import read_json, write_json
-from darkroom.base.types import HASH_DIGITS
-from darkroom.data.prepared.datasets import Description
+from darkroom.base.types import Flags
 from darkroom.data.prepared.prepared import Prepared
-from darkroom.evaluation import bootstrap
 from darkroom.params import Params
-from darkroom.promotion import champions, gate, history, predictions
-from darkroom.promotion.contenders import Comparison, Contender, Decision
+from darkroom.promotion import champions, comparing, gate, history, lives, looks, predictions
+from darkroom.promotion.comparing import Own, TestImages
+from darkroom.promotion.contenders import Anchor, Comparison, Contender, Decision, Life
+from darkroom.promotion.leaks import Relations
+from darkroom.promotion.predictions import candidate_predictions
 from darkroom.registry import queries, turns
 from darkroom.registry import versions as registry_versions
-from darkroom.registry.versions import TEST_IMAGES, count_decisions, register, run_of, set_alias, training_images
+from darkroom.registry.versions import TEST_IMAGES, register, run_of, set_alias
 from darkroom.tracking import lineage, store
 from darkroom.tracking.record import RunRecord
 
-OVERUSED = 20  # decisions after which test images are overused: models may be selected to fit them
+OVERUSED = 20  # decisions after which new test images are advised
 
 
-def main(params: Params, prepared: str, runs: str, promotion: str) -> None:
+def main(params: Params, prepared: str, divided: str, runs: str, promotion: str) -> None:
     """Write the decision to promotion.json and, unless it is a dry run, carry it out in the registry."""
-    images = Prepared(Path(prepared))
+    images, related = Prepared(Path(prepared)), Relations.read(Path(divided))
     store.open_store()
     dry_run = lineage.dry_run_reason()
-    # A dry run changes nothing and need not wait for other promotions.
+    # A dry run changes nothing in the registry and need not wait for other promotions.
     lock = nullcontext() if dry_run else turns.promotion_lock(params.promote.registered_model)
     with store.report_outage():
         tag_dvc_lock(params, Path(runs))
         with lock:
-            decision = decide(params, images, Path(runs), Path(promotion).parent)
+            decision = decide(params, images, related, Path(runs), Path(promotion).parent)
             if dry_run is None:
                 carry_out(decision, params, images, Path(runs))
             known = history.history(decision, params.promote.registered_model)
@@ -45,12 +44,15 @@ def main(params: Params, prepared: str, runs: str, promotion: str) -> None:
     print(f"{decision.outcome}: {decision.reason}{f' (not carried out: {dry_run})' if dry_run else ''}")
 
 
-def decide(params: Params, prepared: Prepared, runs: Path, reports: Path) -> Decision:
+def decide(params: Params, prepared: Prepared, related: Relations, runs: Path, reports: Path) -> Decision:
     """Select the candidate on validation data and compare it with the champion on the current test images.
+
+    The look at the test images is recorded with the candidate's run, also for a dry run.
 
     Args:
         params: params.yaml.
         prepared: the prepared images.
+        related: which images belong together.
         runs: folder with a folder of results for each network.
         reports: folder with a report for each network.
 
@@ -58,35 +60,60 @@ def decide(params: Params, prepared: Prepared, runs: Path, reports: Path) -> Dec
         InputError: predictions or images needed for the comparison are missing.
     """
     rules = params.promote
-    contenders = [_contender(network, runs / network) for network in params.models]
-    candidate = gate.best_candidate(contenders, rules)
+    candidate = gate.best_candidate([_contender(network, runs / network) for network in params.models], rules)
     version = registry_versions.champion(rules.registered_model)
-    if version is None:
-        return gate.decide(candidate, None, None, rules)
-    champion = Contender(version.tags.get("network", "unnamed"), run_of(version), None, None)
-    if champion.run_id == candidate.run_id:
-        measured = replace(champion, test_accuracy=candidate.test_accuracy, test_images=candidate.test_images)
-        return gate.decide(candidate, measured, None, rules)
-    description, test = prepared.description, prepared.test.manifest
-    trained_on = test["sha256"].str[:HASH_DIGITS].isin(training_images(champion.run_id))
-    if trained_on.all():
-        return _no_comparison(candidate, champion, "it was trained on all current test images")
-    predicted = predictions.champion_predictions(version, champion.run_id, test, params.data, description)
-    if isinstance(predicted, str):
-        return _no_comparison(candidate, champion, predicted)
+    if version is not None and run_of(version) == candidate.run_id:
+        reached = {"test_accuracy": candidate.test_accuracy, "test_images": candidate.test_images}
+        return gate.decide(candidate, replace(_champion(version), **reached), None, rules)
+    test = TestImages(prepared.test.manifest, prepared.description, related, params.data)
     digest = read_json(runs / candidate.network / "test.json").get("predictions")
-    own = predictions.candidate_predictions(candidate, test, reports / candidate.network / "predictions.csv", digest)
-    data_digest = record_of(runs, candidate).tags.get("data_digest")
-    compared = _compare(test[~trained_on], own[~trained_on], predicted[~trained_on], description)
-    notes = tuple(_notes(rules.registered_model, test, int(trained_on.sum()), version, description))
-    compared = replace(compared, data_changed=data_digest != version.tags.get("data_digest"), notes=notes)
-    count = len(compared.candidate)
-    return gate.decide(
-        replace(candidate, test_accuracy=float(compared.candidate.mean()), test_images=count),
-        replace(champion, test_accuracy=float(compared.champion.mean()), test_images=count),
-        compared,
-        rules,
-    )
+    file = reports / candidate.network / "predictions.csv"
+    own = Own.of(candidate.run_id, candidate_predictions(candidate, test.manifest, file, digest), test)
+    if own.seen_test.all():
+        return _no_comparison(candidate, version, "it has seen all current test images, or near-duplicates of them")
+    if version is None:
+        compared = comparing.with_largest_class(own, test)
+        return gate.decide(_measured(candidate, compared.candidate), None, compared, rules)
+    found = comparing.with_champion(own, version, test)
+    if isinstance(found, str):
+        return _no_comparison(candidate, version, found)
+    life = _life(params, candidate, (own, test), version, found)
+    shared = found.on_shared_classes()
+    found = replace(found, notes=(*found.notes, *_overused(life)))
+    champion = _measured(_champion(version), shared.champion)
+    return gate.decide(_measured(candidate, shared.candidate), champion, found, rules, life)
+
+
+def _life(
+    params: Params, candidate: Contender, compared: tuple[Own, TestImages], version: ModelVersion, found: Comparison
+) -> Life:
+    """Return what came before the decision, and record its look at the test images."""
+    own, test = compared
+    name, rule = params.promote.registered_model, gate.applicable_rule(found, params.promote)
+    before = lives.champions_of(name, version)
+    look = looks.new_look(name, (candidate.run_id, run_of(version)), test.manifest, rule, before.begun_with)
+    look = looks.numbered(look, looks.recorded(name, test.manifest), test.manifest)
+    looks.record(candidate.run_id, look)
+    if rule == "better" and not before.before:
+        return Life(look.look, look.attempt)
+    anchors = []
+    for earlier in before.before:
+        answer = comparing.with_champion(own, earlier, test)
+        why = answer if isinstance(answer, str) else ""
+        anchors.append(Anchor(str(earlier.version), None if isinstance(answer, str) else answer, why))
+    if before.deleted is not None:
+        anchors.append(Anchor(before.deleted, None, "it was deleted"))
+    return Life(look.look, look.attempt, tuple(anchors))
+
+
+def _champion(version: ModelVersion) -> Contender:
+    return Contender(version.tags.get("network", "unnamed"), run_of(version), None, None)
+
+
+def _measured(contender: Contender, right: Flags) -> Contender:
+    """Return a contender with its accuracy on the compared images."""
+    accuracy = float(right.mean()) if len(right) else None
+    return replace(contender, test_accuracy=accuracy, test_images=len(right))
 
 
 def record_of(runs: Path, contender: Contender) -> RunRecord:
@@ -111,35 +138,19 @@ def _contender(network: str, folder: Path) -> Contender:
     )
 
 
-def _no_comparison(candidate: Contender, champion: Contender, why: str) -> Decision:
-    """Return the decision to keep a champion that the candidate cannot be compared with."""
+def _no_comparison(candidate: Contender, version: ModelVersion | None, why: str) -> Decision:
+    """Return the decision to keep what there is, because the candidate cannot be compared with it."""
+    if version is None:
+        return Decision("keep", f"{candidate.network} cannot be judged: {why}", candidate, None)
+    champion = _champion(version)
     reason = f"{candidate.network} cannot be compared with the champion, run {champion.run_id}: {why}"
     return Decision("keep", reason, candidate, champion)
 
 
-def _compare(test: pd.DataFrame, candidate: pd.Series, champion: pd.Series, description: Description) -> Comparison:
-    """Compare two models' predicted labels with the labels of the test images."""
-    number = {label: index for index, label in enumerate(description.labels)}
-    return Comparison(
-        classes=np.array([number[label] for label in test["label"]], dtype=np.int64),
-        labels=description.labels,
-        candidate=(candidate == test["label"]).to_numpy(dtype=bool),
-        champion=(champion == test["label"]).to_numpy(dtype=bool),
-        clusters=bootstrap.group_numbers(test["cluster"]),
-    )
-
-
-def _notes(
-    name: str, test: pd.DataFrame, excluded: int, version: ModelVersion, description: Description
-) -> Iterator[str]:
-    """Yield remarks on a comparison: excluded test images, new classes, overused test images."""
-    if excluded:
-        yield f"{excluded} test images are excluded, because the champion was trained on them"
-    known = version.tags.get("labels")
-    if known is not None and (unknown := sorted(set(description.labels) - set(json.loads(known)))):
-        yield f"the champion was not trained on {', '.join(unknown)}"
-    if (decided := count_decisions(name, predictions.digest_of(test))) >= OVERUSED:
-        yield f"these test images have been used for {decided} decisions, so results are optimistic; use new ones"
+def _overused(life: Life) -> Iterator[str]:
+    """Yield a remark if the test images were used often."""
+    if life.look > OVERUSED:
+        yield f"these test images have been used for about {life.look - 1:.0f} decisions; use new ones"
 
 
 def carry_out(decision: Decision, params: Params, prepared: Prepared, runs: Path) -> None:
@@ -156,6 +167,8 @@ def carry_out(decision: Decision, params: Params, prepared: Prepared, runs: Path
     of_data = {
         "labels": json.dumps(prepared.description.labels, ensure_ascii=False),
         TEST_IMAGES: predictions.digest_of(prepared.test.manifest),
+        champions.WAITS: json.dumps(decision.waits_for, ensure_ascii=False),
+        champions.RULE: decision.evidence.rule,
     }
     origin = {key: value for key, value in of_run.items() if key not in {"stage", "data_docs"}}
     tags = {**origin, **verdict, **of_data, "network": candidate.network, "dvc_lock": lineage.current_lock_digest()}
@@ -164,7 +177,7 @@ def carry_out(decision: Decision, params: Params, prepared: Prepared, runs: Path
     if decision.outcome == "keep":
         set_alias(name, "challenger", version)
         return
-    champions.promote_version(name, version, "decision", decision.reason)
+    champions.promote_version(name, version, "decision", decision.reason, decision.evidence.rule)
 
 
 def tag_dvc_lock(params: Params, runs: Path) -> None:

@@ -12,7 +12,7 @@ from darkroom.base.files import write_text
 from darkroom.data.prepared.prepared import Prepared
 from darkroom.networks import Network, NetworkParams, inference
 from darkroom.params import Params, read_best_params, with_values
-from darkroom.tracking import records, runs, store
+from darkroom.tracking import records, runs, seen_images, store
 from darkroom.tracking.initial_network import initial_network
 from darkroom.tracking.record import RunRecord
 from darkroom.training import Trained, TrainingJob, interrupted
@@ -34,6 +34,8 @@ def main(
     with runs.start_run(network, "train", tags) as run:
         records.log_inputs(run, params, values, description)
         records.log_training_images(run, images.manifest("train"))
+        initial = seen_images.of_initial_weights(values.initial_weights)
+        seen_images.log(run, images.manifest("train"), images.manifest("validation"), initial)
         with _trained(network, params, values, images, run) as trained:
             trained.save(model)
             _write_history(trained, Path(history))

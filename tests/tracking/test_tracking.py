@@ -33,17 +33,20 @@ from darkroom.base.errors import InputError, TrainingError
 from darkroom.base.files import file_digest, read_json, write_json
 from darkroom.base.processes import ProcessId
 from darkroom.base.project import state_folder
+from darkroom.data.formats import families
+from darkroom.data.formats.manifest import SPLITS
 from darkroom.data.prepared.datasets import Description
 from darkroom.data.prepared.prepared import Prepared
 from darkroom.inference import images
 from darkroom.maintenance.runs import rows
 from darkroom.networks import PARAMS, inference
 from darkroom.params import DataParams, read_params
-from darkroom.promotion import history
+from darkroom.promotion import champions, history
+from darkroom.promotion.leaks import Relations
 from darkroom.promotion.predictions import missing_input
 from darkroom.registry import packages, queries, turns, versions
 from darkroom.serving import predict
-from darkroom.tracking import opening, records
+from darkroom.tracking import opening, records, seen_images
 from darkroom.tracking import store as tracking_store
 from darkroom.tracking.address import local_store, tracking_uri
 from darkroom.tracking.initial_network import initial_network
@@ -305,6 +308,7 @@ class Registry:
             table.to_csv(self.folder / "predictions.csv", index=False)
             run.log_file(self.folder / "predictions.csv", "evaluation")
             records.log_training_images(run, self.test[:seen])
+            seen_images.log(run, self.test[:seen], self.test[:0])
         return RunRecord(run.run_id, 0.9, 0.1, 1, 1, 0, *run.origin()), right / len(self.test)
 
     def write(self, record, accuracy):
@@ -315,13 +319,21 @@ class Registry:
         write_json(folder / "cost.json", {"latency_ms": 1.0, "size_mb": 2.0})
 
     def decide(self):
-        return promote.decide(self.params, Prepared(self.made[0] / "prepared"), self.folder, self.folder / "reports")
+        prepared = Prepared(self.made[0] / "prepared")
+        rows = pd.concat([prepared.manifest(name) for name in SPLITS])
+        related = Relations(rows, families.table([], np.array([], dtype=np.int64)))
+        return promote.decide(self.params, prepared, related, self.folder, self.folder / "reports")
 
     def promote(self, record, accuracy):
         self.write(record, accuracy)
         decision = self.decide()
         promote.carry_out(decision, self.params, Prepared(self.made[0] / "prepared"), self.folder)
         return decision
+
+    def crown(self, record):
+        """Make a run's model the champion by hand."""
+        version = versions.register(self.name, record.run_id, {})
+        champions.promote_version(self.name, version, "promote", "by hand")
 
     def alias(self, alias):
         name = self.params.promote.registered_model
@@ -369,7 +381,7 @@ def test_promotion_is_idempotent(models):
 
 
 def test_a_champion_without_saved_predictions_predicts_anew(models):
-    models.promote(models.made[2], 0.0)
+    models.crown(models.made[2])
     rival = models.train(len(models.test))
     decision = models.promote(*rival)
     model = opening.load_model(packaged(models.made[2]))
@@ -399,19 +411,21 @@ def test_promotion_with_saved_predictions_needs_neither_tensorflow_nor_the_image
 
 def test_test_images_that_the_champion_was_trained_on_are_left_out(models):
     images = len(models.test)
-    models.promote(*models.train(5, seen=3))
+    models.crown(models.train(5, seen=3)[0])
     decision = models.promote(*models.train(6))
     assert (decision.candidate.test_images, decision.champion.test_images) == (images - 3, images - 3)
     assert decision.candidate.test_accuracy == pytest.approx(3 / (images - 3))
-    assert "3 test images are excluded, because the champion was trained on them" in decision.reason
+    assert decision.evidence.left_out == 3
+    words = "3 test images are left out, because a model has seen them or near-duplicates (champion 3, candidate 0)"
+    assert words in decision.reason
 
 
 def test_a_champion_that_was_trained_on_all_test_images_is_kept(models):
     first = models.train(1, seen=len(models.test))
-    models.promote(*first)
+    models.crown(first[0])
     decision = models.promote(*models.train(8))
     assert decision.outcome == "keep"
-    assert "it was trained on all current test images" in decision.reason
+    assert "it or the candidate has seen all current test images, or near-duplicates of them" in decision.reason
     assert (decision.champion.test_accuracy, decision.champion.test_images) == (None, None)
     assert models.alias("champion") == first[0].run_id
 
@@ -420,7 +434,7 @@ def test_a_champion_that_cannot_be_loaded_is_kept_and_said_to_be(models):
     with start_run("mnist_cnn", "train", {"network": "mnist_cnn"}) as run:
         packages.log_model(run, models.made[0] / "network.keras", models.made[0] / "prepared" / "dataset.json")
         record = RunRecord(run.run_id, 0.9, 0.1, 1, 1, 0, *run.origin())
-    models.promote(record, 0.0)
+    models.crown(record)
     shutil.rmtree(url2pathname(urlsplit(versions.champion(models.name).source).path))
     decision = models.promote(*models.train(len(models.test)))
     assert decision.outcome == "keep"
@@ -534,7 +548,7 @@ def test_the_file_of_predictions_is_used_if_it_is_the_one_that_test_json_names(m
 
 
 def test_images_that_are_not_here_any_more_are_named_and_nothing_is_promoted(models):
-    models.promote(models.made[2], 0.0)
+    models.crown(models.made[2])
     rival = models.train(len(models.test))
     given = models.params.data.model_copy(update={"path": "away"})
     models.params = models.params.model_copy(update={"data": given})
@@ -550,14 +564,18 @@ def test_a_class_that_the_champion_does_not_know_is_named(models):
     models.promote(*models.train(5))
     name = models.params.promote.registered_model
     MlflowClient().set_model_version_tag(name, "1", "labels", '["a"]')
-    assert "the champion was not trained on b" in models.promote(*models.train(8)).reason
+    decision = models.promote(*models.train(8))
+    assert "b is new, the champion does not know it: recall 0.0000, not part of the comparison" in decision.reason
+    assert decision.champion.test_images == (models.test["label"] == "a").sum()
+    assert decision.evidence.new_classes == {"b": 0.0}
 
 
 def test_test_images_that_have_decided_often_are_said_to_be_worn(models, monkeypatch):
     monkeypatch.setattr(promote, "OVERUSED", 2)
     assert "these test images have been used" not in models.promote(*models.train(3)).reason
     assert "these test images have been used" not in models.promote(*models.train(4)).reason
-    assert "these test images have been used for 2 decisions" in models.promote(*models.train(5)).reason
+    assert "these test images have been used" not in models.promote(*models.train(4)).reason
+    assert "these test images have been used for about 2 decisions" in models.promote(*models.train(4)).reason
 
 
 def test_of_two_promotions_at_once_the_better_model_wins(models, tmp_path):

@@ -19,7 +19,10 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     champion.set_defaults(command=_show_champion)
 
     promote = commands.add_parser("promote", help="make a version the champion by hand")
-    promote.add_argument("version", metavar="VERSION", help="version number, as in darkroom runs")
+    promote.add_argument("version", metavar="VERSION", help="version number or alias, as in darkroom runs")
+    promote.add_argument(
+        "--accept", action="append", default=[], metavar="CLASS", help="class with too few test images to judge"
+    )
     promote.add_argument("--reason", required=True, help="recorded in the registry")
     promote.set_defaults(command=_promote)
 
@@ -67,7 +70,7 @@ def _promote(chosen: argparse.Namespace) -> int:
 
         store.open_store()
         with store.report_outage():
-            version = champions.promote(registered_model(), chosen.version, chosen.reason)
+            version = champions.promote(registered_model(), chosen.version, chosen.reason, chosen.accept)
     print(f"models:/{version.name}@champion is version {version.version}")
     return 0
 

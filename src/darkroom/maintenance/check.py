@@ -157,7 +157,7 @@ def check_registry(report: str | Path = "reports/promotion.json") -> str:
         )
     if (run_id := versions.run_of(version)) != expected:
         records = champions.promotion_records(version)
-        if records and records[-1].how in {"promote", "rollback"}:
+        if records and records[-1].how in {"promote", "accept", "rollback"}:
             by_hand = records[-1]
             return (
                 f"models:/{name}@champion is version {version.version}: {by_hand.how} by {by_hand.who}, "

@@ -11,6 +11,7 @@ from mlflow.entities.model_registry import ModelVersion
 
 from darkroom.base.errors import InputError
 from darkroom.base.git import git
+from darkroom.promotion import lives
 from darkroom.registry import versions
 from darkroom.reporting.results import Results
 from darkroom.tracking import address, lineage, runs, store
@@ -99,14 +100,15 @@ def needed_runs() -> dict[str, str]:
 
 
 def aliased() -> list[tuple[ModelVersion, str]]:
-    """Return the versions of all registered models that have an alias, with the alias."""
+    """Return the versions that have an alias, with the alias, and earlier champions that are still compared with."""
     client = MlflowClient()
     registered = store.all_pages(lambda token: client.search_registered_models(page_token=token))
-    return [
+    named = [
         (client.get_model_version(model.name, str(number)), f"models:/{model.name}@{alias}")
         for model in registered
         for alias, number in client.get_registered_model(model.name).aliases.items()
     ]
+    return [*named, *lives.needed()]
 
 
 def points_to(version: ModelVersion, model: LoggedModel) -> bool:

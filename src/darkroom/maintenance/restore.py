@@ -21,7 +21,7 @@ from darkroom.params import read_best_params, read_params, with_values
 from darkroom.promotion import champions
 from darkroom.registry import packages, queries, records, turns, versions
 from darkroom.reporting.results import Report, Results
-from darkroom.tracking import address, lineage, runs, store
+from darkroom.tracking import address, lineage, runs, seen_images, store
 from darkroom.tracking.record import RunRecord
 from darkroom.tracking.records import log_best_epoch, log_inputs, log_training_images
 from darkroom.tracking.runs import Run
@@ -172,7 +172,12 @@ def _restore_inputs(run: Run, results: Results) -> Iterator[str]:
     log_inputs(run, params, values, prepared.description)
     records.log_preview(run, folder / "reports" / "augmentation", network)
     if prepared.manifest_file("train").is_file():
-        log_training_images(run, prepared.manifest("train"))
+        train = prepared.manifest("train")
+        log_training_images(run, train)
+        validation = prepared.manifest("validation") if prepared.manifest_file("validation").is_file() else None
+        # An address may lead to another model by now.
+        initial = None if values.initial_weights is None else seen_images.not_known(values.initial_weights)
+        seen_images.log(run, train, validation, initial)
 
 
 def _restore_search(trials: Path, network: Network, record: RunRecord) -> None:

@@ -3,6 +3,7 @@
 import getpass
 import json
 import socket
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -17,6 +18,10 @@ from darkroom.tracking import store
 
 PROMOTION_RECORDS = "reigns"
 """Tag of a version: its promotion records, a JSON list of ``PromotionRecord``."""
+WAITS = "waits_for"
+"""Tag of a version: the classes that a person must accept before it is promoted, as JSON; see ``Decision``."""
+RULE = "promotion_rule"
+"""Tag of a version: the rule that its decision applied, see ``contenders.Evidence``."""
 KEPT = 10  # records kept of one version; a tag has limited length
 LONGEST_REASON = 300  # characters of a reason that are kept
 
@@ -29,13 +34,15 @@ class PromotionRecord:
     """UTC in ISO 8601 format."""
     who: str
     how: str
-    """``decision`` of the pipeline, ``promote``, ``rollback`` or ``restore``."""
+    """``decision`` of the pipeline, ``accept`` of a waiting decision, ``promote``, ``rollback`` or ``restore``."""
     why: str
     after: str | None
     """The previous champion's version; None for the first champion."""
+    rule: str = ""
+    """The decision's rule, see ``contenders.Evidence``; empty by hand and in earlier Darkroom versions."""
 
 
-def promote_version(name: str, version: ModelVersion, how: str, why: str) -> None:
+def promote_version(name: str, version: ModelVersion, how: str, why: str, rule: str = "") -> None:
     """Make a version the champion and the previous champion the challenger.
 
     The promotion record is written first and the alias ``champion`` set last, so that an interrupted call can be
@@ -46,7 +53,7 @@ def promote_version(name: str, version: ModelVersion, how: str, why: str) -> Non
         return
     now = datetime.now(UTC).isoformat(timespec="seconds")
     after = None if before is None else str(before.version)
-    record = PromotionRecord(now, current_user(), how, why[:LONGEST_REASON], after)
+    record = PromotionRecord(now, current_user(), how, why[:LONGEST_REASON], after, rule)
     records = [asdict(one) for one in [*promotion_records(version), record][-KEPT:]]
     MlflowClient().set_model_version_tag(
         name, version.version, PROMOTION_RECORDS, json.dumps(records, ensure_ascii=False)
@@ -104,14 +111,23 @@ def describe(name: str) -> dict[str, Any]:
     }
 
 
-def promote(name: str, number: str, why: str) -> ModelVersion:
+def promote(name: str, number: str, why: str, accepted: Sequence[str] = ()) -> ModelVersion:
     """Make a version the champion by hand.
 
+    Args:
+        name: the registered model.
+        number: the version's number, or its alias.
+        why: recorded with the promotion.
+        accepted: the classes that the version's decision waits for.
+
     Raises:
-        InputError: the version does not exist or is already the champion, or the reason is empty.
+        InputError: the version does not exist or is already the champion, the reason is empty, or the accepted classes
+            are not those that its decision waits for.
     """
     _require_reason(why)
     known = {str(version.version): version for version in versions.versions(name)}
+    of_alias = {alias: number for number, aliases in versions.aliases(name).items() for alias in aliases}
+    number = of_alias.get(number, number)
     if number not in known:
         there = f"it has {', '.join(sorted(known, key=int))}" if known else "it has none"
         raise InputError(f"models:/{name} has no version {number}; {there}")
@@ -119,7 +135,10 @@ def promote(name: str, number: str, why: str) -> ModelVersion:
         before = versions.champion(name)
         if before is not None and str(before.version) == number:
             raise InputError(f"models:/{name}/{number} is already the champion")
-        promote_version(name, known[number], "promote", why)
+        _require_accepted(name, known[number], accepted)
+        # An accepted decision continues the model's life, a promotion by hand begins a new one.
+        how, rule = ("accept", known[number].tags.get(RULE, "")) if accepted else ("promote", "")
+        promote_version(name, known[number], how, why, rule)
     return known[number]
 
 
@@ -147,6 +166,19 @@ def rollback(name: str, why: str) -> ModelVersion:
             )
         promote_version(name, known[before], "rollback", why)
     return known[before]
+
+
+def _require_accepted(name: str, version: ModelVersion, accepted: Sequence[str]) -> None:
+    waits: list[str] = json.loads(version.tags.get(WAITS, "[]"))
+    if set(waits) == set(accepted):
+        return
+    if not waits:
+        raise InputError(f"models:/{name}/{version.version} waits for no class to be accepted; leave out --accept")
+    needed = " ".join(f'--accept "{label}"' for label in waits)
+    raise InputError(
+        f"models:/{name}/{version.version} may have lost {', '.join(waits)}, which have too few test images to judge; "
+        f"look at them, then run darkroom promote {version.version} {needed} --reason REASON"
+    )
 
 
 def _require_reason(why: str) -> None:

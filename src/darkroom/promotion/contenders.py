@@ -57,7 +57,7 @@ class Evidence:
     """Number of the decision among those on the same test images, see ``Life``."""
     attempt: int = 1
     left_out: int = 0
-    """Test images left out of the comparison, because one of the models had learnt from them or from near-duplicates."""
+    """Test images left out of the comparison, because one of the models had seen them or near-duplicates."""
     groups: int | None = None
     """Independent groups of test images."""
     disagreement: float | None = None

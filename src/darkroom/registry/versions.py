@@ -56,14 +56,20 @@ def aliases(name: str) -> dict[str, list[str]]:
     return {str(number): sorted(alias for alias, of in found.items() if of == number) for number in set(found.values())}
 
 
-def count_decisions(name: str, test_images: str) -> int:
-    """Count the versions decided on with the same test images.
+def all_champions() -> list[ModelVersion]:
+    """Return the champions of all registered models."""
+    registered = store.all_pages(lambda token: MlflowClient().search_registered_models(page_token=token))
+    return [version for model in registered if (version := champion(model.name)) is not None]
+
+
+def decided_with(name: str, test_images: str) -> list[str]:
+    """Return the runs of the versions decided on with the same test images.
 
     Args:
         name: the registered model.
         test_images: digest of the test images; see ``TEST_IMAGES``.
     """
-    return sum(version.tags.get(TEST_IMAGES) == test_images for version in versions(name))
+    return [run_of(version) for version in versions(name) if version.tags.get(TEST_IMAGES) == test_images]
 
 
 def register(name: str, run_id: str, tags: Mapping[str, Any]) -> ModelVersion:

@@ -50,10 +50,7 @@ def _gains(compared: Comparison) -> tuple[Integers, Integers]:
 
 def _remark(compared: Comparison, rules: PromoteParams, level: float) -> str:
     """Return whether the candidate is worse, or else how many test images would tell."""
-    if compared.independent:
-        p = paired.mcnemar(compared.lost, compared.won)
-    else:
-        p = grouped.sign_flip(-_gains(compared)[0])
+    p = grouped.sign_flip(-_gains(compared)[0])
     if p <= rules.significance:
         return f"; it is worse beyond chance (p {p:.2g})"
     images = len(compared.candidate)

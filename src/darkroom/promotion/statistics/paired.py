@@ -93,7 +93,7 @@ def _least_won(discordant: Integers, images: int, gain: float, reached: float) -
     low, high = np.full(len(discordant), -1), discordant + 1
     while (high - low > 1).any():
         middle = np.clip((low + high) // 2, 0, discordant)
-        enough = score(middle, discordant - middle, images, gain) >= reached - 1e-9  # noqa: PLR2004 - rounding
+        enough = score(middle, discordant - middle, images, gain) >= reached - 1e-9  # rounding
         wide = high - low > 1
         high = np.where(wide & enough, middle, high)
         low = np.where(wide & ~enough, middle, low)

@@ -37,7 +37,7 @@ def power(images: int, gain: float, disagreement: float, level: float) -> float:
 
 @lru_cache(maxsize=8)
 def _most_lost(images: int, level: float) -> Integers:
-    """Return the most lost with which the test still finds a gain, for each number of discordant images; -1 for none."""
+    """Return for each number of discordant images the most lost with which the test finds a gain; -1 for none."""
     discordant = np.arange(images + 1)
     low, high = np.full(images + 1, -1), discordant // 2 + 1
     while (high - low > 1).any():

@@ -7,9 +7,9 @@ ALL_DECISIONS = 2
 def level(first: float, number: float) -> float:
     """Return the level of a decision: ``first`` for the first one, and all of them sum to twice that.
 
-    The levels are 1, 1/3, 1/6, 1/10, … times the first: 2 / (k (k + 1)), which sum to 2. By Bonferroni's inequality, the
-    probability of any false rejection is at most their sum: J. Tian, A. Ramdas, Online control of the familywise error
-    rate, 2021, "Alpha-Spending".
+    The levels are 1, 1/3, 1/6, 1/10, … times the first: 2 / (k (k + 1)), which sum to 2. By Bonferroni's inequality,
+    the probability of any false rejection is at most their sum: J. Tian, A. Ramdas, Online control of the familywise
+    error rate, 2021, "Alpha-Spending".
 
     Args:
         first: level of the first decision.
