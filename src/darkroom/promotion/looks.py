@@ -11,9 +11,9 @@ from dataclasses import asdict, dataclass
 import pandas as pd
 from mlflow.entities import Run as StoredRun
 
+from darkroom.promotion.champions import RULE
 from darkroom.promotion.predictions import digest_of
-from darkroom.registry import queries
-from darkroom.registry.versions import decided_with
+from darkroom.registry import queries, versions
 from darkroom.tracking import store
 
 PREFIX = "look."
@@ -102,10 +102,13 @@ def recorded(name: str, test: pd.DataFrame) -> list[Look]:
         name: the registered model.
         test: manifest of the test images.
     """
-    of_runs = {run.data.tags.get(store.ORIGINAL, run.info.run_id): _of(run) for run in store.training_runs()}
-    earlier = [run for run in decided_with(name, digest_of(test)) if not of_runs.get(run)]
-    unnumbered = [new_look(name, (run, ""), test, "better", "") for run in earlier]
-    return [*(look for found in of_runs.values() for look in found if look.name == name), *unnumbered]
+    found = [look for run in store.training_runs() for look in _of(run) if look.name == name]
+    earlier = [
+        new_look(name, (versions.run_of(version), ""), test, "better", "")
+        for version in versions.versions(name)
+        if version.tags.get(versions.TEST_IMAGES) == digest_of(test) and RULE not in version.tags
+    ]
+    return [*found, *earlier]
 
 
 def _of(run: StoredRun) -> list[Look]:

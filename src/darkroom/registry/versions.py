@@ -62,16 +62,6 @@ def all_champions() -> list[ModelVersion]:
     return [version for model in registered if (version := champion(model.name)) is not None]
 
 
-def decided_with(name: str, test_images: str) -> list[str]:
-    """Return the runs of the versions decided on with the same test images.
-
-    Args:
-        name: the registered model.
-        test_images: digest of the test images; see ``TEST_IMAGES``.
-    """
-    return [run_of(version) for version in versions(name) if version.tags.get(TEST_IMAGES) == test_images]
-
-
 def register(name: str, run_id: str, tags: Mapping[str, Any]) -> ModelVersion:
     """Register a run's model, unless it is registered already; set its tags and description.
 
