@@ -4,6 +4,7 @@ import hashlib
 import json
 from importlib import metadata
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from darkroom import repository
 from darkroom.base import project
@@ -15,6 +16,9 @@ from darkroom.networks import Network, NetworkParams, file_of, is_documented, tr
 from darkroom.params import Params, check_network_data, read_params
 from darkroom.reporting.results import Results
 from darkroom.tracking import address, lineage
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 PROMOTE_AGAIN = "dvc repro --force --single-item promote"
 
@@ -55,7 +59,17 @@ def check_inputs(path: str | Path = "params.yaml") -> str:
         _check_own_network(network, params, rows["label"].nunique())
     write_text(remembered, seen)
     unread = f"; {len(ingested.quarantine)} files quarantined" if len(ingested.quarantine) else ""
-    return f"params.yaml and data are valid: {len(rows)} images in {rows['label'].nunique()} classes{unread}"
+    valid = f"params.yaml and data are valid: {len(rows)} images in {rows['label'].nunique()} classes{unread}"
+    return f"{valid}; {_power(rows.loc[rows['split'] == 'test', 'cluster'], params)}"
+
+
+def _power(groups: "pd.Series[int]", params: Params) -> str:
+    """Return which gain a promotion can find with the test images, given the number of each one's group."""
+    from darkroom.promotion.statistics import grouped, power
+
+    sizes = groups.value_counts().to_numpy(dtype="int64")
+    images = int(sizes.sum() / grouped.design_effect(sizes))
+    return power.words(images, power.ASSUMED_DISAGREEMENT, params.promote.significance)
 
 
 def _check_search(params: Params) -> None:
