@@ -67,7 +67,7 @@ def decide(
         f"{candidate.network} {shared.candidate.mean():.4f} against the champion's {shared.champion.mean():.4f} "
         f"on the same {len(shared.candidate)} test images: {shared.won - shared.lost:+d} correct"
     )
-    notes = [*_new_classes(evidence), *compared.notes, *_power(shared, evidence)]
+    notes = [*_new_classes(evidence), *compared.notes, *_power(shared, evidence, rules)]
     findings = [*accuracy, *recall(shared, rules), *of_all]
     return _decision(reason, findings, (candidate, champion), evidence, notes)
 
@@ -133,10 +133,11 @@ def _new_classes(evidence: Evidence) -> Iterator[str]:
         yield f"{label} is new, the champion does not know it: recall {reached:.4f}, not part of the comparison"
 
 
-def _power(shared: Comparison, evidence: Evidence) -> Iterator[str]:
+def _power(shared: Comparison, evidence: Evidence, rules: PromoteParams) -> Iterator[str]:
     """Say which gain would have been found, where none was."""
     if evidence.rule in {"better", "not_worse"} and evidence.disagreement is not None:
-        yield power.words(shared.effective_images, evidence.disagreement, evidence.level or 0)
+        level = spending.level(rules.significance, evidence.look)
+        yield power.words(shared.effective_images, evidence.disagreement, level)
 
 
 def _decision(

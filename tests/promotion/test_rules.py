@@ -1,0 +1,246 @@
+"""Each rule of the gate on both sides of its threshold."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from darkroom.params import PromoteParams
+from darkroom.promotion.contenders import Anchor, Comparison, Contender, Life
+from darkroom.promotion.gate import decide
+from darkroom.promotion.rules.classes import holm, recall
+from darkroom.promotion.rules.first import first_model
+from darkroom.promotion.rules.not_worse import not_worse
+
+RULES = PromoteParams()
+NEW, OLD = Contender("lenet5", "new", None, None), Contender("mlp", "old", None, None)
+
+
+def of_classes(*counts, labels="abcdefghijk", clusters=None, **more):
+    """A comparison of classes, each given by its images, those that both, only the candidate and only the champion
+    have right."""
+    classes, candidate, champion = [], [], []
+    for number, (images, both, won, lost) in enumerate(counts):
+        classes += [number] * images
+        candidate += [True] * (both + won) + [False] * (images - both - won)
+        champion += [True] * both + [False] * won + [True] * lost + [False] * (images - both - won - lost)
+    return Comparison(
+        np.array(classes),
+        tuple(labels[: len(counts)]) if len(counts) <= len(labels) else tuple(map(str, range(len(counts)))),
+        np.array(candidate),
+        np.array(champion),
+        np.arange(len(classes)) if clusters is None else np.asarray(clusters),
+        **more,
+    )
+
+
+def decided(compared, rules=RULES, life=Life()):  # noqa: B008 - frozen
+    shared = compared.on_shared_classes()
+    new, old = (
+        replace(one, test_accuracy=float(right.mean()), test_images=len(right))
+        for one, right in ((NEW, shared.candidate), (OLD, shared.champion))
+    )
+    return decide(new, old, compared, rules, life)
+
+
+def test_a_class_too_small_to_judge_waits_for_a_person():
+    decision = decided(of_classes((300, 250, 40, 0), (5, 0, 0, 5)))
+    assert decision.outcome == "keep"
+    assert decision.waits_for == ("b",)
+    assert "recall of b: 0.0000 against 1.0000 on 5 images (p 0.0312)" in decision.reason
+    assert "too few test images of b to judge, a person must accept it" in decision.reason
+    assert decision.reason.endswith('darkroom promote challenger --accept "b" --reason "…"')
+
+
+def test_nothing_waits_where_something_else_speaks_against_it():
+    decision = decided(of_classes((300, 250, 0, 40), (5, 0, 0, 5)))
+    assert decision.outcome == "keep"
+    assert decision.waits_for == ()
+    assert "--accept" not in decision.reason
+
+
+@pytest.mark.parametrize(
+    ("counts", "passed", "accept"),
+    [
+        ((5, 3, 0, 2), False, "b"),  # two of five, which no test can judge
+        ((5, 4, 0, 1), True, ""),  # one image is not enough to ask a person
+        ((5, 2, 1, 2), True, ""),  # one net
+        ((60, 54, 0, 6), None, ""),  # exactly the loss that is allowed
+        ((60, 53, 0, 7), False, ""),  # p .0078
+        ((40, 32, 1, 7), True, ""),  # p .035
+        ((6, 0, 0, 6), False, "b"),  # p .0156, as small as can be, but not for two classes
+        ((7, 0, 0, 7), False, ""),
+        ((6, 1, 0, 5), True, ""),  # p .031
+    ],
+)
+def test_the_recall_of_one_of_two_classes(counts, passed, accept):
+    found = [finding for finding in recall(of_classes((300, 300, 0, 0), counts), RULES) if finding.rule.endswith("b")]
+    if passed is None:
+        assert found == []
+    else:
+        assert [(finding.passed, finding.accept) for finding in found] == [(passed, accept)]
+
+
+def test_a_disabled_check_of_recall():
+    assert recall(of_classes((300, 250, 40, 0), (9, 0, 0, 9)), PromoteParams(maximum_recall_loss=None)) == []
+
+
+def test_holms_procedure():
+    assert holm([0.001, 0.0124, 0.02, 0.6], 0.05) == [True, True, True, False]
+    # .0126 is not below .025 / 2 of the two that are left, so that .02 is not looked at.
+    assert holm([0.001, 0.0126, 0.02], 0.025) == [True, False, False]
+    assert holm([0.02, 0.001, 0.012], 0.025) == [True, True, True]
+    assert holm([0.0125, 0.0251], 0.025) == [True, False]
+    assert holm([], 0.05) == []
+
+
+@pytest.mark.parametrize(("count", "size"), [(10, 36), (100, 20), (100, 50)])
+def test_equal_models_are_blocked_by_a_class_in_at_most_5_percent(count, size):
+    generator, stopped, draws = np.random.default_rng(0), 0, 20
+    classes = np.repeat(np.arange(count), size)
+    for _ in range(draws):
+        easy, chances = generator.random(len(classes)) < 0.84, generator.random((2, len(classes))) < 0.4
+        compared = Comparison(classes, tuple(map(str, range(count))), *(easy | chances), np.arange(len(classes)))
+        stopped += any(not finding.passed for finding in recall(compared, RULES))
+    assert stopped <= 1
+
+
+def test_copies_of_one_image_do_not_lose_a_class():
+    copies = np.concatenate([np.arange(300), np.full(8, 300), np.arange(301, 333)])
+    compared = of_classes((300, 300, 0, 0), (40, 32, 0, 8), clusters=np.sort(copies))
+    apart = of_classes((300, 300, 0, 0), (40, 32, 0, 8))
+    assert [finding.passed for finding in recall(apart, RULES)] == [False]
+    together = replace(compared, clusters=np.concatenate([np.arange(332), np.full(8, 332)]))
+    assert [finding.passed for finding in recall(together, RULES)] == [True]
+
+
+def test_a_new_class_is_no_gain():
+    """Ten classes with 94 and 85 of 100 right, and a new one that only the candidate knows."""
+    known = [(100, 85, 0, 9)] * 10
+    compared = of_classes(*known, (100, 0, 100, 0), data_changed=True, new_classes=frozenset({10}))
+    for rule in ("auto", "not_worse", "better"):
+        decision = decided(compared, PromoteParams(rule=rule))
+        assert decision.outcome == "keep"
+        assert "0.8500 against the champion's 0.9400 on the same 1000 test images: -90 correct" in decision.reason
+        assert "k is new, the champion does not know it: recall 1.0000, not part of the comparison" in decision.reason
+        assert decision.evidence.new_classes == {"k": 1.0}
+    assert "it is worse beyond chance (p 8.1e-28)" in decided(compared).reason
+    better = of_classes(*[(100, 85, 9, 0)] * 10, (100, 0, 0, 0), data_changed=True, new_classes=frozenset({10}))
+    assert decided(better).outcome == "promote"
+
+
+def test_no_class_in_common():
+    decision = decided_without_shared()
+    assert decision.outcome == "keep"
+    assert decision.reason == "lenet5 has no class in common with the champion"
+
+
+def decided_without_shared():
+    compared = of_classes((10, 5, 0, 0), new_classes=frozenset({0}))
+    return decide(replace(NEW, test_images=0), replace(OLD, test_images=0), compared, RULES)
+
+
+def test_a_first_model_must_beat_the_largest_class():
+    # In ten equal classes: the largest class is right on 10 %.
+    guessing = of_classes((362, 4, 33, 32))
+    decision = decide(replace(NEW, test_accuracy=0.1), None, guessing, RULES)
+    assert decision.outcome == "keep"
+    assert "largest class: 37 of 362 correct against 36 for always predicting it, p 0.5" in decision.reason
+    better = decide(replace(NEW, test_accuracy=0.9), None, of_classes((362, 30, 300, 6)), RULES)
+    assert better.outcome == "promote"
+    assert better.evidence.rule == "first"
+    # Six won are significant, five are not.
+    assert first_model(of_classes((20, 0, 6, 0)), RULES).passed
+    assert not first_model(of_classes((20, 0, 5, 0)), RULES).passed
+
+
+@pytest.mark.parametrize(("accuracy", "outcome"), [(0.9, "promote"), (0.8999, "keep"), (None, "keep")])
+def test_the_floor_holds_for_every_model(accuracy, outcome):
+    rules = PromoteParams(minimum_accuracy=0.9)
+    decision = decide(replace(NEW, test_accuracy=accuracy), None, of_classes((362, 0, 300, 0)), rules)
+    assert decision.outcome == outcome
+    assert "minimum_accuracy: " in decision.reason
+    compared = of_classes((1000, 850, 40, 0))
+    assert decided(compared, PromoteParams(minimum_accuracy=0.89)).outcome == "promote"
+    refused = decided(compared, PromoteParams(minimum_accuracy=0.891))
+    assert refused.outcome == "keep"
+    assert "minimum_accuracy: 0.8900, at least 0.891 needed" in refused.reason
+
+
+def test_few_groups_tell_nothing():
+    five = of_classes((500, 250, 250, 0), clusters=np.repeat(np.arange(5), 100))
+    decision = decided(five)
+    assert "better: not known, the test images form 5 groups, at least 6 needed" in decision.reason
+    assert "not worse: not known" in not_worse(five, RULES, 0.025).text
+    six = of_classes((600, 0, 600, 0), clusters=np.repeat(np.arange(6), 100))
+    assert decided(six).outcome == "promote"
+    assert "better: p 0.0156 (exact sign test over groups), at most 0.025 needed" in decided(six).reason
+
+
+def test_each_decision_on_the_same_test_images_needs_more():
+    # p .0195
+    compared = of_classes((200, 191, 8, 1))
+    assert decided(compared).outcome == "promote"
+    second = decided(compared, life=Life(look=2.0))
+    assert second.outcome == "keep"
+    assert "better: p 0.0195 (exact McNemar test), at most 0.00833 needed" in second.reason
+    assert decided(compared, life=Life(look=1.1)).outcome == "promote"
+    assert (second.evidence.look, second.evidence.level) == (2.0, pytest.approx(0.025 / 3))
+
+
+def test_each_decision_by_not_worse_needs_more():
+    compared = of_classes((700, 650, 10, 10), data_changed=True)
+    assert decided(compared).outcome == "promote"
+    fifth = decided(compared, life=Life(attempt=5))
+    assert fifth.outcome == "keep"
+    assert "not worse: with 99.83 % confidence" in fifth.reason
+    assert "700 test images cannot tell, about 1019 would for equal models" in fifth.reason
+    # How often the test images were used does not matter here: every attempt counts.
+    assert decided(compared, life=Life(look=9)).outcome == "promote"
+
+
+def lost(images, number):
+    return of_classes((images, images - number, 0, number), data_changed=True)
+
+
+def test_small_losses_do_not_add_up():
+    """Each candidate loses 20 of 2,000 images; the margin is 40."""
+    first, second = lost(2000, 20), lost(2000, 40)
+    assert decided(first).outcome == "promote"
+    decision = decided(first, life=Life(attempt=2, anchors=(Anchor("1", second),)))
+    assert decision.outcome == "keep"
+    assert [finding.rule for finding in decision.findings if not finding.passed] == ["not_worse than version 1"]
+    assert "not worse than version 1: with 99.17 % confidence it gains at least -0.0" in decision.reason
+    assert decision.evidence.anchors == ("1",)
+
+
+def test_an_earlier_champion_that_is_lost_must_be_beaten():
+    gone = Life(anchors=(Anchor("3", None, "it was deleted"),))
+    equal = of_classes((2000, 1900, 20, 20), data_changed=True)
+    decision = decided(equal, life=gone)
+    assert decision.outcome == "keep"
+    assert "version 3, an earlier champion, cannot be compared (it was deleted); the candidate must be better" in (
+        decision.reason
+    )
+    assert decided(of_classes((2000, 1900, 40, 10), data_changed=True), life=gone).outcome == "promote"
+
+
+def test_better_than_all_before():
+    compared = of_classes((2000, 1900, 40, 10))
+    assert decided(compared).evidence.rule == "best"
+    assert decided(compared, life=Life(anchors=(Anchor("1", compared),))).evidence.rule == "best"
+    assert decided(compared, life=Life(anchors=(Anchor("1", lost(2000, 20)),))).evidence.rule == "better"
+    assert decided(compared, life=Life(anchors=(Anchor("1", None, "gone"),))).evidence.rule == "better"
+    assert decided(of_classes((2000, 1900, 20, 20), data_changed=True)).evidence.rule == "not_worse"
+
+
+def test_the_margin():
+    # 362 images without a discordant one: the bound is about -.010.
+    assert not_worse(of_classes((362, 362, 0, 0)), PromoteParams(margin=0.0102), 0.025).passed
+    assert not not_worse(of_classes((362, 362, 0, 0)), PromoteParams(margin=0.0100), 0.025).passed
+
+
+def test_power_is_told():
+    decision = decided(of_classes((362, 340, 3, 3)))
+    assert decision.evidence.detectable_gain == pytest.approx(0.0218, abs=2e-4)
+    assert "with 362 independent test images, a gain of 2.2 points is found in 80% of cases" in decision.reason
