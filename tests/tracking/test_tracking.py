@@ -38,6 +38,7 @@ from darkroom.data.formats.manifest import SPLITS
 from darkroom.data.prepared.datasets import Description
 from darkroom.data.prepared.prepared import Prepared
 from darkroom.inference import images
+from darkroom.maintenance import needs
 from darkroom.maintenance.runs import rows
 from darkroom.networks import PARAMS, inference
 from darkroom.params import DataParams, read_params
@@ -830,3 +831,107 @@ def test_a_champion_whose_files_are_gone(models):
     shutil.rmtree(url2pathname(urlsplit(version.source).path))
     with pytest.raises(InputError, match=r"cannot be loaded .*; run dvc repro .* darkroom restore"):
         opening.load_model(f"models:/{models.name}@champion")
+
+
+def trained_on(models, right, train, validation=None, initial=None):
+    """A run that was trained on the images of these manifests."""
+    record, accuracy = models.train(right)
+    nothing = models.test[:0]
+    seen_images.log(Run(record.run_id), train, nothing if validation is None else validation, initial)
+    return record, accuracy
+
+
+def test_test_images_that_the_candidate_has_learnt_are_left_out_for_both(models):
+    """Six of the champion's mistakes are copied into training: the candidate has them right, and nothing else."""
+    models.promote(*models.train(5))
+    wrong = models.test[5:11]
+    decision = models.promote(*trained_on(models, 11, wrong))
+    assert decision.outcome == "keep"
+    assert decision.evidence.left_out == 6
+    assert (decision.candidate.test_images, decision.champion.test_images) == (len(models.test) - 6,) * 2
+    assert "+0 correct" in decision.reason
+    words = "6 test images are left out, because a model has seen them or near-duplicates (champion 0, candidate 6)"
+    assert words in decision.reason
+
+
+def test_validation_images_and_those_of_initial_weights_are_left_out(models):
+    nothing = models.test[:0]
+    before, _ = trained_on(models, 10, models.test[:2], models.test[2:3])
+    champion, _ = trained_on(models, 10, nothing, models.test[3:4], seen_images.read(before.run_id))
+    models.crown(champion)
+    assert models.promote(*models.train(12)).evidence.left_out == 4
+    unknown, _ = trained_on(models, 10, nothing, initial=seen_images.of_initial_weights("weights.keras"))
+    words = (
+        "not known whether the candidate has seen test images through the images of its initial weights, weights.keras"
+    )
+    models.write(unknown, 0.5)
+    assert words in models.decide().reason
+    assert seen_images.of_initial_weights(None) is None
+    assert "imagenet" in seen_images.of_initial_weights("imagenet").unknown
+
+
+def test_the_images_of_a_packaged_model_as_initial_weights(models):
+    record, _ = trained_on(models, 10, models.test[:2])
+    found = seen_images.of_initial_weights(packaged(record))
+    assert found.training_files == set(models.test["sha256"][:2].str[:16])
+    assert found.training_pictures == set(models.test["picture"][:2].str[:16])
+
+
+def test_a_run_of_an_earlier_version_has_files_alone(models):
+    with start_run("mnist_cnn", "train", {"network": "mnist_cnn"}) as run:
+        records.log_training_images(run, models.test[:3])
+    found = seen_images.read(run.run_id)
+    assert found.training_files == set(models.test["sha256"][:3].str[:16])
+    assert found.training_pictures == frozenset()
+    assert found.unknown == "its validation images"
+    assert seen_images.read("unknown").unknown == "the images of run unknown"
+
+
+def test_a_decision_by_not_worse_is_compared_with_the_champions_before(models):
+    rules = {"rule": "not_worse", "margin": 0.6, "maximum_recall_loss": None}
+    models.params = models.params.model_copy(update={"promote": models.params.promote.model_copy(update=rules)})
+    last = len(models.test)
+    runs = [models.train(right) for right in (last, last - 1, last - 2)]
+    for number, run in enumerate(runs):
+        decision = models.promote(*run)
+        assert decision.outcome == "promote"
+        assert decision.evidence.anchors == tuple(map(str, range(number - 1, 0, -1)))
+    assert decision.evidence.attempt == 2
+    assert [record.rule for record in champions.promotion_records(versions.champion(models.name))] == ["not_worse"]
+    kept = {version.version for version, why in needs.aliased() if version.name == models.name}
+    assert kept == {3, 2, 1}
+    # Version 1 is lost.
+    MlflowClient().delete_model_version(models.name, "1")
+    decision = models.promote(*models.train(last - 2))
+    assert decision.outcome == "keep"
+    assert "version 1, an earlier champion, cannot be compared (it was deleted)" in decision.reason
+    # By hand, a new life begins.
+    champions.promote(models.name, "2", "it is the best one")
+    assert models.promote(*models.train(last - 3)).evidence.anchors == ()
+
+
+def test_a_dry_run_is_a_look(models):
+    models.promote(*models.train(5))
+    models.write(*models.train(6))
+    assert models.decide().evidence.look == 1
+    assert models.decide().evidence.look == 1
+    assert [version.version for version in versions.versions(models.name)] == [1]
+    assert models.promote(*models.train(7)).evidence.look == 2
+
+
+def test_a_class_that_waits_is_accepted_by_a_person(models):
+    models.promote(*models.train(5))
+    record, _ = models.train(8)
+    version = versions.register(models.name, record.run_id, {"waits_for": '["a", "b c"]', "promotion_rule": "better"})
+    versions.set_alias(models.name, "challenger", version)
+    words = r'may have lost a, b c, .* darkroom promote 2 --accept "a" --accept "b c" --reason REASON'
+    for accepted in ((), ("a",)):
+        with pytest.raises(InputError, match=words):
+            champions.promote(models.name, "challenger", "looked at", accepted)
+    assert models.alias("champion") != record.run_id
+    champions.promote(models.name, "challenger", "looked at", ("b c", "a"))
+    assert models.alias("champion") == record.run_id
+    latest = champions.promotion_records(versions.champion(models.name))[-1]
+    assert (latest.how, latest.rule, latest.why) == ("accept", "better", "looked at")
+    with pytest.raises(InputError, match="waits for no class to be accepted; leave out --accept"):
+        champions.promote(models.name, "1", "another", ("a",))
