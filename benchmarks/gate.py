@@ -23,7 +23,7 @@ from darkroom.promotion.rules.first import first_model
 from darkroom.promotion.statistics import grouped, paired, power, spending
 
 RULES = PromoteParams()
-LEVEL = 0.05  # at which non-inferiority is simulated; the first decision's is half of it
+LEVEL = RULES.significance  # of the first decision
 DECISIONS = 20
 LARGE = 300  # images from which the approximate test saves the exact one where it is far from the level
 EASY, FIRST, POSSIBLE = 0.86, 0.9, 0.94

@@ -63,8 +63,8 @@ def decide(params: Params, prepared: Prepared, related: Relations, runs: Path, r
     candidate = gate.best_candidate([_contender(network, runs / network) for network in params.models], rules)
     version = registry_versions.champion(rules.registered_model)
     if version is not None and run_of(version) == candidate.run_id:
-        reached = {"test_accuracy": candidate.test_accuracy, "test_images": candidate.test_images}
-        return gate.decide(candidate, replace(_champion(version), **reached), None, rules)
+        measured = replace(_champion(version), test_accuracy=candidate.test_accuracy, test_images=candidate.test_images)
+        return gate.decide(candidate, measured, None, rules)
     test = TestImages(prepared.test.manifest, prepared.description, related, params.data)
     digest = read_json(runs / candidate.network / "test.json").get("predictions")
     file = reports / candidate.network / "predictions.csv"
@@ -94,8 +94,10 @@ def _life(
     look = looks.new_look(name, (candidate.run_id, run_of(version)), test.manifest, rule, before.begun_with)
     look = looks.numbered(look, looks.recorded(name, test.manifest), test.manifest)
     looks.record(candidate.run_id, look)
-    if rule == "better" and not before.before:
-        return Life(look.look, look.attempt)
+    life = Life(look.look, look.attempt)
+    if rule == "better" and not gate.is_better(found.on_shared_classes(), params.promote, life):
+        # Then nothing depends on the champions before, which may take long to predict.
+        return life
     anchors = []
     for earlier in before.before:
         answer = comparing.with_champion(own, earlier, test)
@@ -103,7 +105,7 @@ def _life(
         anchors.append(Anchor(str(earlier.version), None if isinstance(answer, str) else answer, why))
     if before.deleted is not None:
         anchors.append(Anchor(before.deleted, None, "it was deleted"))
-    return Life(look.look, look.attempt, tuple(anchors))
+    return replace(life, anchors=tuple(anchors))
 
 
 def _champion(version: ModelVersion) -> Contender:

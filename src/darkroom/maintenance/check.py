@@ -65,9 +65,11 @@ def check_inputs(path: str | Path = "params.yaml") -> str:
 
 def _power(groups: "pd.Series[int]", params: Params) -> str:
     """Return which gain a promotion can find with the test images, given the number of each one's group."""
+    import numpy as np
+
     from darkroom.promotion.statistics import grouped, power
 
-    sizes = groups.value_counts().to_numpy(dtype="int64")
+    sizes = np.asarray(groups.value_counts(), dtype=np.int64)
     images = int(sizes.sum() / grouped.design_effect(sizes))
     return power.words(images, power.ASSUMED_DISAGREEMENT, params.promote.significance)
 

@@ -52,10 +52,10 @@ def decide(
     of_all = [*floor(candidate, rules), *limits(candidate, rules)]
     if champion is None or compared is None:
         of_first = [] if compared is None else [first_model(compared, rules)]
-        notes = () if compared is None else compared.notes
+        of_comparison = () if compared is None else compared.notes
         evidence = Evidence("first", level=rules.significance, left_out=compared.left_out if compared else 0)
         reason = f"{candidate.network} is the first model"
-        return _decision(reason, [*of_first, *of_all], (candidate, champion), evidence, notes)
+        return _decision(reason, [*of_first, *of_all], (candidate, champion), evidence, of_comparison)
     if champion.test_images != candidate.test_images:
         raise ValueError("candidate and champion must have predictions on the same test images")
     shared = compared.on_shared_classes()
@@ -79,11 +79,16 @@ def applicable_rule(compared: Comparison, rules: PromoteParams) -> str:
     return rules.rule
 
 
+def is_better(shared: Comparison, rules: PromoteParams, life: Life) -> bool:
+    """Return whether the candidate is significantly better, on the classes that both models know."""
+    return better(shared, rules, spending.level(rules.significance, life.look)).passed
+
+
 def _accuracy(shared: Comparison, rules: PromoteParams, life: Life) -> list[Finding]:
     """Compare the candidate with the champion and, where it need not be better, with the champions before."""
-    is_better = better(shared, rules, spending.level(rules.significance, life.look))
+    by_gain = better(shared, rules, spending.level(rules.significance, life.look))
     if applicable_rule(shared, rules) == "better":
-        return [is_better]
+        return [by_gain]
     level = spending.level(rules.significance, life.attempt)
     findings = [not_worse(shared, rules, level)]
     for anchor in life.anchors:
@@ -94,7 +99,7 @@ def _accuracy(shared: Comparison, rules: PromoteParams, life: Life) -> list[Find
             findings.append(not_worse(anchor.compared.on_shared_classes(), rules, level, anchor.version))
     # One that is better than the champion is as far from those before as the champion at most.
     failed = not all(finding.passed for finding in findings)
-    return [is_better] if failed and is_better.passed else findings
+    return [by_gain] if failed and by_gain.passed else findings
 
 
 def _evidence(compared: Comparison, accuracy: Sequence[Finding], rules: PromoteParams, life: Life) -> Evidence:
@@ -123,9 +128,8 @@ def _evidence(compared: Comparison, accuracy: Sequence[Finding], rules: PromoteP
 
 def _is_best(shared: Comparison, rules: PromoteParams, life: Life) -> bool:
     """Return whether the candidate is better than the champion and all before it that count."""
-    level = spending.level(rules.significance, life.look)
     others = [anchor.compared.on_shared_classes() if anchor.compared else None for anchor in life.anchors]
-    return all(one is not None and better(one, rules, level).passed for one in [shared, *others])
+    return all(one is not None and is_better(one, rules, life) for one in [shared, *others])
 
 
 def _new_classes(evidence: Evidence) -> Iterator[str]:

@@ -34,7 +34,8 @@ def score(won: Integers, lost: Integers, images: int, gain: float) -> Numbers:
     root = np.sqrt(np.maximum(linear**2 + 8 * images * lost * gain * (1 - gain), 0))
     variance = images * ((root - linear) / (2 * images) + gain * (1 - gain))
     surplus = won - lost - images * gain
-    return np.divide(surplus, np.sqrt(variance), out=np.zeros(np.shape(surplus)), where=variance > 1e-12)  # noqa: PLR2004
+    found = np.divide(surplus, np.sqrt(variance), out=np.zeros(np.shape(surplus)), where=variance > 1e-12)  # noqa: PLR2004
+    return np.asarray(found, dtype=np.float64)
 
 
 def p_value(won: int, lost: int, images: int, gain: float) -> float:
