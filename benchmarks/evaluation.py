@@ -29,6 +29,7 @@ from ruamel.yaml import YAML
 from benchmarks.recipes import machine
 from darkroom import training
 from darkroom.base.files import read_json, write_json
+from darkroom.data.formats import families, manifest
 from darkroom.data.prepared.datasets import Description
 from darkroom.data.prepared.prepared import Prepared
 from darkroom.evaluation import scored, scores
@@ -36,14 +37,14 @@ from darkroom.evaluation.report import predictions_table
 from darkroom.networks import PARAMS, Network, inference
 from darkroom.params import Params, read_params
 from darkroom.registry import packages, versions
-from darkroom.tracking import records, runs, store
+from darkroom.tracking import records, runs, seen_images, store
 from darkroom.tracking.record import RunRecord
 from pipeline import evaluate
 
 ROOT = Path(__file__).resolve().parents[1]
 IMAGES, SIZE, ROUNDS, RIGHT = 10_000, (28, 28, 1), 3, 0.9
 LABELS = tuple("abcdefghij")
-PREPARED, RUNS, REPORTS = Path("data/prepared"), Path("runs"), Path("reports")
+PREPARED, DIVIDED, RUNS, REPORTS = Path("data/prepared"), Path("data/divided"), Path("runs"), Path("reports")
 
 
 def main(network: Network) -> None:
@@ -124,11 +125,14 @@ def manifest_of(first: int) -> pd.DataFrame:
     """Return a manifest of ``IMAGES`` images, numbered from ``first``."""
     generator, numbers = np.random.default_rng(first), np.arange(first, first + IMAGES)
     brightness = generator.normal(127, 10, IMAGES)
+    hashes = [hashlib.sha256(f"{number}".encode()).hexdigest() for number in numbers]
     return pd.DataFrame(
         {
             "name": [f"{number}.png" for number in numbers],
             "label": np.array(LABELS)[numbers % len(LABELS)],
-            "sha256": [hashlib.sha256(f"{number}".encode()).hexdigest() for number in numbers],
+            "sha256": hashes,
+            "picture": hashes,
+            "group": "",
             "width": generator.integers(20, 40, IMAGES),
             "height": generator.integers(20, 40, IMAGES),
             "mode": generator.choice(["L", "RGB"], IMAGES),
@@ -162,7 +166,9 @@ def train(network: Network, model: Path, seed: int, digest: str) -> RunRecord:
     """Simulate training and evaluation: log a run with a model, training images and predictions."""
     with runs.start_run(network, "train", {"network": network, "data_digest": digest}) as run:
         packages.log_model(run, model, PREPARED / "dataset.json")
-        records.log_training_images(run, manifest_of((seed + 1) * IMAGES))
+        seen = manifest_of((seed + 1) * IMAGES)
+        records.log_training_images(run, seen)
+        seen_images.log(run, seen, manifest_of((seed + 50) * IMAGES))
         test = Prepared(PREPARED).test
         table = predictions_table(test, predicted(seed).probabilities, LABELS)
         report = REPORTS / network
@@ -197,6 +203,8 @@ def time_promotion(network: Network, model: Path) -> list[Time]:
     name = read_params().promote.registered_model
     champion = train(network, model, 1, "1" * 16)
     versions.set_alias(name, "champion", versions.register(name, champion.run_id, champion.tags))
+    manifest.write(pd.concat([manifest_of(0), manifest_of(2 * IMAGES)]), DIVIDED / "manifest.parquet")
+    families.write(families.table([], np.array([], dtype=np.int64)), DIVIDED / "families.parquet")
     seconds = []
     for seed in range(2, 2 + ROUNDS):
         train(network, model, seed, f"{seed}" * 16)
@@ -207,6 +215,7 @@ def time_promotion(network: Network, model: Path) -> list[Time]:
             "pipeline",
             "promote",
             str(PREPARED),
+            str(DIVIDED),
             str(RUNS),
             str(REPORTS / "promotion.json"),
         ]

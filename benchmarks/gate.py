@@ -70,6 +70,7 @@ def margin(draws: int) -> Iterator[Row]:
         row: Row = {"test images": images}
         for share in (0.02, 0.05, 0.1):
             row[f"worse by the margin, discordant {share}"] = _passed(generator, draws, images, share, RULES.margin)
+        row["the same for 0.05, exactly"] = _exactly(images, 0.05)
         row["equal, discordant 0.05"] = _passed(generator, draws, images, 0.05, 0.0)
         yield row
 
@@ -79,6 +80,27 @@ def _passed(generator: np.random.Generator, draws: int, images: int, share: floa
     pairs, times = np.unique(counts[:, :2], axis=0, return_counts=True)
     passed = [_passes(int(won), int(lost), images, LEVEL) for won, lost in pairs]
     return float(times[passed].sum() / draws)
+
+
+def _exactly(images: int, share: float) -> float:
+    """Return the probability that a model passes that is worse by the margin, from all likely outcomes."""
+    spread = 5 * np.sqrt(images * share * (1 - share))
+    passed, least = 0.0, 0
+    for discordant in range(max(0, int(images * share - spread)), min(images, int(images * share + spread) + 1) + 1):
+        # The least number won that passes; it grows with the number of discordant images by one at most.
+        least = next(
+            (won for won in range(max(0, least - 1), discordant + 1) if _wins(won, discordant - won, images)),
+            discordant + 1,
+        )
+        ways = special.gammaln([images + 1, discordant + 1, images - discordant + 1]) @ [1, -1, -1]
+        chance = np.exp(ways + special.xlogy(discordant, share) + special.xlog1py(images - discordant, -share))
+        enough = special.bdtrc(least - 1, discordant, (1 - RULES.margin / share) / 2) if least else 1.0
+        passed += float(chance * enough) if least <= discordant else 0.0
+    return passed
+
+
+def _wins(won: int, lost: int, images: int) -> bool:
+    return _passes(won, lost, images, LEVEL)
 
 
 def chain(draws: int) -> Iterator[Row]:

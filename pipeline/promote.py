@@ -28,8 +28,8 @@ OVERUSED = 20  # decisions after which new test images are advised
 
 def main(params: Params, prepared: str, divided: str, runs: str, promotion: str) -> None:
     """Write the decision to promotion.json and, unless it is a dry run, carry it out in the registry."""
-    images, related = Prepared(Path(prepared)), Relations.read(Path(divided))
     store.open_store()
+    images, related = Prepared(Path(prepared)), Relations.read(Path(divided))
     dry_run = lineage.dry_run_reason()
     # A dry run changes nothing in the registry and need not wait for other promotions.
     lock = nullcontext() if dry_run else turns.promotion_lock(params.promote.registered_model)

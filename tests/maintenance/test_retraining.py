@@ -374,7 +374,7 @@ open_store()
 with turns.promotion_lock("darkroom"):
     os.environ["{name}"] = "only to look"
     import pipeline.promote
-    pipeline.promote.main(read_params(), "data/prepared", "runs", "reports/promotion.json")
+    pipeline.promote.main(read_params(), "data/prepared", "data/divided", "runs", "reports/promotion.json")
 """
 
 

@@ -33,8 +33,7 @@ from darkroom.base.errors import InputError, TrainingError
 from darkroom.base.files import file_digest, read_json, write_json
 from darkroom.base.processes import ProcessId
 from darkroom.base.project import state_folder
-from darkroom.data.formats import families
-from darkroom.data.formats.manifest import SPLITS
+from darkroom.data.formats import families, manifest
 from darkroom.data.prepared.datasets import Description
 from darkroom.data.prepared.prepared import Prepared
 from darkroom.inference import images
@@ -320,10 +319,14 @@ class Registry:
         write_json(folder / "cost.json", {"latency_ms": 1.0, "size_mb": 2.0})
 
     def decide(self):
+        prepared, reports = Prepared(self.made[0] / "prepared"), self.folder / "reports"
+        return promote.decide(self.params, prepared, self.related(), self.folder, reports)
+
+    def related(self):
+        """Which images belong together: none."""
         prepared = Prepared(self.made[0] / "prepared")
-        rows = pd.concat([prepared.manifest(name) for name in SPLITS])
-        related = Relations(rows, families.table([], np.array([], dtype=np.int64)))
-        return promote.decide(self.params, prepared, related, self.folder, self.folder / "reports")
+        rows = pd.concat([prepared.manifest(name) for name in manifest.SPLITS])
+        return Relations(rows, families.table([], np.array([], dtype=np.int64)))
 
     def promote(self, record, accuracy):
         self.write(record, accuracy)
@@ -402,7 +405,10 @@ def test_promotion_with_saved_predictions_needs_neither_tensorflow_nor_the_image
         "import sys; from pipeline.__main__ import run; run('promote', sys.argv[1:])\n"
         "print(sorted({'tensorflow', 'keras', 'matplotlib', 'scipy.stats', 'optuna', 'cv2'} & set(sys.modules)))"
     )
-    places = (models.made[0] / "prepared", models.folder, models.folder / "reports" / "promotion.json")
+    related, divided = models.related(), models.folder / "divided"
+    manifest.write(related.rows, divided / "manifest.parquet")
+    families.write(related.families, divided / "families.parquet")
+    places = (models.made[0] / "prepared", divided, models.folder, models.folder / "reports" / "promotion.json")
     command = [sys.executable, "-c", code, *map(str, places)]
     monkeypatch.setenv("PYTHONPATH", f"{ROOT}{os.pathsep}{ROOT / 'src'}")
     printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
