@@ -18,6 +18,7 @@ from tabulate import tabulate
 
 from darkroom.params import PromoteParams
 from darkroom.promotion.contenders import Comparison
+from darkroom.promotion.gate import BEST
 from darkroom.promotion.rules.classes import recall
 from darkroom.promotion.rules.first import first_model
 from darkroom.promotion.statistics import grouped, paired, power, spending
@@ -119,23 +120,23 @@ def chain(draws: int) -> Iterator[Row]:
 
 
 def _life(generator: np.random.Generator, images: int, step: float) -> tuple[float, bool]:
-    """Return the last champion's accuracy, and whether it ever fell beyond the margin below the first one's."""
-    champions = [0.0]
-    for attempt in range(1, DECISIONS + 1):
-        level, candidate = spending.level(RULES.significance, attempt), champions[-1] - step
+    """Return the last champion's accuracy, and whether one ever fell beyond the margin below the best one."""
+    champions, life, attempt = [0.0], 0, 0
+    for decision in range(1, DECISIONS + 1):
+        candidate, attempt = champions[-1] - step, attempt + 1
         # All models are right on 86 %, all are wrong on 6 %, and two of them disagree on 4 %.
-        right = generator.random(images)
-        noise = generator.random((len(champions) + 1, images))
+        right, noise = generator.random(images), generator.random((len(champions) - life + 1, images))
         answers = [
             (right < EASY) | ((right < POSSIBLE) & (noise[number] < (FIRST - EASY + gain) / (POSSIBLE - EASY)))
-            for number, gain in enumerate([*champions, candidate])
+            for number, gain in enumerate([*champions[life:], candidate])
         ]
-        passed = True
-        for earlier in reversed(answers[:-1]):
-            won, lost = int((answers[-1] & ~earlier).sum()), int((earlier & ~answers[-1]).sum())
-            passed = passed and _passes(won, lost, images, level)
-        if passed:
+        counts = [(int((answers[-1] & ~one).sum()), int((one & ~answers[-1]).sum())) for one in answers[-2::-1]]
+        level = spending.level(RULES.significance, attempt)
+        if all(_passes(*pair, images, level) for pair in counts):
             champions.append(candidate)
+            strict = spending.level(BEST * RULES.significance, decision)
+            if all(paired.mcnemar(*pair) <= strict for pair in counts):
+                life, attempt = len(champions) - 1, 0
     return FIRST + champions[-1], min(champions) < -RULES.margin - 1e-9
 
 

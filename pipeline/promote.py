@@ -94,8 +94,8 @@ def _life(
     look = looks.new_look(name, (candidate.run_id, run_of(version)), test.manifest, rule, before.begun_with)
     look = looks.numbered(look, looks.recorded(name, test.manifest), test.manifest)
     looks.record(candidate.run_id, look)
-    life = Life(look.look, look.attempt)
-    if rule == "better" and not gate.is_better(found.on_shared_classes(), params.promote, life):
+    life = Life(look.look, look.attempt, look.decision)
+    if rule == "better" and not gate.is_best(found.on_shared_classes(), params.promote, life):
         # Then nothing depends on the champions before, which may take long to predict.
         return life
     anchors = []

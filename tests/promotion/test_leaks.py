@@ -112,7 +112,7 @@ def test_the_same_decision_again_is_no_new_look():
     test = images(0, 50)
     first = looks.numbered(look_at(test), [], test)
     second = looks.numbered(look_at(test, "another"), [first], test)
-    assert (first.look, second.look) == (1, 2)
+    assert [(one.look, one.decision) for one in (first, second)] == [(1, 1), (2, 2)]
     assert looks.numbered(look_at(test), [first, second], test) == first
     # With a corrected label it is a new one.
     assert looks.numbered(look_at(test.assign(label="b")), [first, second], test).look == 3
@@ -126,5 +126,5 @@ def test_attempts_are_counted_over_all_test_images_of_a_life():
         looks.numbered(look_at(old, "three", "not_worse", life="another"), [], old),
     ]
     found = looks.numbered(look_at(new, "four", "not_worse"), earlier, new)
-    assert (found.look, found.attempt) == (1, 2)
+    assert (found.look, found.attempt, found.decision) == (1, 2, 4)
     assert looks.numbered(look_at(new, "four", "better"), earlier, new).attempt == 1

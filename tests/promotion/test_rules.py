@@ -223,6 +223,11 @@ def test_an_earlier_champion_that_is_lost_must_be_beaten():
         decision.reason
     )
     assert decided(of_classes((2000, 1900, 40, 10), data_changed=True), life=gone).outcome == "promote"
+    # p .0195, enough for the first attempt.
+    better = of_classes((2000, 1900, 8, 1), data_changed=True)
+    assert decided(better, life=gone).outcome == "promote"
+    assert decided(better, life=gone).evidence.rule == "better"
+    assert decided(better, life=replace(gone, attempt=2)).outcome == "keep"
 
 
 def test_better_than_all_before():
@@ -232,6 +237,14 @@ def test_better_than_all_before():
     assert decided(compared, life=Life(anchors=(Anchor("1", lost(2000, 20)),))).evidence.rule == "better"
     assert decided(compared, life=Life(anchors=(Anchor("1", None, "gone"),))).evidence.rule == "better"
     assert decided(of_classes((2000, 1900, 20, 20), data_changed=True)).evidence.rule == "not_worse"
+
+
+def test_a_new_life_needs_more_with_each_decision():
+    # p .0039 and .0078: at most .005 of the first decision, .00167 of the second.
+    assert decided(of_classes((200, 190, 8, 0))).evidence.rule == "best"
+    assert decided(of_classes((200, 190, 7, 0))).evidence.rule == "better"
+    assert decided(of_classes((200, 190, 8, 0)), life=Life(decision=2)).evidence.rule == "better"
+    assert decided(of_classes((200, 189, 10, 0)), life=Life(decision=2)).evidence.rule == "best"
 
 
 def test_the_margin():

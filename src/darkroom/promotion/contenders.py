@@ -191,5 +191,7 @@ class Life:
     """1, plus the share of the current test images that each earlier decision has seen."""
     attempt: int = 1
     """Number of the decision among those by ``not_worse`` since a champion was better than all before."""
+    decision: int = 1
+    """Number of the decision among all about models of this name."""
     anchors: tuple[Anchor, ...] = ()
     """The other champions since then."""

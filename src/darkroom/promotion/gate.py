@@ -16,6 +16,8 @@ from darkroom.promotion.rules.not_worse import not_worse
 from darkroom.promotion.statistics import power, spending
 
 FIRST_DECISION = Life()
+BEST = 0.2
+"""Share of the significance at which a model is better than all champions before, so that a new life begins."""
 
 
 def best_candidate(contenders: Sequence[Contender], rules: PromoteParams) -> Contender:
@@ -79,38 +81,45 @@ def applicable_rule(compared: Comparison, rules: PromoteParams) -> str:
     return rules.rule
 
 
-def is_better(shared: Comparison, rules: PromoteParams, life: Life) -> bool:
-    """Return whether the candidate is significantly better, on the classes that both models know."""
-    return better(shared, rules, spending.level(rules.significance, life.look)).passed
+def level(compared: Comparison, rules: PromoteParams, life: Life) -> float:
+    """Return the significance level of the comparison with the champion."""
+    number = life.look if applicable_rule(compared, rules) == "better" else life.attempt
+    return spending.level(rules.significance, number)
+
+
+def is_best(shared: Comparison, rules: PromoteParams, life: Life) -> bool:
+    """Return whether the candidate is better than the champion and all before it that count.
+
+    Then a new life begins, in which these do not count any more. Over all decisions this happens to a model that is not
+    better with a probability of at most twice ``BEST`` times the significance.
+    """
+    others = [anchor.compared.on_shared_classes() if anchor.compared else None for anchor in life.anchors]
+    strict = spending.level(BEST * rules.significance, life.decision)
+    return all(one is not None and better(one, rules, strict).passed for one in [shared, *others])
 
 
 def _accuracy(shared: Comparison, rules: PromoteParams, life: Life) -> list[Finding]:
     """Compare the candidate with the champion and, where it need not be better, with the champions before."""
-    by_gain = better(shared, rules, spending.level(rules.significance, life.look))
+    at = level(shared, rules, life)
     if applicable_rule(shared, rules) == "better":
-        return [by_gain]
-    level = spending.level(rules.significance, life.attempt)
-    findings = [not_worse(shared, rules, level)]
-    for anchor in life.anchors:
-        if anchor.compared is None:
-            text = f"version {anchor.version}, an earlier champion, cannot be compared ({anchor.why})"
-            findings.append(Finding("earlier champion", passed=False, text=f"{text}; the candidate must be better"))
-        else:
-            findings.append(not_worse(anchor.compared.on_shared_classes(), rules, level, anchor.version))
-    # One that is better than the champion is as far from those before as the champion at most.
-    failed = not all(finding.passed for finding in findings)
-    return [by_gain] if failed and by_gain.passed else findings
+        return [better(shared, rules, at)]
+    if lost := [anchor for anchor in life.anchors if anchor.compared is None]:
+        # One that is better than the champion is as far from those before as the champion at most.
+        by_gain = better(shared, rules, at)
+        texts = [f"version {one.version}, an earlier champion, cannot be compared ({one.why})" for one in lost]
+        text = f"{'; '.join(texts)}; the candidate must be better than the champion"
+        return [by_gain, Finding("earlier champion", passed=by_gain.passed, text=text)]
+    known = [(anchor.compared.on_shared_classes(), anchor.version) for anchor in life.anchors if anchor.compared]
+    return [not_worse(shared, rules, at), *(not_worse(one, rules, at, version) for one, version in known)]
 
 
 def _evidence(compared: Comparison, accuracy: Sequence[Finding], rules: PromoteParams, life: Life) -> Evidence:
     shared = compared.on_shared_classes()
-    rule = accuracy[0].rule
-    level = spending.level(rules.significance, life.look if rule == "better" else life.attempt)
     disagreement = (shared.won + shared.lost) / len(shared.candidate)
     at_look = spending.level(rules.significance, life.look)
     return Evidence(
-        rule="best" if _is_best(shared, rules, life) else rule,
-        level=level,
+        rule="best" if is_best(shared, rules, life) else accuracy[0].rule,
+        level=level(shared, rules, life),
         look=life.look,
         attempt=life.attempt,
         left_out=compared.left_out,
@@ -126,12 +135,6 @@ def _evidence(compared: Comparison, accuracy: Sequence[Finding], rules: PromoteP
     )
 
 
-def _is_best(shared: Comparison, rules: PromoteParams, life: Life) -> bool:
-    """Return whether the candidate is better than the champion and all before it that count."""
-    others = [anchor.compared.on_shared_classes() if anchor.compared else None for anchor in life.anchors]
-    return all(one is not None and is_better(one, rules, life) for one in [shared, *others])
-
-
 def _new_classes(evidence: Evidence) -> Iterator[str]:
     for label, reached in evidence.new_classes.items():
         yield f"{label} is new, the champion does not know it: recall {reached:.4f}, not part of the comparison"
@@ -140,8 +143,8 @@ def _new_classes(evidence: Evidence) -> Iterator[str]:
 def _power(shared: Comparison, evidence: Evidence, rules: PromoteParams) -> Iterator[str]:
     """Say which gain would have been found, where none was."""
     if evidence.rule in {"better", "not_worse"} and evidence.disagreement is not None:
-        level = spending.level(rules.significance, evidence.look)
-        yield power.words(shared.effective_images, evidence.disagreement, level)
+        at = spending.level(rules.significance, evidence.look)
+        yield power.words(shared.effective_images, evidence.disagreement, at)
 
 
 def _decision(

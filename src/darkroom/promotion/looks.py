@@ -39,6 +39,8 @@ class Look:
     """The smallest hashes of the test images, joined."""
     look: float = 1.0
     attempt: int = 1
+    decision: int = 1
+    """The numbers of the decision, see ``contenders.Life``."""
 
     def share_of(self, hashes: Iterable[str]) -> float:
         """Return the share of test images that this decision has seen.
@@ -90,7 +92,7 @@ def numbered(look: Look, earlier: Iterable[Look], test: pd.DataFrame) -> Look:
             return other
     number = 1 + sum(other.share_of(test["picture"]) for other in others)
     attempt = 1 + sum(other.rule == look.rule == "not_worse" and other.life == look.life for other in others)
-    return Look(**{**asdict(look), "look": round(number, 3), "attempt": attempt})
+    return Look(**{**asdict(look), "look": round(number, 3), "attempt": attempt, "decision": 1 + len(others)})
 
 
 def recorded(name: str, test: pd.DataFrame) -> list[Look]:
