@@ -257,3 +257,17 @@ def test_power_is_told():
     decision = decided(of_classes((362, 340, 3, 3)))
     assert decision.evidence.detectable_gain == pytest.approx(0.0218, abs=2e-4)
     assert "with 362 independent test images, a gain of 2.2 points is found in 80% of cases" in decision.reason
+
+
+@pytest.mark.parametrize("images", [362, 2000, 10_000])
+@pytest.mark.parametrize("step", [0.01, 0.005])
+def test_twenty_models_each_worse_than_the_last(images, step):
+    """Each candidate has lost the same share of what its champion has right, on fresh test images."""
+    champions = [0.0]
+    for attempt in range(1, 21):
+        candidate = champions[-1] - step
+        against = [lost(images, round((earlier - candidate) * images)) for earlier in champions]
+        anchors = tuple(Anchor(str(number), one) for number, one in enumerate(against[:-1]))
+        if decided(against[-1], life=Life(1, attempt, attempt, anchors)).outcome == "promote":
+            champions.append(candidate)
+    assert min(champions) > -RULES.margin
