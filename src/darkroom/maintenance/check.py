@@ -44,8 +44,9 @@ def check_inputs(path: str | Path = "params.yaml") -> str:
     found = sources.find(params.data, params.preprocess.size)
     seen = _fingerprint(params, found)
     remembered = project.state_folder() / "checked"
-    if remembered.is_file() and remembered.read_text(encoding="utf-8") == seen:
-        return "params.yaml and data are valid (unchanged since the last check)"
+    before = remembered.read_text(encoding="utf-8").splitlines() if remembered.is_file() else []
+    if before[:1] == [seen]:
+        return f"{'; '.join(['params.yaml and data are valid', *before[1:]])} (unchanged since the last check)"
     from darkroom.data.ingestion.ingest import ingest
     from darkroom.data.splitting import assign, kept, pairs
 
@@ -57,10 +58,11 @@ def check_inputs(path: str | Path = "params.yaml") -> str:
         check_network_data(params, network, training_images, rows["label"].nunique())
         _check_weights(network, params.network(network).initial_weights)
         _check_own_network(network, params, rows["label"].nunique())
-    write_text(remembered, seen)
+    told = _power(rows.loc[rows["split"] == "test", "cluster"], params)
+    write_text(remembered, f"{seen}\n{told}\n")
     unread = f"; {len(ingested.quarantine)} files quarantined" if len(ingested.quarantine) else ""
     valid = f"params.yaml and data are valid: {len(rows)} images in {rows['label'].nunique()} classes{unread}"
-    return f"{valid}; {_power(rows.loc[rows['split'] == 'test', 'cluster'], params)}"
+    return f"{valid}; {told}"
 
 
 def _power(groups: "pd.Series[int]", params: Params) -> str:
@@ -110,6 +112,7 @@ def _fingerprint(params: Params, found: Found) -> str:
         params.data.model_dump(mode="json"),
         params.preprocess.seed,
         params.preprocess.split.model_dump(),
+        params.promote.significance,
         [_of_network(params.network(name)) for name in params.models],
         [_of_own(name, params) for name in params.models if not is_documented(name)],
         [params.space(name).model_dump(mode="json") for name in params.models if params.search.budget.is_given],

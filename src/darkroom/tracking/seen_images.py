@@ -22,7 +22,7 @@ FILE = "seen_images.csv"
 COLUMNS = ("picture", "sha256", "use")
 """Prefixes of the hashes of picture and file, either may be empty; and ``train``, ``validation`` or ``initial``."""
 UNKNOWN = "images_not_known"
-"""Tag of a run: what it has learnt from and is not recorded."""
+"""Tag of a run: what it has seen that is not recorded; absent for nothing."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,8 @@ def log(run: Run, train: pd.DataFrame, validation: pd.DataFrame | None, initial:
         table = pd.concat(parts).drop_duplicates().sort_values(list(COLUMNS))
         table.to_csv(path, index=False, lineterminator="\n")
         run.log_file(path)
-    run.tag({UNKNOWN: unknown})
+    if unknown:
+        run.tag({UNKNOWN: unknown})
 
 
 def _rows(manifest: pd.DataFrame, use: str) -> pd.DataFrame:
