@@ -16,7 +16,7 @@ from darkroom.base.errors import InputError
 from darkroom.cli import main
 from darkroom.experiments import compare, compare_page
 from darkroom.params import PromoteParams
-from darkroom.promotion import champions
+from darkroom.promotion import champions, lives
 from darkroom.registry import versions as registry_versions
 from darkroom.tracking.runs import start_run
 from darkroom.tracking.store import open_store
@@ -252,3 +252,36 @@ def test_images_whose_label_has_changed_are_no_comparison():
     other.loc[:9, "label"] = "a"
     found = compare.compare(side(predictions(0.9, 0)), side(other, "two"), PromoteParams(draws=100))
     assert found.images == 55
+
+
+def crown(number, rule, how="decision"):
+    """Make a version the champion as a decision does; return the champions of its life."""
+    known = {int(version.version): version for version in registry_versions.versions("darkroom")}
+    champions.promote_version("darkroom", known[number], how, "a reason", rule)
+    found = lives.champions_of("darkroom", champions.current("darkroom"))
+    return [int(version.version) for version in found.before], found.begun_with
+
+
+def test_the_champions_of_a_life(versions, store):
+    runs = store[1]
+    assert crown(1, "first") == ([], runs[0])
+    assert crown(2, "not_worse") == ([1], runs[0])
+    assert crown(3, "better") == ([2, 1], runs[0])
+    assert {int(version.version): why for version, why in lives.needed()}.keys() == {1, 2}
+    # The same version again: each champion counts once.
+    assert crown(2, "not_worse") == ([3, 1], runs[0])
+    assert crown(4, "best") == ([], runs[3])
+    # Of an earlier Darkroom version, the rule is not known.
+    assert crown(3, "") == ([4], runs[3])
+    assert crown(1, "", how="promote") == ([], runs[0])
+    assert crown(2, "better", how="accept") == ([1], runs[0])
+
+
+def test_a_class_is_accepted_from_the_command_line(versions, capsys):
+    crown(1, "first")
+    MlflowClient().set_model_version_tag("darkroom", "2", "waits_for", '["7 up"]')
+    assert main(["promote", "2", "--reason", "I looked"]) == 2
+    assert 'run darkroom promote 2 --accept "7 up" --reason REASON' in capsys.readouterr().err
+    assert main(["promote", "2", "--accept", "7 up", "--reason", "I looked"]) == 0
+    assert champions.promotion_records(champions.current("darkroom"))[-1].how == "accept"
+    MlflowClient().delete_model_version_tag("darkroom", "2", "waits_for")
