@@ -10,8 +10,9 @@ from darkroom.base.backend import choose_deterministic_kernels
 from darkroom.base.files import file_digest, write_json
 from darkroom.data.prepared.datasets import Description, Split
 from darkroom.data.prepared.prepared import Prepared
-from darkroom.evaluation import bootstrap, diagnosis, metrics, report, scored, scores, slices
+from darkroom.evaluation import diagnosis, metrics, report, scored, scores, slices
 from darkroom.evaluation.cost import cost
+from darkroom.evaluation.groups import group_numbers
 from darkroom.evaluation.intervals import Interval
 from darkroom.networks import Network, inference
 from darkroom.params import EvaluateParams, Params
@@ -89,14 +90,14 @@ def _metrics(
         description.labels.index(largest),
         test.manifest["leaked"].to_numpy(dtype=bool),
         unverified=test.manifest["unverified"].to_numpy(dtype=bool),
-        groups=bootstrap.group_numbers(test.manifest["cluster"]),
+        groups=group_numbers(test.manifest["cluster"]),
         human_accuracy=params.human_accuracy,
     )
 
 
 def _write_scores(predictions: scores.Predictions, test: Split, description: Description, files: Report) -> Interval:
     """Write the scores with confidence intervals, on all test images and on slices; return that of the accuracy."""
-    groups = bootstrap.group_numbers(test.manifest["cluster"])
+    groups = group_numbers(test.manifest["cluster"])
     found = scored.score(predictions, groups)
     report.write_table(files.scores, metrics.scores_table(found, description.labels))
     parts = slices.find_slices(test.manifest)

@@ -15,7 +15,6 @@ from PIL import Image
 from darkroom.base.errors import InputError
 from darkroom.cli import main
 from darkroom.experiments import compare, compare_page
-from darkroom.params import PromoteParams
 from darkroom.promotion import champions, lives
 from darkroom.registry import versions as registry_versions
 from darkroom.tracking.runs import start_run
@@ -218,7 +217,7 @@ def test_the_page_shows_the_images_that_are_answered_differently(versions, capsy
 def test_names_are_no_markup_on_the_page():
     labels = ("<i>a", "b")
     one, other = side(predictions(0.5, 0, labels=labels)), side(predictions(0.9, 1, labels=labels), "<b>two")
-    found = compare.compare(one, other, PromoteParams(draws=100))
+    found = compare.compare(one, other)
     page = compare_page.page("one", "<b>two", found, {})
     assert "<i>a" not in page
     assert "<b>" not in page
@@ -231,18 +230,16 @@ def side(table, name="one"):
 
 def test_what_cannot_be_compared():
     with pytest.raises(InputError, match=r"have different classes \(c\)"):
-        compare.compare(
-            side(predictions(0.5, 0)), side(predictions(0.5, 0, labels=("a", "b", "c")), "two"), PromoteParams()
-        )
+        compare.compare(side(predictions(0.5, 0)), side(predictions(0.5, 0, labels=("a", "b", "c")), "two"))
     with pytest.raises(InputError, match="one was named twice"):
-        compare.compare(side(predictions(0.5, 0)), side(predictions(0.5, 0)), PromoteParams())
+        compare.compare(side(predictions(0.5, 0)), side(predictions(0.5, 0)))
     with pytest.raises(InputError, match="no predicted test images in common"):
-        compare.compare(side(predictions(0.5, 0)), side(predictions(0.5, 0, start=100), "two"), PromoteParams())
+        compare.compare(side(predictions(0.5, 0)), side(predictions(0.5, 0, start=100), "two"))
 
 
 def test_of_too_few_common_images_no_interval_is_known():
     tables = [predictions(0.9, seed).iloc[:4] for seed in (0, 1)]
-    found = compare.compare(side(tables[0]), side(tables[1], "two"), PromoteParams(draws=100))
+    found = compare.compare(side(tables[0]), side(tables[1], "two"))
     assert found.images == 4
     assert [row["two"].split(" ", 1)[1] for row in found.rows] == ["(not known)"] * len(compare.SHOWN)
 
@@ -250,7 +247,7 @@ def test_of_too_few_common_images_no_interval_is_known():
 def test_images_whose_label_has_changed_are_no_comparison():
     other = predictions(0.9, 1)
     other.loc[:9, "label"] = "a"
-    found = compare.compare(side(predictions(0.9, 0)), side(other, "two"), PromoteParams(draws=100))
+    found = compare.compare(side(predictions(0.9, 0)), side(other, "two"))
     assert found.images == 55
 
 

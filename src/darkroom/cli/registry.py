@@ -97,9 +97,9 @@ def _compare(chosen: argparse.Namespace) -> int:
 
     with step(f"comparing {chosen.first} and {chosen.second}"):
         store.open_store()
-        rules = promotion()
-        one, other = (find(rules.registered_model, named) for named in (chosen.first, chosen.second))
-        found = experiments_compare.compare(one, other, rules)
+        model = promotion().registered_model
+        one, other = (find(model, named) for named in (chosen.first, chosen.second))
+        found = experiments_compare.compare(one, other)
     apart = [{str(name): value for name, value in row.items()} for row in found.disagreeing.to_dict("records")]
     pictures = compare_page.find_pictures(Prepared.of_project(), found)
     write_text(chosen.out, compare_page.page(one.name, other.name, found, pictures))

@@ -3,9 +3,9 @@
 import numpy as np
 
 from darkroom.base.types import Integers, Pixels
-from darkroom.data.splitting.assign import connected
 from darkroom.data.splitting.near_duplicates import SIMILARITY, UNIFORM_SIMILARITY, search, thumbnails
 from darkroom.data.splitting.pairs import Pairs
+from darkroom.data.splitting.relations import connected
 
 CHANCE = 0.01  # share of different known images that would be taken for near-duplicates, by each measure
 CORRELATION, HIGHEST_CORRELATION = 0.95, 0.999  # limits of the minimum correlation of thumbnails

@@ -3,7 +3,7 @@
 - ``metrics``, ``scores``: confusion matrix, accuracy, F scores; ``losses``, ``calibration``, ``ranking``
 - ``scored``: all scores with confidence intervals; ``intervals`` of shares and means,
   ``class_scores``, ``cells`` (counts by group and class)
-- ``bootstrap``: groups of dependent images, and their resampling
+- ``groups``: groups of dependent images
 - ``curves``, ``slices``: reliability, ROC, label errors; scores of slices of the data
 - ``diagnosis``: overfitting, underfitting and what to do
 - ``grad_cam``, ``figures``, ``maps``: heat maps and pictures

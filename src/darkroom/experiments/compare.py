@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 
 from darkroom.base.errors import InputError
-from darkroom.evaluation import bootstrap, scores
+from darkroom.evaluation import scores
+from darkroom.evaluation.groups import group_numbers
 from darkroom.evaluation.scored import Scored, score
-from darkroom.params import PromoteParams
 from darkroom.promotion import contenders
 from darkroom.promotion.rules import better
 from darkroom.registry import versions as registry_versions
@@ -87,14 +87,14 @@ class Compared:
     """Confidence of the predictions on these images; a column per model."""
 
 
-def compare(one: Side, other: Side, rules: PromoteParams) -> Compared:
+def compare(one: Side, other: Side) -> Compared:
     """Compare the second model with the first.
 
     Raises:
         InputError: the models are the same, differ in their classes, or have no test image in common.
     """
     first, second = _common_predictions(one, other)
-    groups = bootstrap.group_numbers(first["cluster"] if "cluster" in first else np.arange(len(first)))
+    groups = group_numbers(first["cluster"] if "cluster" in first else np.arange(len(first)))
     predictions = [_predictions(table, one.labels) for table in (first, second)]
     scored = [score(each, groups) for each in predictions]
     rows = [

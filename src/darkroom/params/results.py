@@ -43,9 +43,8 @@ class PromoteParams(Section):
     """Size of the network's file."""
     maximum_memory_mb: Annotated[float, Field(gt=0)] | None = None
     """Peak memory of the evaluating process."""
-    draws: Annotated[int, Field(ge=100, le=100_000)] = 2000
-    """Number of bootstrap resamples of ``darkroom compare``."""
     seed: Seed = 0
+    """Of the permutation tests of data drift on the model card."""
 
 
 class CardParams(Section):

@@ -10,7 +10,7 @@ from mlflow.entities.model_registry import ModelVersion
 
 from darkroom.base.types import Flags
 from darkroom.data.prepared.datasets import Description
-from darkroom.evaluation import bootstrap
+from darkroom.evaluation.groups import group_numbers
 from darkroom.params import DataParams
 from darkroom.promotion import leaks, predictions
 from darkroom.promotion.contenders import Comparison
@@ -91,7 +91,7 @@ def _compare(own: Own, other: pd.Series, left_out: Flags, test: TestImages, **mo
         labels=test.description.labels,
         candidate=(own.predicted[~left_out] == rows["label"]).to_numpy(dtype=bool),
         champion=(other.loc[rows.index] == rows["label"]).to_numpy(dtype=bool),
-        clusters=bootstrap.group_numbers(rows["cluster"]),
+        clusters=group_numbers(rows["cluster"]),
         left_out=int(left_out.sum()),
         **more,  # type: ignore[arg-type]
     )
