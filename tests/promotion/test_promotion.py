@@ -99,7 +99,7 @@ def test_equal_models_are_promoted_in_at_most_one_of_20_repetitions():
 
 
 def test_equal_models_are_no_more_often_promoted_where_images_come_in_groups():
-    generator, promoted, rules = np.random.default_rng(0), 0, PromoteParams(draws=200)
+    generator, promoted, rules = np.random.default_rng(0), 0, PromoteParams()
     groups = np.repeat(np.arange(60), 10)
     for _ in range(200):
         answers = [(generator.random(60) < 0.7)[groups] for _ in range(2)]
