@@ -219,6 +219,20 @@ def test_the_shares_are_right_within_chance(seed, shares):
         assert abs(names.count(name) - count * share) <= 3 * np.sqrt(count * share * (1 - share))
 
 
+def test_the_split_of_a_unit_with_a_group_depends_on_the_name_of_its_group():
+    groups = [f"g{number % 40}" if number < 40 else "" for number in range(80)]
+    rows, links = manifest(80, groups), pairs_of([(number, number + 40) for number in range(40)])
+    others = rows.assign(picture=[f"{number * 7919 % 80:064x}" for number in range(80)])
+    found, again = (assign.assign(one, links, NOTHING, PARAMS)["split"].tolist() for one in (rows, others))
+    assert found == again
+    assert (
+        found
+        != assign.assign(rows.assign(group=rows["group"].replace("g", "h", regex=True)), links, NOTHING, PARAMS)[
+            "split"
+        ].tolist()
+    )
+
+
 def test_another_seed_splits_otherwise():
     names = [[hashes.split_of(f"{n:08x}", seed, SplitParams()) for n in range(200)] for seed in (0, 1)]
     assert names[0] != names[1]
