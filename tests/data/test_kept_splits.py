@@ -194,7 +194,7 @@ def test_a_damaged_file_of_thumbnails_is_named_with_what_to_do(tmp_path):
 
 def test_earlier_pictures_follow_the_current_ones_if_they_have_a_split_and_are_gone():
     splits = kept.of_lines([Line(digits(number), digits(number), "test") for number in (1, 2, 4)])
-    known = pictures(1, 2, 3, 4, bridges=[1, 3, 4], current=[1, 3, 4])
+    known = pictures(1, 2, 3, 4, 5, bridges=[1, 3, 4, 5], current=[1, 3, 4])
     current = pictures(5, 1, 5)
     found = earlier.with_current(current.hashes, current.thumbnails, known, splits)
     assert same(found, pictures(5, 1, 5, 2, 4, bridges=[1, 4], current=[5, 1, 4]))

@@ -70,7 +70,7 @@ def families(links: Links, split: Integers, joining: Flags) -> Related:
         if stays != others:
             bridging.append(part)
     joined = np.array(kept, dtype=np.int64).reshape(-1, 2).T
-    return Related(connected(count, *joined)[parts], joining & np.isin(parts, bridging))
+    return Related(connected(count, *joined)[parts], np.isin(parts, bridging))
 
 
 def _touched(
