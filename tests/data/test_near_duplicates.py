@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from sklearn.datasets import load_digits, load_sample_images
 
 from darkroom.data.splitting import candidates, descriptions, near_duplicates, similarity
-from darkroom.data.splitting.relations import connected
+from darkroom.data.splitting.assign import connected
 from darkroom.inference.images import from_array, to_pixels
 
 SIDE = 64  # pixels of a photograph that make a tile
