@@ -1,10 +1,11 @@
 # make repro     set up, check, run the pipeline, check the registry    make test   set up, run the fast tests
 # make retrain   set up, darkroom retrain, as in CI                     make ui     set up, open the MLflow UI
 # make lint      ruff, mypy, imports, workflows, compose.yaml           make bench  default pipeline with five seeds
+# make mutants   mutation tests of what decides, see tests/mutants.toml
 # EXTRA=gpu installs TensorFlow with CUDA; PYTHON=python3.12 selects the interpreter of the environment.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup check repro retrain test test-slow test-servers test-thorough test-large lint format ui bench lock
+.PHONY: help setup check repro retrain test test-slow test-servers test-thorough test-large mutants lint format ui bench lock
 
 PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
 	$$python -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null && echo $$python && break; done)
@@ -72,6 +73,9 @@ test-thorough: setup
 
 test-large: setup
 	@python -m pytest -m large
+
+mutants: setup
+	@python tests/mutants.py $(MODULES)
 
 lint: setup
 	@ruff check
