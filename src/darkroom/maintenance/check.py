@@ -169,6 +169,8 @@ def check_registry(report: str | Path = "reports/promotion.json") -> str:
     store.open_store()
     version = versions.champion(name)
     expected = decision["champion_run_id"]
+    if version is None and expected is None:
+        return f"models:/{name} has no champion: {decision['reason']}"
     if version is None:
         raise InputError(
             f"models:/{name} has no alias champion, but {report} set it to run {expected}; "
