@@ -38,7 +38,9 @@ PARAMS = {
         "learning": {"learning_rate": {"low": 0.001, "high": 0.01}, "schedule.factor": {"low": 0.01, "high": 0.1}},
     },
     "train.mlp.epochs": 4,
-    "train.mlp.batch_size": 32,
+    # Enough to tell the two classes: a first model must beat the largest class.
+    "train.mlp.batch_size": 8,
+    "train.mlp.learning_rate": 0.006,
     "train.mlp.hidden_units": [16],
 }
 

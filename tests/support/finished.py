@@ -20,10 +20,12 @@ SMALL = {
     "search.budget.trials": 1,
     "search.epochs": 1,
     "train.mlp.epochs": 2,
-    "train.mlp.batch_size": 32,
+    # Enough to tell the two classes: a first model must beat the largest class.
+    "train.mlp.batch_size": 4,
+    "train.mlp.learning_rate": 0.006,
     "train.lenet5.epochs": 2,
     "train.lenet5.batch_size": 32,
-    "train.mlp.hidden_units": [16],
+    "train.mlp.hidden_units": [64],
 }
 """Values of params.yaml for two small networks on a folder of drawn images."""
 
