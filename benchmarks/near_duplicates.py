@@ -2,23 +2,24 @@
 
     python -m benchmarks.near_duplicates {cifar10,fashion_mnist} [--picture PATH] [--runs N]
 
-Prints two tables in Markdown: the pairs found, and the share of 2,000 random images (seed 0) found after each change.
-The picture shows 50 random test images (seed 0) with a near-duplicate among the official training images, each next to
-one of its duplicates, to judge precision by eye. Requires the data sets; see benchmarks/published.py.
+Prints two tables in Markdown: the pairs found, and the share of planted copies found by kind of change (seed 0; see
+benchmarks/planted.py). The picture shows 50 random test images (seed 0) with a near-duplicate among the official
+training images, each next to one of its duplicates, to judge precision by eye. Requires the data sets; see
+benchmarks/published.py.
 """
 
 import argparse
 import os
 import statistics
 import time
-from collections.abc import Callable, Iterator
-from functools import partial
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
 import numpy as np
 
 from benchmarks import published
+from benchmarks.planted import plant
 from benchmarks.recipes import machine
 from darkroom.data import sources
 from darkroom.data.formats.samples import content_hash
@@ -30,7 +31,6 @@ from darkroom.inference.images import Pixels
 from darkroom.params import DataParams, PreprocessParams
 
 SHOWN = 50
-CHANGED = 2000
 COLUMNS = 5
 ENLARGED = 96  # pixels
 
@@ -46,15 +46,19 @@ def main(data: str, picture: Path | None, runs: int) -> None:
     for _ in range(runs):
         if data == "cifar10":
             decode.append(seconds(lambda: decode_all(published.folder() / "cifar10-images.zip")))
-        search.append(seconds(lambda: found(images, sha256)))
-    pairs = found(images, sha256)
+        begun = time.perf_counter()
+        result = found(images, sha256)
+        search.append(time.perf_counter() - begun)
+    pairs = result.pairs
     across = leaking(pairs, first_test)
-    leaked = len(np.unique(pairs.second[across]))
-    sizes = np.bincount(connected(len(images), pairs.first, pairs.second))
+    family = connected(len(images), pairs.first, pairs.second)
+    leaked = int(np.isin(family[first_test:], family[:first_test]).sum())
+    sizes = np.bincount(family)
     rows = {
         "images": f"{len(images):,}",
         "equal pixels": f"{len(images) - len(set(sha256)):,} images",
         "pairs": f"{len(pairs.first):,}",
+        "unverified": f"{result.unverified.sum():,} images",
         "groups": f"{(sizes > 1).sum():,} of two or more, the largest of {sizes.max():,}",
         "test images with a near-duplicate in training": f"{leaked:,} of {len(test.images):,}",
         "seconds of the search": spread(search),
@@ -67,60 +71,28 @@ def main(data: str, picture: Path | None, runs: int) -> None:
     print(f"| {data} | {machine()['processor']}, {os.cpu_count()} cores |\n| --- | --- |")
     for name, value in rows.items():
         print(f"| {name} | {value} |")
-    print("\n| change | found |\n| --- | --- |")
-    sampled = images[np.random.default_rng(0).choice(len(images), CHANGED, replace=False)]
-    for name, before, after in changes(sampled):
-        print(f"| {name} | {found_share(before, after):.1%} |")
+    recall(images)
     if picture:
         draw(images, pairs, across, picture)
 
 
-def found(images: Pixels, sha256: list[str]) -> Pairs:
+def found(images: Pixels, sha256: list[str]) -> near_duplicates.Found:
     """Search for near-duplicates."""
-    return near_duplicates.search(near_duplicates.thumbnails(images), sha256).pairs
+    return near_duplicates.search(near_duplicates.thumbnails(images), sha256)
 
 
-def changes(images: Pixels) -> Iterator[tuple[str, Pixels, Pixels]]:
-    """Yield the name of a change, the images before and after it."""
-    height, width = images.shape[1:3]
-
-    def resized(image: Pixels, size: tuple[int, int] = (width, height)) -> Pixels:
-        shrinking = size[0] < image.shape[1]
-        return cv2.resize(image, size, interpolation=cv2.INTER_AREA if shrinking else cv2.INTER_CUBIC)
-
-    def each(change: Callable[[Pixels], Pixels]) -> Pixels:
-        return np.stack([change(image).reshape(image.shape) for image in images])
-
-    def window(down: int, right: int, smaller: int) -> Pixels:
-        return each(lambda image: resized(image[down : height - smaller + down, right : width - smaller + right]))
-
-    for quality in (75, 50, 25):
-        yield f"JPEG of quality {quality}", images, each(partial(recompressed, quality=quality))
-    yield "shrunk to 60 % and back", images, each(lambda image: resized(resized(image, (width * 6 // 10,) * 2)))
-    yield "contrast of 70 %, brighter by 40", images, each(lambda image: (image * 0.7 + 40).astype(np.uint8))
-    if images.shape[3] > 1:
-        tint = np.array([1.15, 0.95, 0.8])
-        yield "tinted", images, each(lambda image: np.clip(image * tint, 0, 255).astype(np.uint8))
-    yield "mirrored", images, np.ascontiguousarray(images[:, :, ::-1])
-    # Shift a window inside the image, so that no border has to be filled in.
-    for down, right in ((1, 0), (2, 0), (0, 3), (2, 2)):
-        yield f"shifted by {down} and {right} pixels", window(0, 0, 4), window(down, right, 4)
-    for smaller in (2, 4):
-        yield f"cropped by {smaller // 2} pixels on all sides", images, window(smaller // 2, smaller // 2, smaller)
-    yield "cropped by 3 pixels on two sides", images, window(0, 0, 3)
-
-
-def recompressed(image: Pixels, quality: int) -> Pixels:
-    """Compress an image as JPEG and decode it."""
-    return cv2.imdecode(cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])[1], cv2.IMREAD_UNCHANGED)
-
-
-def found_share(before: Pixels, after: Pixels) -> float:
-    """Search among images and changed copies; return the share of images grouped with their copy."""
-    images = np.concatenate([before, after])
-    pairs = found(images, [content_hash(image) for image in images])
-    group = connected(len(images), pairs.first, pairs.second)
-    return float((group[: len(before)] == group[len(before) :]).mean())
+def recall(images: Pixels) -> None:
+    """Plant changed copies among all images; print the share of them in the family of their original."""
+    planted = plant(images)
+    everything = np.concatenate([images, planted.images])
+    names = [content_hash(image) for image in everything]
+    result = near_duplicates.search(near_duplicates.thumbnails(everything), names)
+    family = connected(len(everything), result.pairs.first, result.pairs.second)
+    is_found = family[planted.original] == family[len(images) :]
+    print(f"\n| change, among {len(everything):,} images | found | unverified |\n| --- | --- | --- |")
+    for number, name in enumerate(planted.names):
+        chosen = planted.kind == number
+        print(f"| {name} | {is_found[chosen].mean():.1%} | {result.unverified[len(images) :][chosen].sum()} |")
 
 
 def leaking(pairs: Pairs, first_test: int) -> np.ndarray:

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.datasets import load_digits, load_sample_images
 
-from darkroom.data.splitting import candidates, descriptions, near_duplicates, similarity
-from darkroom.data.splitting.assign import connected
+from darkroom.data.splitting import candidates, descriptions, near_duplicates, phase, similarity
+from darkroom.data.splitting.relations import connected
 from darkroom.inference.images import from_array, to_pixels
 
 SIDE = 64  # pixels of a photograph that make a tile
@@ -59,8 +59,8 @@ def tiles(photographs):
     return np.stack([resized(cut(photographs, place)) for place in places(photographs)])
 
 
-def recompressed(tile):
-    return cv2.imdecode(cv2.imencode(".jpg", tile, [cv2.IMWRITE_JPEG_QUALITY, 40])[1], cv2.IMREAD_COLOR)
+def recompressed(tile, quality=40):
+    return cv2.imdecode(cv2.imencode(".jpg", tile, [cv2.IMWRITE_JPEG_QUALITY, quality])[1], cv2.IMREAD_COLOR)
 
 
 def rescaled(tile):
@@ -83,6 +83,25 @@ def mirrored(tile):
     return tile[:, ::-1]
 
 
+def turned_left(tile):
+    return np.rot90(tile)
+
+
+def turned_over(tile):
+    return np.rot90(tile, 2)
+
+
+def turned_right(tile):
+    return np.rot90(tile, 3)
+
+
+def with_logo(tile):
+    changed = tile.copy()
+    changed[:9, 23:] = (160, 90, 90)
+    changed[3:6, 25:30] = 200
+    return changed
+
+
 def found_share(tiles, copies):
     """The share of the tiles that are found to be what their copies show."""
     images = np.concatenate([tiles, copies])
@@ -102,7 +121,18 @@ def test_distinct_tiles_are_no_duplicates(photographs, tiles):
 
 @pytest.mark.parametrize(
     ("copied", "share"),
-    [(recompressed, 0.8), (rescaled, 0.75), (brightened, 0.95), (recoloured, 0.95), (greyed, 0.95), (mirrored, 0.95)],
+    [
+        (recompressed, 0.8),
+        (rescaled, 0.75),
+        (brightened, 0.95),
+        (recoloured, 0.95),
+        (greyed, 0.95),
+        (mirrored, 0.95),
+        (turned_left, 0.95),
+        (turned_over, 0.95),
+        (turned_right, 0.95),
+        (with_logo, 0.7),
+    ],
 )
 def test_copies_are_found(tiles, copied, share):
     assert found_share(tiles, np.stack([copied(tile) for tile in tiles])) >= share
@@ -110,7 +140,18 @@ def test_copies_are_found(tiles, copied, share):
 
 @pytest.mark.parametrize(
     ("down", "right", "smaller", "share"),
-    [(2, 0, 0, 0.95), (0, 4, 0, 0.8), (3, 3, 0, 0.75), (2, 2, 4, 0.9), (0, 0, 6, 0.6)],
+    [
+        (2, 0, 0, 0.95),
+        (0, 4, 0, 0.8),
+        (3, 3, 0, 0.75),
+        (2, 2, 4, 0.9),
+        (0, 0, 6, 0.6),
+        # Down to 75 % of the side, from photographs of twice the resolution: the middle, a corner, and between.
+        (8, 8, 16, 0.75),
+        (0, 16, 16, 0.65),
+        (5, 11, 16, 0.65),
+        (3, 6, 9, 0.8),
+    ],
 )
 def test_shifted_and_cropped_copies_are_found(photographs, tiles, down, right, smaller, share):
     # In pixels of the photograph, of which two make one of the tile.
@@ -153,6 +194,68 @@ def test_what_is_found_does_not_depend_on_the_order(tiles):
     assert all(abs(one[pair] - other[pair]) < 0.02 for pair in one)
 
 
+def altered(tile, generator):
+    changed = np.clip(tile * generator.uniform(0.85, 1.15) + generator.uniform(-15, 15), 0, 255).astype(np.uint8)
+    changed = changed[:, ::-1] if generator.random() < 0.5 else changed
+    return recompressed(np.ascontiguousarray(changed), int(generator.integers(60, 95)))
+
+
+def families(images):
+    found = near_duplicates.search(near_duplicates.thumbnails(images), hashes(images))
+    return connected(len(images), found.pairs.first, found.pairs.second), found.unverified
+
+
+@pytest.mark.parametrize(("pictures", "copies"), [(12, 3), (6, 20), (2, 100)])
+def test_families_are_whole(tiles, pictures, copies):
+    generator = np.random.default_rng(0)
+    detail = [(tile - cv2.GaussianBlur(tile.astype(float), (0, 0), 2)).std() for tile in tiles]
+    chosen = tiles[np.argsort(detail)[-pictures - 20 : -20]]
+    images = np.stack([altered(tile, generator) for tile in chosen for _ in range(copies)])
+    family, unverified = families(images)
+    shown = np.repeat(np.arange(pictures), copies)
+    for number in np.unique(family):
+        assert len(set(shown[family == number])) == 1
+    assert len(np.unique(family)) == pictures
+    assert not unverified.any()
+
+
+def test_what_a_limit_leaves_unverified_is_said(tiles, monkeypatch):
+    generator = np.random.default_rng(0)
+    images = np.stack([*(altered(tiles[0], generator) for _ in range(12)), tiles[20], tiles[40], tiles[20]])
+    monkeypatch.setattr(candidates, "MOST", 2)
+    monkeypatch.setattr(near_duplicates, "MOST", 8)
+    monkeypatch.setattr(near_duplicates, "PASSES", 1)
+    _, unverified = families(images)
+    assert unverified[:12].any()
+    assert not unverified[12:].any()
+    # Another pass finds the others, outside the families found so far.
+    monkeypatch.setattr(near_duplicates, "PASSES", 4)
+    family, unverified = families(images)
+    assert len(np.unique(family)) == 3
+    assert not unverified.any()
+
+
+@given(st.sets(st.integers(0, 59), max_size=40), st.booleans())
+@settings(max_examples=4, deadline=None)
+def test_unrelated_images_change_no_verdict(tiles_and_unrelated, chosen, digits):
+    tiles, scans, photographs = tiles_and_unrelated
+    images = np.concatenate([tiles[:8], [recompressed(with_logo(tile)) for tile in tiles[:8]]])
+    unrelated = (scans if digits else photographs)[sorted(chosen)]
+    alone, among = search(images, hashes(images)), search(both := np.concatenate([images, unrelated]), hashes(both))
+    inside = among.second < len(images)
+    assert list(zip(alone.first, alone.second, strict=True)) == list(
+        zip(among.first[inside], among.second[inside], strict=True)
+    )
+    np.testing.assert_allclose(alone.similarity, among.similarity[inside], atol=1e-4)
+
+
+@pytest.fixture(scope="module")
+def tiles_and_unrelated(tiles):
+    scans = np.round(load_digits().images[:60] * (255 / 16)).astype(np.uint8)
+    scans = np.stack([resized(np.repeat(scan[..., None], 3, axis=2)) for scan in scans])
+    return tiles[:16], scans, np.resize(tiles[16:], (60, 32, 32, 3))
+
+
 def test_different_digits_are_no_duplicates():
     digits = load_digits()
     pixels = np.round(digits.images * (255 / 16)).astype(np.uint8)
@@ -185,8 +288,9 @@ def test_images_on_disk_are_read_in_portions(tiles, tmp_path, monkeypatch):
     before = search(images, hashes(images))
     for module, name, size in (
         (descriptions, "BLOCK", 64),
-        (candidates, "BLOCK", 64),
-        (candidates, "NARROW", 16),
+        (candidates, "QUERIES", 64),
+        (candidates, "AREA", 1024),
+        (phase, "BLOCK", 64),
         (similarity, "TOGETHER", 7),
     ):
         monkeypatch.setattr(module, name, size)

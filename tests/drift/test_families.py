@@ -8,10 +8,10 @@ import scipy.ndimage
 from hypothesis import given
 from hypothesis import strategies as st
 
-from darkroom.data.splitting.near_duplicates import SIMILARITY, UNIFORM_SIMILARITY
 from darkroom.data.splitting.pairs import NO_PAIRS, Pairs
 from darkroom.drift import comparison, distances, families, permutation
 from darkroom.drift.blocks import Blocks, sample_rows
+from darkroom.drift.families import HIGHEST_SIMILARITY, SIMILARITY
 from darkroom.drift.measures import colour_balance, image_statistics
 
 sizes = st.lists(st.integers(1, 5), min_size=1, max_size=8)
@@ -115,7 +115,7 @@ def pairs_of(*rows):
 
 
 def least_of(pairs, of):
-    return families.minimum_similarity(pairs, of, (SIMILARITY, UNIFORM_SIMILARITY))
+    return families.minimum_similarity(pairs, of, (SIMILARITY, HIGHEST_SIMILARITY))
 
 
 def test_the_least_similarity_is_that_of_different_known_images():
@@ -131,7 +131,7 @@ def test_the_least_similarity_is_that_of_different_known_images():
     apart[7] = 3
     assert least_of(two, apart) == SIMILARITY
     equal = pairs_of(*((row, row + 1, 1.0) for row in range(10, 20)))
-    assert least_of(equal, apart) == pytest.approx(UNIFORM_SIMILARITY)
+    assert least_of(equal, apart) == pytest.approx(HIGHEST_SIMILARITY)
 
 
 def photographs(count, seed, side=32):

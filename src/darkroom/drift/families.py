@@ -3,11 +3,13 @@
 import numpy as np
 
 from darkroom.base.types import Integers, Pixels
-from darkroom.data.splitting.near_duplicates import SIMILARITY, UNIFORM_SIMILARITY, search, thumbnails
+from darkroom.data.splitting.near_duplicates import search, thumbnails
 from darkroom.data.splitting.pairs import Pairs
 from darkroom.data.splitting.relations import connected
+from darkroom.data.splitting.rounds import LEAST
 
 CHANCE = 0.01  # share of different known images that would be taken for near-duplicates, by each measure
+SIMILARITY, HIGHEST_SIMILARITY = LEAST, 0.99  # limits of the minimum similarity of aligned detail
 CORRELATION, HIGHEST_CORRELATION = 0.95, 0.999  # limits of the minimum correlation of thumbnails
 
 
@@ -28,7 +30,7 @@ def find(new: Pixels, known: Pixels, known_families: Integers, seed: int) -> Int
     chosen = np.random.default_rng(seed).choice(len(known), min(len(known), len(new)), replace=False)
     links = []
     for measure, limits in (
-        (_similar, (SIMILARITY, UNIFORM_SIMILARITY)),
+        (_similar, (SIMILARITY, HIGHEST_SIMILARITY)),
         (correlated, (CORRELATION, HIGHEST_CORRELATION)),
     ):
         least = minimum_similarity(measure(known[chosen]), known_families[chosen], limits)
@@ -63,5 +65,5 @@ def correlated(images: Pixels) -> Pairs:
 
 
 def _similar(images: Pixels) -> Pairs:
-    """Return the pairs with a similarity of at least ``SIMILARITY``."""
-    return search(thumbnails(images), [str(row) for row in range(len(images))], SIMILARITY).pairs
+    """Return the near-duplicate pairs that connect families."""
+    return search(thumbnails(images), [str(row) for row in range(len(images))]).pairs

@@ -1,127 +1,194 @@
-"""Find candidate pairs of near-duplicates from their descriptions."""
+"""Find pairs of images with similar descriptions."""
+
+from collections.abc import Iterable
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-import scipy.ndimage
 from threadpoolctl import threadpool_limits
 
-from darkroom.base.types import Floats, Integers
-from darkroom.data.splitting.descriptions import BLOCK, COARSE, KEPT, NARROW, ROWS, Descriptions, in_threads
+from darkroom.base.types import Flags, Floats, Integers, Pixels
+from darkroom.data.splitting.descriptions import CROPS, EVEN, SHIFTED, TURNED, WHOLE, describe, in_threads, portions
 
-MINIMUM_CORRELATION = 0.6  # of two descriptions
-SUFFICIENT_CORRELATION = 0.77  # above this correlation only ``PARTNERS`` limits the pairs
-FEW_PARTNERS, PARTNERS = 3, 20  # average pairs per image: limit below ``SUFFICIENT_CORRELATION``, and overall limit
-LARGEST_SHIFT = 5  # pixels of the coarse thumbnail
-MINIMUM_PHASE_CORRELATION = 0.67
-MAXIMUM_CANDIDATES = 5000  # pairs; half the number of images if that is more
-
-
-def correlated_pairs(described: Descriptions, rows: Integers) -> npt.NDArray[np.int32]:
-    """Return the pairs of images whose descriptions correlate, also if one is mirrored.
-
-    Args:
-        described: descriptions of all images.
-        rows: images to compare; each is paired with at most ``PARTNERS`` later ones.
-
-    Returns:
-        Indices of both images, int32 of shape (pairs, 2).
-    """
-    even, odd = (np.ascontiguousarray(part[rows]) for part in np.split(described.vectors, [described.even], axis=1))
-
-    least = _least_correlation(even, odd)
-
-    def compared(start: int) -> npt.NDArray[np.int32]:
-        found = [np.empty((0, 2), np.int32)]
-        correlations = [np.empty(0, np.float32)]
-        here = slice(start, start + BLOCK)
-        # Reused buffers stay in the processor's cache.
-        products = np.empty((2, len(rows[here]), NARROW), np.float32)
-        for other in range(start, len(rows), NARROW):
-            there = slice(other, other + NARROW)
-            same, changing = products[:, :, : len(rows[there])]
-            np.matmul(even[here], even[there].T, out=same)
-            np.matmul(odd[here], odd[there].T, out=changing)
-            # The mirror image's correlation is same - changing; take the larger of both.
-            same += np.abs(changing, out=changing)
-            first, second = np.divmod(np.flatnonzero(same > least), same.shape[1])
-            later = first + start < second + other
-            first, second = first[later], second[later]
-            found.append(np.stack([first + start, second + other], axis=1).astype(np.int32))
-            correlations.append(same[first, second])
-        return _best(np.concatenate(found), np.concatenate(correlations), PARTNERS)
-
-    # One BLAS thread: the products are small, and in_threads runs them in parallel.
-    with threadpool_limits(1):
-        parts = in_threads(compared, range(0, len(rows), BLOCK), desc="comparing", unit=" blocks")
-    places: npt.NDArray[np.int32] = rows.astype(np.int32)[np.concatenate([np.empty((0, 2), np.int32), *parts])]
-    return places
+QUERIES = 8192  # images whose views are described and compared at a time
+AREA = 1 << 18  # elements of one matrix product
+MOST = 16  # candidates per image, of each kind
+# Turned and cropped views are compared only within cells, if there are many images.
+EXHAUSTIVE = 4096  # images, up to which there is one cell
+CELLS, CELLS_OF_EACH = 512, 8
 
 
-def _least_correlation(even: Floats, odd: Floats) -> float:
-    """Return the minimum correlation of candidate pairs, estimated on random pairs.
+class Least(NamedTuple):
+    """Minimum correlations of two descriptions."""
 
-    It is low for few images, so that large shifts are found too, and higher for many or uniform images, to limit the
-    number of pairs per image.
-    """
-    generator = np.random.default_rng(0)
-    some, others = (generator.permutation(len(even))[:count] for count in (NARROW, 8 * BLOCK))
-    correlations = even[some] @ even[others].T + np.abs(odd[some] @ odd[others].T)
-
-    def threshold(partners: int) -> float:
-        # Twice, as each pair counts for both images; plus the correlation of each image with itself.
-        count = int(2 * partners / max(len(even), 1) * correlations.size) + len(some)
-        return float(np.partition(correlations, -count, axis=None)[-count]) if count < correlations.size else -1.0
-
-    return max(MINIMUM_CORRELATION, min(threshold(FEW_PARTNERS), SUFFICIENT_CORRELATION), threshold(PARTNERS))
+    plain: float
+    mirrored: float
 
 
-def _best(pairs: npt.NDArray[np.int32], values: Floats, count: int) -> npt.NDArray[np.int32]:
-    """Return the pairs with the largest values, at most ``count`` per first image."""
-    order = np.lexsort((-values, pairs[:, 0]))
-    pairs = pairs[order]
-    _, begin, sizes = np.unique(pairs[:, 0], return_index=True, return_counts=True)
-    rank = np.arange(len(pairs)) - np.repeat(begin, sizes)
-    return pairs[rank < count]
+VIEWS = (WHOLE, *TURNED, *SHIFTED, *CROPS)
+KINDS = (
+    (0, 1, Least(0.72, 0.75)),
+    (1, 4, Least(0.85, 0.85)),
+    (4, 8, Least(0.78, 0.85)),
+    (8, len(VIEWS), Least(0.80, 0.85)),
+)
+"""Ranges of ``VIEWS``: whole, turned, shifted, cropped."""
+_LEAST = np.repeat(
+    np.array([least for *_, least in KINDS], np.float32).T, [last - first for first, last, _ in KINDS], 1
+)
+_KIND = np.repeat(np.arange(len(KINDS)), [last - first for first, last, _ in KINDS])
 
 
-def phase_correlated_pairs(
-    described: Descriptions, pairs: npt.NDArray[np.int32], least: float, count: int
-) -> npt.NDArray[np.int32]:
-    """Return the pairs with a high phase correlation at some shift, also if one image is mirrored.
+class Candidates(NamedTuple):
+    """Pairs that may be near-duplicates: a view of the first resembles the second."""
+
+    first: Integers
+    second: Integers
+    view: Integers
+    """Index of ``VIEWS``."""
+    mirrored: Integers
+    """1 if the view resembles the mirrored second, otherwise 0."""
+    correlation: Floats
+
+    def at(self, chosen: npt.NDArray[np.generic]) -> "Candidates":
+        """Return some of the candidates."""
+        return Candidates(*(column[chosen] for column in self))
+
+
+_NONE = np.empty(0, np.int64)
+NO_CANDIDATES = Candidates(_NONE, _NONE, _NONE, _NONE, np.empty(0, np.float32))
+
+
+def concatenated(parts: Iterable[Candidates]) -> Candidates:
+    """Concatenate lists of candidates."""
+    return Candidates(*(np.concatenate(columns) for columns in zip(NO_CANDIDATES, *parts, strict=True)))
+
+
+def candidates(thumbnails: Pixels, queries: Integers, family: Integers) -> tuple[Candidates, Flags]:
+    """Find the candidates among images, without those inside a family.
 
     Args:
-        described: descriptions of all images.
-        pairs: indices of both images, of shape (pairs, 2).
-        least: minimum phase correlation.
-        count: maximum number of pairs; those with the highest correlation are kept.
+        thumbnails: uint8 of shape (images, SIDE, SIDE).
+        queries: rows to compare with all.
+        family: number of each image's family.
 
     Returns:
-        int32 of shape (pairs, 5): indices of both images, 1 if the second must be mirrored, and its shift down and to
-        the right afterwards, in pixels of the coarse thumbnail.
+        At most ``MOST`` candidates of each kind per query, the most correlated; and which images had more.
     """
-    reach = np.arange(-LARGEST_SHIFT, LARGEST_SHIFT + 1)
-    # Indices and factors that turn a spectrum into that of the mirrored image.
-    opposite, turned = -np.arange(len(ROWS)), np.exp(2j * np.pi * np.arange(KEPT) / COARSE).astype(np.complex64)
+    cells = _Cells(thumbnails)
 
-    def compared(start: int) -> tuple[npt.NDArray[np.int32], Floats]:
-        portion = pairs[start : start + 4 * BLOCK]
-        first, second = described.spectra[portion[:, 0]].conj(), described.spectra[portion[:, 1]]
-        peaks, places = [], []
-        for spectrum in (second, second[:, opposite].conj() * turned):
-            product = np.zeros((len(portion), COARSE, KEPT), np.complex64)
-            np.multiply(first, spectrum, out=spectrum)
-            product[:, ROWS] = spectrum
-            correlation = scipy.fft.irfft(scipy.fft.ifft(product, axis=1), n=COARSE, axis=2)
-            correlation = correlation[:, reach][:, :, reach].reshape(len(portion), -1)
-            places.append(correlation.argmax(axis=1))
-            peaks.append(correlation.max(axis=1))
-        mirrored = peaks[1] > peaks[0]
-        down, right = np.divmod(np.where(mirrored, places[1], places[0]), len(reach))
-        found = np.column_stack([portion, mirrored, down - LARGEST_SHIFT, right - LARGEST_SHIFT]).astype(np.int32)
-        height = np.maximum(*peaks)
-        return found[height > least], height[height > least]
+    def compared(start: int) -> Candidates:
+        return cells.similar(queries[start : start + QUERIES], family)
 
-    parts = in_threads(compared, range(0, len(pairs), 4 * BLOCK), desc="correlating", unit=" portions")
-    found = np.concatenate([np.empty((0, 5), np.int32), *(part for part, _ in parts)])
-    heights = np.concatenate([np.empty(0, np.float32), *(height for _, height in parts)])
-    return found[np.argsort(-heights, kind="stable")[:count]]
+    with threadpool_limits(1):  # the products are small, and in_threads runs them in parallel
+        parts = in_threads(compared, range(0, len(queries), QUERIES), desc="comparing", unit=" portions")
+    found = concatenated(parts)
+    found = found.at(np.lexsort((-found.correlation, _KIND[found.view], found.first)))
+    kept = _rank(found.first * len(KINDS) + _KIND[found.view]) < MOST
+    more = np.zeros(len(thumbnails), bool)
+    more[found.first[~kept]] = True
+    return found.at(kept), more
+
+
+class _Cells:
+    """Descriptions of whole images, grouped so that similar ones share a cell.
+
+    Centres are random, so that cells do not depend on the data.
+    """
+
+    def __init__(self, thumbnails: Pixels) -> None:
+        self._thumbnails = thumbnails
+        blocks = in_threads(
+            lambda portion: describe(thumbnails[portion], (WHOLE,))[0],
+            portions(len(thumbnails)),
+            desc="describing",
+            unit=" portions",
+        )
+        self._whole = np.concatenate(blocks)
+        count = CELLS if len(thumbnails) > EXHAUSTIVE else 1
+        self._centres = np.random.default_rng(0).normal(size=(count, self._whole.shape[1])).astype(np.float32)
+        self._centres[:, EVEN:] = np.abs(self._centres[:, EVEN:])
+        self._centres /= np.linalg.norm(self._centres, axis=1, keepdims=True)
+        each = min(CELLS_OF_EACH, count)
+        near = in_threads(
+            lambda portion: np.argpartition(-self._near(self._whole[portion]), each - 1, axis=1)[:, :each],
+            portions(len(thumbnails)),
+            desc="grouping",
+            unit=" portions",
+        )
+        self._members = _grouped(np.concatenate(near), count)
+
+    def similar(self, rows: Integers, family: Integers) -> Candidates:
+        """Return the candidates that views of some images give; the ``MOST`` + 1 best of each kind per image."""
+        vectors = describe(self._thumbnails[rows], VIEWS).reshape(-1, self._whole.shape[1])
+        view, query = np.divmod(np.arange(len(vectors), dtype=np.int64), len(rows))
+        cell = np.concatenate([self._near(part).argmax(axis=1) for part in np.array_split(vectors, len(VIEWS))])
+        kinds: list[list[Candidates]] = [[] for _ in KINDS]
+        for inside, members in zip(_grouped(cell[:, None], len(self._centres)), self._members, strict=True):
+            place, second, mirrored, correlation = _similar(
+                vectors[inside], self._whole[members], _LEAST[:, view[inside]]
+            )
+            seen, first, second = view[inside][place], rows[query[inside][place]], members[second]
+            found = Candidates(first, second, seen.astype(np.int64), mirrored.astype(np.int64), correlation)
+            found = found.at(family[first] != family[second])
+            for kind, parts in enumerate(kinds):
+                parts.append(found.at(_KIND[found.view] == kind))
+        return concatenated(_best(concatenated(kind), MOST + 1) for kind in kinds)
+
+    def _near(self, vectors: Floats) -> Floats:
+        """Return how near vectors, or their mirror images, are to each centre."""
+        vectors = vectors.copy()
+        vectors[:, EVEN:] = np.abs(vectors[:, EVEN:])
+        return np.asarray(vectors @ self._centres.T)
+
+
+def _grouped(cells: Integers, count: int) -> list[Integers]:
+    """Return the rows of each cell, ascending, from the cells of each row, shape (rows, cells of each)."""
+    order = np.argsort(cells, axis=None, kind="stable")
+    ends = np.cumsum(np.bincount(cells.ravel(), minlength=count))
+    return np.split(order // cells.shape[1], ends[:-1])
+
+
+def _similar(queries: Floats, others: Floats, least: Floats) -> tuple[Integers, Integers, Flags, Floats]:
+    """Compare descriptions.
+
+    Args:
+        queries: descriptions of views.
+        others: descriptions of whole images.
+        least: minimum correlation of each query, as it is and mirrored, shape (2, queries).
+
+    Returns:
+        Pairs of at least the minimum correlation: indices of both; whether mirrored; correlation.
+    """
+    found = [(np.empty(0, np.intp), np.empty(0, np.intp), np.empty(0, bool), np.empty(0, np.float32))]
+    lowest = least.min(axis=0)[:, None]
+    wide = max(AREA // max(len(queries), 1), 64)
+    for start in range(0, len(others), wide):
+        there = others[start : start + wide]
+        same = queries[:, :EVEN] @ there[:, :EVEN].T
+        changing = queries[:, EVEN:] @ there[:, EVEN:].T
+        # The mirror image's correlation is same - changing; take the larger of both.
+        same += np.abs(changing, out=changing)
+        query, place = np.divmod(np.flatnonzero(same > lowest), len(there))
+        correlation = same[query, place]
+        mirrored = (queries[query, EVEN:] * there[place, EVEN:]).sum(axis=1) < 0
+        kept = correlation > least[mirrored.astype(np.intp), query]
+        found.append((query[kept], place[kept] + start, mirrored[kept], correlation[kept]))
+    one, other, mirrored, correlation = (np.concatenate(column) for column in zip(*found, strict=True))
+    return one, other, mirrored, correlation
+
+
+def _best(found: Candidates, count: int) -> Candidates:
+    """Return the most correlated view of each pair, and of those the most correlated ``count`` of each first image."""
+    order = np.lexsort((-found.correlation, found.second, found.first))
+    found = found.at(order)
+    again = (found.first[1:] == found.first[:-1]) & (found.second[1:] == found.second[:-1])
+    found = found.at(np.concatenate([np.ones(min(len(order), 1), bool), ~again]))
+    found = found.at(np.lexsort((-found.correlation, found.first)))
+    return found.at(_rank(found.first) < count)
+
+
+def _rank(groups: Integers) -> Integers:
+    """Return the position of each element among the equal ones, which are adjacent: 0, 1, ..."""
+    _, begin, sizes = np.unique(groups, return_index=True, return_counts=True)
+    return np.asarray(np.arange(len(groups)) - np.repeat(begin, sizes))

@@ -1,43 +1,71 @@
-"""Describe images by low frequencies of their grey values."""
+"""Describe images by the low frequencies of small grey versions, as a whole, turned, and cropped."""
 
 import os
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Sequence
+from functools import cache, partial
+from typing import NamedTuple
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 import scipy.ndimage
 from tqdm.contrib.concurrent import thread_map
 
 from darkroom.base.types import Flags, Floats, Pixels
 from darkroom.data.formats.arrays import ArrayFile
 
-Spectra = npt.NDArray[np.complex64]
-# Correlation of descriptions.
-SIDE = 32  # pixels of the grey thumbnail
+SIDE = 32  # pixels of a thumbnail
+BLOCK = 1024  # images at a time
 FLAT = 2.0  # images with a lower standard deviation of grey values are not compared
-FREQUENCIES = 6  # of the cosine transform, per axis
-BLOCK, NARROW = 1024, 256  # rows and columns of one matrix product, which fits the cache of a core
-# Phase correlation.
-COARSE = SIDE // 2  # pixels of the coarse thumbnail
-KEPT = 6  # frequencies per axis: 0 to 5
+FREQUENCIES = 7  # of the cosine transform, per axis
+LOCAL = 6.0  # pixels, standard deviation of the neighbourhood whose mean and contrast are removed
+FAINT = 4.0  # grey values added to the local contrast, so that noise is not amplified
 # Threads run in parallel, because NumPy, SciPy and OpenCV release the GIL.
 in_threads = partial(thread_map, max_workers=os.cpu_count(), disable=None)
 
 
-@dataclass(frozen=True)
-class Descriptions:
-    """Descriptions of all images, about 0.7 kB each."""
+class View(NamedTuple):
+    """A quarter turn and a square window of a thumbnail."""
 
-    vectors: Floats
-    """Unit vectors of shape (images, frequencies); the even frequencies come first."""
-    even: int
-    """Number of even frequencies, equal in a mirror image; the others change sign."""
-    spectra: Spectra
-    """Shape (images, 2 * KEPT - 1, KEPT), for phase correlation."""
-    textured: Flags
-    """Whether an image has enough contrast to be compared."""
+    turns: int
+    """Number of quarter turns, counter-clockwise."""
+    top: float
+    left: float
+    side: float
+    """Window in pixels of the thumbnail."""
+
+    def transform(self) -> Floats:
+        """Return the affine map from positions in the view to those in the thumbnail.
+
+        Positions (right, down) reach from -1 to 1. Shape (2, 3).
+        """
+        scale = self.side / SIDE
+        right, down = (2 * start / SIDE + scale - 1 for start in (self.left, self.top))
+        window = np.array([[scale, 0, right], [0, scale, down]])
+        turn = np.linalg.matrix_power(np.array([[0, -1], [1, 0]]), self.turns)
+        return np.asarray(np.column_stack([turn @ window[:, :2], turn @ window[:, 2]]), dtype=np.float32)
+
+    def clipped(self) -> "View":
+        """Return the view moved into the thumbnail."""
+        top, left = (min(max(start, 0.0), SIDE - self.side) for start in (self.top, self.left))
+        return self._replace(top=top, left=left)
+
+
+WHOLE = View(0, 0, 0, SIDE)
+TURNED = tuple(View(turns, 0, 0, SIDE) for turns in (1, 2, 3))
+
+
+SHIFTED = (View(0, 2.4, 0, SIDE), View(0, 0, 2.4, SIDE), View(0, 2.4, 2.4, SIDE), View(0, 2.4, -2.4, SIDE))
+"""Shifts between those that descriptions of whole images tolerate and four pixels; the opposite shift turns up when the
+images of a pair change places."""
+
+
+def _grid(side: float, margin: float, count: int) -> list[View]:
+    places = np.linspace(margin, SIDE - side - margin, count)
+    return [View(0, float(top), float(left), side) for top in places for left in places]
+
+
+CROPS = (*_grid(28, 0, 2), View(0, 2, 2, 28), *_grid(24.6, 0.5, 3), *_grid(24.6, 2.2, 2))
+"""Windows dense enough that each crop down to 75 % of the side resembles one of them."""
 
 
 def thumbnails(images: Pixels | ArrayFile) -> Pixels:
@@ -54,19 +82,13 @@ def thumbnails(images: Pixels | ArrayFile) -> Pixels:
     def reduced(portion: slice) -> None:
         small[portion] = _grey(images[portion])
 
-    portions = [slice(start, start + BLOCK) for start in range(0, len(images), BLOCK)]
-    in_threads(reduced, portions, desc="reducing", unit=" portions")
+    in_threads(reduced, portions(len(images)), desc="reducing", unit=" portions")
     return small
 
 
-def describe(thumbnails: Pixels) -> Descriptions:
-    """Describe images by their thumbnails, in blocks."""
-    portions = [slice(start, start + BLOCK) for start in range(0, len(thumbnails), BLOCK)]
-    parts = in_threads(
-        lambda portion: _describe(thumbnails[portion].astype(np.float32)), portions, desc="describing", unit=" portions"
-    )
-    vectors, spectra, textured = (np.concatenate(part) for part in zip(*parts, strict=True))
-    return Descriptions(vectors, int(_FREQUENCY_IS_EVEN.sum()), spectra, textured)
+def portions(count: int) -> list[slice]:
+    """Divide so many rows into blocks."""
+    return [slice(start, start + BLOCK) for start in range(0, count, BLOCK)]
 
 
 def _grey(images: Pixels) -> Pixels:
@@ -74,70 +96,73 @@ def _grey(images: Pixels) -> Pixels:
     rows = np.ascontiguousarray(images).reshape(count * height, width, channels)
     grey = (cv2.cvtColor(rows, cv2.COLOR_RGB2GRAY) if channels > 1 else rows).reshape(count, height, width)
     if (height, width) == (SIDE, SIDE):
-        return grey
+        return np.asarray(grey, np.uint8)
     interpolation = cv2.INTER_AREA if min(height, width) > SIDE else cv2.INTER_LINEAR
     return np.stack([cv2.resize(image, (SIDE, SIDE), interpolation=interpolation) for image in grey])
 
 
-def _cosines() -> tuple[Floats, Floats, Flags]:
-    """Return the matrix of the cosine transform, the weights of its frequencies, and which frequencies are kept.
+def textured(thumbnails: Pixels) -> Flags:
+    """Return which images have enough contrast to be compared."""
+    parts = [thumbnails[portion].std(axis=(1, 2)) >= FLAT for portion in portions(len(thumbnails))]
+    return np.concatenate([np.empty(0, bool), *parts])
 
-    Weights rise with frequency to offset the falling spectrum of photographs; otherwise the lowest would dominate.
+
+def describe(thumbnails: Pixels, views: Sequence[View]) -> Floats:
+    """Describe views of each image by their low frequencies, after local mean and contrast are removed.
+
+    Local normalisation limits the weight of a bright logo. Weights rise with frequency to offset the falling spectrum
+    of photographs; otherwise the lowest would dominate.
+
+    Args:
+        thumbnails: uint8 of shape (images, SIDE, SIDE).
+        views: what is described.
+
+    Returns:
+        Unit vectors, float32 of shape (views, images, frequencies). The first ``EVEN`` are equal in a mirror image, the
+        others change sign.
     """
-    place, frequency = np.arange(SIDE), np.arange(FREQUENCIES)
-    matrix = np.cos(np.pi * frequency[:, None] * (2 * place + 1) / (2 * SIDE)) / np.sqrt(1 + (frequency[:, None] == 0))
-    radius = np.hypot(frequency[:, None], frequency)
-    return matrix.astype(np.float32), radius.astype(np.float32), (radius > 0) & (radius < FREQUENCIES)
+    vectors = np.empty((len(views), len(thumbnails), len(_WEIGHTS)), np.float32)
+    for portion in portions(len(thumbnails)):
+        images = normalised(thumbnails[portion].astype(np.float32))
+        across = {window: images @ _cosines(*window).T for window in {(view.left, view.side) for view in views}}
+        for number, view in enumerate(views):
+            spectrum = _cosines(view.top, view.side) @ across[view.left, view.side]
+            for _ in range(view.turns):
+                spectrum = spectrum.swapaxes(1, 2) * _TURNING
+            vectors[number, portion] = spectrum[:, _IS_KEPT][:, _ORDER] * _WEIGHTS
+    vectors /= np.sqrt(np.einsum("vif,vif->vi", vectors, vectors))[..., None] + np.float32(1e-6)
+    return vectors
 
 
-_COSINES, _RADIUS, _IS_KEPT = _cosines()
-_ORDER = np.argsort(np.nonzero(_IS_KEPT)[1] % 2, kind="stable")
-_FREQUENCY_IS_EVEN = np.nonzero(_IS_KEPT)[1][_ORDER] % 2 == 0
-ROWS = np.r_[0:KEPT, 1 - KEPT : 0]  # vertical frequencies; horizontal ones are 0 to KEPT - 1
-_SPECTRUM = np.hypot(ROWS[:, None], np.arange(KEPT)).astype(np.float32) / COARSE
-# Middle frequencies, which recompression and rescaling preserve.
-_BAND = _SPECTRUM * np.exp(-12.5 * _SPECTRUM**2)
-_TWICE = np.where(np.arange(KEPT) > 0, 2, 1)  # horizontal frequencies represent their negative counterparts too
+def normalised(images: Floats) -> Floats:
+    """Remove the local mean and contrast of images of shape (images, SIDE, SIDE)."""
+    images = images - product(_NEIGHBOURHOOD, images)
+    return np.asarray(images / (np.sqrt(product(_NEIGHBOURHOOD, images * images)) + np.float32(FAINT)))
 
 
-def _describe(grey: Floats) -> tuple[Floats, Spectra, Flags]:
-    cosines = product(_COSINES, _centred(grey)) * _RADIUS
-    vectors = cosines[:, _IS_KEPT][:, _ORDER]
-    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True) + np.float32(1e-6)
-
-    coarse = (grey[:, ::2, ::2] + grey[:, ::2, 1::2] + grey[:, 1::2, ::2] + grey[:, 1::2, 1::2]) / np.float32(4)
-    place = (np.arange(COARSE) - (COARSE - 1) / 2) / (COARSE / 2)
-    # Fade towards the borders, where shifted pictures differ.
-    fading = (1 - 0.7 * place**4).astype(np.float32)
-    faded: Floats = (coarse - coarse.mean(axis=(1, 2), keepdims=True)) * fading[:, None] * fading
-    spectra = (scipy.fft.rfft2(faded)[:, ROWS, :KEPT] * _BAND).astype(np.complex64)
-    # Between plain correlation, dominated by the strongest frequency, and pure phase, which amplifies noise.
-    spectra /= np.sqrt(np.abs(spectra) + np.float32(1e-6))
-    power = (np.abs(spectra) ** 2 * _TWICE).sum(axis=(1, 2), keepdims=True)
-    spectra *= COARSE / (np.sqrt(power) + np.float32(1e-6))
-    return vectors, spectra, grey.std(axis=(1, 2)) >= FLAT
-
-
-def _centred(grey: Floats) -> Floats:
-    """Shift pictures so that the centroid of their edges is at the centre."""
-    down, across = grey[:, 1:] - grey[:, :-1], grey[:, :, 1:] - grey[:, :, :-1]
-    np.abs(down, out=down)
-    np.abs(across, out=across)
-    place = np.arange(SIDE, dtype=np.float32) - (SIDE - 1) / 2
-    between, one = place[:-1] + np.float32(0.5), np.ones(SIDE, np.float32)
-    # Matrix products take a tenth of the time of sums along axes.
-    rows, columns = (down @ one, across @ one[1:]), (one[1:] @ down, one @ across)
-    total = rows[0] @ one[1:] + rows[1] @ one + np.float32(1e-6)
-    middle_down = (rows[0] @ between + rows[1] @ place) / total
-    middle_right = (columns[0] @ place + columns[1] @ between) / total
-    return np.stack(
-        [
-            cv2.warpAffine(image, np.array([[1, 0, -x], [0, 1, -y]]), (SIDE, SIDE), borderMode=cv2.BORDER_REFLECT)
-            for image, x, y in zip(grey, middle_right, middle_down, strict=True)
-        ]
-    )
+def blur(side: int, deviation: float) -> Floats:
+    """Return the matrix of a Gaussian blur along one axis."""
+    return np.asarray(scipy.ndimage.gaussian_filter1d(np.eye(side, dtype=np.float32), deviation, axis=0))
 
 
 def product(matrix: Floats, images: Floats) -> Floats:
     """Apply a matrix to the columns and rows of images."""
     return np.asarray(matrix @ images @ matrix.T, dtype=np.float32)
+
+
+@cache
+def _cosines(start: float, side: float) -> Floats:
+    """Return the matrix of the cosine transform of a window."""
+    place, frequency = (np.arange(SIDE) + 0.5 - start) / side, np.arange(FREQUENCIES)[:, None]
+    waves = np.cos(np.pi * frequency * place) / np.sqrt(1 + (frequency == 0))
+    return np.where((place > 0) & (place < 1), waves, 0).astype(np.float32)
+
+
+_NEIGHBOURHOOD = blur(SIDE, LOCAL)
+_RADIUS = np.hypot(np.arange(FREQUENCIES)[:, None], np.arange(FREQUENCIES))
+_IS_KEPT = (_RADIUS > 0) & (_RADIUS < FREQUENCIES)
+_IS_ODD = np.nonzero(_IS_KEPT)[1] % 2
+_ORDER = np.argsort(_IS_ODD, kind="stable")
+_WEIGHTS = _RADIUS[_IS_KEPT][_ORDER].astype(np.float32)
+_TURNING = np.where(np.arange(FREQUENCIES) % 2, -1, 1).astype(np.float32)[:, None]  # of a transposed spectrum
+EVEN = int((1 - _IS_ODD).sum())

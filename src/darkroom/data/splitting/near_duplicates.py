@@ -1,58 +1,50 @@
-"""Find near-duplicates: the same picture recompressed, rescaled, recoloured, shifted, cropped or mirrored.
+"""Find near-duplicates: the same picture recompressed, rescaled, recoloured, mirrored, turned, cropped or with a logo.
 
 Three steps, each more exact than the last and applied to fewer pairs:
 
-1. Each image is described by its low frequencies relative to the centroid of its edges, so that shifts change little.
-   All pairs of descriptions are compared by blocked matrix products.
-2. Similar pairs are compared by phase correlation (C. Kuglin, D. Hines, The phase correlation image alignment method,
-   1975), which also finds mirroring and the shift.
-3. The remaining pairs are aligned by an affine transform (B. Lucas, T. Kanade, An iterative image registration
-   technique, 1981), and their fine detail is correlated. It distinguishes copies from pictures that only look alike,
-   such as two skies or two white backgrounds.
+1. ``candidates``: each image, its quarter turns and its crops are described by their low frequencies, and compared with
+   the descriptions of all images.
+2. ``phase``: similar pairs are correlated at all small shifts.
+3. ``similarity``: the remaining pairs are aligned by an affine transform, and their fine detail is correlated. It
+   distinguishes copies from pictures that only look alike, such as two skies or two white backgrounds.
+
+The third step works in rounds, the most similar pairs of each image first. Pairs inside a family, images that the pairs
+found so far connect, are not compared.
 """
 
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from darkroom.base.types import Flags, Integers, Pixels
-from darkroom.data.splitting.candidates import (
-    MAXIMUM_CANDIDATES,
-    MINIMUM_PHASE_CORRELATION,
-    correlated_pairs,
-    phase_correlated_pairs,
-)
-from darkroom.data.splitting.descriptions import Descriptions, describe, thumbnails
+from darkroom.data.splitting.candidates import MOST, candidates
+from darkroom.data.splitting.descriptions import textured, thumbnails
 from darkroom.data.splitting.pairs import Pairs
-from darkroom.data.splitting.similarity import similarities
-
-SIMILARITY = 0.8
-"""Minimum similarity of a pair; see docs/data.md for results."""
-UNIFORM_SIMILARITY = 0.99
-"""Minimum similarity for uniform images, such as digits or clothes on black, where different images look alike."""
-SAMPLE = 500  # random pairs that decide whether images are uniform
-UNIFORM = 0.03  # minimum share of pairs with similar detail for uniform images
-
+from darkroom.data.splitting.phase import Phases
+from darkroom.data.splitting.rounds import Rounds
 
 __all__ = ["Found", "search", "thumbnails"]
+
+PASSES = 4  # searches for candidates outside the families found so far, if an image had more than ``MOST``
 
 
 class Found(NamedTuple):
     """Result of a search."""
 
     pairs: Pairs
+    """They connect each family; not all pairs inside it are listed."""
     unverified: Flags
     """Whether candidates of an image were dropped because a limit was reached, bool of shape (images,)."""
 
 
-def search(thumbnails: Pixels, sha256: Sequence[str], least: float | None = None) -> Found:
+def search(thumbnails: Pixels, sha256: Sequence[str]) -> Found:
     """Find the pairs of near-duplicates; the result does not depend on the order of the images.
 
     Args:
         thumbnails: see ``thumbnails``.
         sha256: names of the pictures. Equal names are pairs, each with the first of them.
-        least: minimum similarity, 0 to 1; by default ``SIMILARITY``, or ``UNIFORM_SIMILARITY`` for uniform images.
 
     Returns:
         Pairs, ``first`` < ``second``, sorted, the similarity of equal names is 1; and which images have candidates that
@@ -60,36 +52,31 @@ def search(thumbnails: Pixels, sha256: Sequence[str], least: float | None = None
     """
     _, originals, copy_of = np.unique(np.asarray(sha256), return_index=True, return_inverse=True)
     copies = np.flatnonzero(originals[copy_of] != np.arange(len(thumbnails)))
-    described = describe(thumbnails)
-    rows = originals[described.textured[originals]]
-    if least is None:
-        least = UNIFORM_SIMILARITY if is_uniform(thumbnails, described, rows) else SIMILARITY
-    correlated = correlated_pairs(described, rows)
-    candidates = phase_correlated_pairs(
-        described, correlated, MINIMUM_PHASE_CORRELATION, max(MAXIMUM_CANDIDATES, len(rows) // 2)
+    rows = originals[textured(thumbnails)[originals]]
+    first, second, similarity, unsettled = _families(thumbnails[rows])
+    pairs = np.concatenate(
+        [np.stack([rows[first], rows[second]], axis=1), np.stack([originals[copy_of[copies]], copies], axis=1)]
     )
-    found = similarities(thumbnails, candidates)
-    kept = found >= least
-    pairs = np.concatenate([candidates[kept, :2], np.stack([originals[copy_of[copies]], copies], axis=1)])
-    values = np.concatenate([found[kept], np.ones(len(copies), dtype=np.float32)])
+    values = np.concatenate([similarity, np.ones(len(copies), dtype=np.float32)])
     pairs.sort(axis=1)
     order = np.lexsort((pairs[:, 1], pairs[:, 0]))
-    first, second = pairs[order].astype(np.int64).T
-    return Found(Pairs(first, second, values[order]), np.zeros(len(thumbnails), dtype=bool))
+    unverified = np.zeros(len(thumbnails), bool)
+    unverified[rows[unsettled]] = True
+    sides = pairs[order].astype(np.int64).T
+    return Found(Pairs(sides[0], sides[1], values[order]), unverified[originals[copy_of]])
 
 
-def is_uniform(thumbnails: Pixels, described: Descriptions, rows: Integers) -> bool:
-    """Return whether images are uniform: whether random pairs have similar detail.
-
-    Args:
-        thumbnails: those of all images.
-        described: their descriptions.
-        rows: images to sample from.
-    """
-    if len(rows) < 2:  # noqa: PLR2004 - a pair
-        return False
-    drawn = np.random.default_rng(0).integers(0, len(rows), (SAMPLE, 2))
-    pairs = rows[drawn[drawn[:, 0] != drawn[:, 1]]].astype(np.int32)
-    return bool(
-        (similarities(thumbnails, phase_correlated_pairs(described, pairs, -1.0, len(pairs))) > 0).mean() > UNIFORM
-    )
+def _families(thumbnails: Pixels) -> tuple[Integers, Integers, npt.NDArray[np.float32], Integers]:
+    """Return the pairs that connect families, their similarity, and the images with unverified candidates."""
+    rounds = Rounds(thumbnails)
+    if not len(thumbnails):
+        return *rounds.links(), np.arange(0)
+    phases = Phases(thumbnails)
+    queries = np.arange(len(thumbnails))
+    for _ in range(PASSES):
+        found, more = candidates(thumbnails, queries, rounds.family)
+        rounds.verify(found, *phases.correlations(found))
+        queries = np.flatnonzero(more & ~rounds.settled(MOST // 2))
+        if not len(queries):
+            break
+    return *rounds.links(), queries

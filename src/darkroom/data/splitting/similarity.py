@@ -1,144 +1,110 @@
-"""Align pairs of images and correlate their detail."""
+"""Correlate the fine detail of aligned pairs."""
 
 import numpy as np
-import numpy.typing as npt
-import scipy.ndimage
+import scipy.fft
 
 from darkroom.base.types import Floats, Pixels
-from darkroom.data.splitting.descriptions import COARSE, SIDE, in_threads, product
+from darkroom.data.splitting.alignment import aligned, warped
+from darkroom.data.splitting.candidates import Candidates
+from darkroom.data.splitting.descriptions import SIDE, blur, in_threads, normalised, product
 
-TOGETHER = 64  # pairs per batch
-STEPS = 2  # alignment iterations
-SMOOTH = 0.8  # pixels, standard deviation of the blur before alignment
+TOGETHER = 128  # pairs per batch
 FINE = 0.7  # pixels, standard deviation of the blur that removes effects of recompression and rescaling
 DETAIL = 2.0  # pixels, standard deviation of the blur that is subtracted to leave detail
-AREA = 8.0  # correlated area of detail, in pixels: 4 pi FINE^2 from the blur, and some from the images
 NOISE = 1.0  # detail with a lower standard deviation is noise
-MAXIMUM_WARP = 0.25  # maximum deviation of the aligning transform from identity, as a share of the side
-OVERLAP = 0.6  # minimum share of the image area that both show
+MAXIMUM_WARP = 0.25  # largest change of the map's linear part by alignment
+MAXIMUM_SHIFT = 0.5  # largest change of its offset, as a share of half the side
+OVERLAP = 0.6  # minimum share of the second image that the first shows
 
 
-def similarities(thumbnails: Pixels, candidates: npt.NDArray[np.int32]) -> Floats:
-    """Return the similarity of each pair, 0 to 1.
+FAINT = 1e-3  # relative local energy, added against division by 0
+PATCH = 2.5  # pixels, standard deviation of the neighbourhood in which detail is compared
+FOREIGN, CLEAR = 0.5, 0.2  # a patch is foreign if its correlation is lower, and its relative energy higher
+CROPPED = 0.9  # views of a smaller share of the first image's area are crops
+CONTRAST = np.float32(50)  # grey values, of locally normalised images
+SHOWN = 0.45  # minimum share of the second image that is compared
+AREA = 8.0  # pixels, smallest correlated area of detail: 4 pi FINE^2 from the blur, and some from the images
+
+
+def similarities(thumbnails: Pixels, pairs: Candidates, maps: Floats) -> Floats:
+    """Return the similarity of each pair, -1 to 1, twice: as for most pictures, and as for those with little detail.
 
     Images are aligned, and their detail between ``FINE`` and ``DETAIL`` pixels is compared by normalised
-    cross-correlation, which is invariant to brightness and contrast. If detail is concentrated in few places, such as a
-    bird in the sky, high correlations by chance are more likely; therefore the lower bound of the 95 % confidence
-    interval is used (R. A. Fisher, On the probable error of a coefficient of correlation deduced from a small sample,
-    1921).
+    cross-correlation, which is invariant to brightness and contrast. Patches whose detail differs, such as a logo, are
+    left out, up to a limit. If detail is concentrated in few places, such as a bird in the sky, high correlations by
+    chance are more likely; therefore the lower bound of the 95 % confidence interval is used (R. A. Fisher, On the
+    probable error of a coefficient of correlation deduced from a small sample, 1921).
+
+    The second similarity allows for smooth detail, such as a digit's, in which many pixels depend on each other: their
+    number follows from the autocorrelations (M. S. Bartlett, Some aspects of the time-correlation problem, 1935), and
+    the bound is three standard deviations below the correlation.
 
     Args:
         thumbnails: uint8 of shape (images, SIDE, SIDE).
-        candidates: pairs from ``phase_correlated_pairs``.
+        pairs: candidates.
+        maps: from positions in the second images to those in the first, see ``Phases.correlations``.
 
     Returns:
-        float32 of shape (pairs,); 0 for pairs that cannot be aligned or have no detail.
+        float32 of shape (pairs, 2); -1 for pairs that cannot be aligned or have no detail.
     """
 
-    def verified(pairs: npt.NDArray[np.int32]) -> Floats:
-        first, second = (thumbnails[places].astype(np.float32) for places in pairs[:, :2].T)
-        mirrored = pairs[:, 2] > 0
-        second[mirrored] = second[mirrored, :, ::-1]
-        return _similarities(first, second, pairs[:, 3:] * np.float32(SIDE / COARSE))
+    def verified(rows: slice) -> Floats:
+        first, second = (thumbnails[side[rows]].astype(np.float32) for side in (pairs.first, pairs.second))
+        return _similarities(first, second, maps[rows])
 
-    portions = [candidates[start : start + TOGETHER] for start in range(0, len(candidates), TOGETHER)]
+    portions = [slice(start, start + TOGETHER) for start in range(0, len(maps), TOGETHER)]
     return np.concatenate(
-        [
-            np.empty(0, np.float32),
-            *in_threads(verified, portions, desc="verifying", unit=" portions"),
-        ]
+        [np.empty((0, 2), np.float32), *in_threads(verified, portions, desc="verifying", unit=" portions")]
     )
 
 
-def _similarities(first: Floats, second: Floats, shift: Floats) -> Floats:
-    side = first.shape[1]
-    moves = np.zeros((len(first), 2, 3), np.float32)
-    moves[:, :, 0] = shift
-    # Large images start with a wide blur, because the shift is only known to a pixel of the coarse thumbnail.
-    for deviation in sorted({SMOOTH, max(SMOOTH, SMOOTH * side / SIDE)}, reverse=True):
-        smooth = _blur(side, deviation)
-        template, image = (product(smooth, images) for images in (first, second))
-        for _ in range(STEPS):
-            moves += _correction(template, *_moved(image, moves))
-    moved, inside = _moved(second, moves)
-    fine, wide = _blur(side, FINE), _blur(side, DETAIL)
-    detail, other = (product(fine, image) - product(wide, image) for image in (first, moved))
-    small = np.abs(moves / (side * np.array([1, 0.5, 0.5]))).max(axis=(1, 2)) <= MAXIMUM_WARP
-    aligned = small & (inside.mean(axis=(1, 2)) >= OVERLAP)
-    return np.where(aligned, _lower_bound(detail, other, inside), 0).astype(np.float32)
+def _similarities(first: Floats, second: Floats, begin: Floats) -> Floats:
+    # Local normalisation limits the weight of a logo, but differs at the border of a crop.
+    is_crop = np.abs(np.linalg.det(begin[:, :, :2])) < CROPPED
+    one, other = (np.where(is_crop[:, None, None], side, CONTRAST * normalised(side)) for side in (first, second))
+    maps = aligned(one, other, begin)
+    moved, inside = warped(first, maps)
+    change = np.abs(maps - begin)
+    is_aligned = (change[:, :, :2].max(axis=(1, 2)) <= MAXIMUM_WARP) & (change[:, :, 2].max(axis=1) <= MAXIMUM_SHIFT)
+    is_aligned &= inside.mean(axis=(1, 2)) >= OVERLAP
+    inside[:, [0, -1]] = inside[:, :, [0, -1]] = 0
+    detail, other = (product(_FINE, images) - product(_WIDE, images) for images in (second, moved))
+    bounds = _lower_bounds(detail, other, _without_foreign(detail, other, inside))
+    return np.asarray(np.where(is_aligned[:, None], bounds, np.float32(-1)))
 
 
-def _blur(side: int, deviation: float) -> Floats:
-    """Return the matrix of a Gaussian blur along one axis."""
-    return np.asarray(scipy.ndimage.gaussian_filter1d(np.eye(side, dtype=np.float32), deviation, axis=0))
+def _without_foreign(first: Floats, second: Floats, inside: Floats) -> Floats:
+    """Return weights of the pixels, with 0 also in patches of clear detail that only one image shows."""
+    energies = [images * images * inside for images in (first, second)]
+    means = [np.sqrt(energy.mean(axis=(1, 2), keepdims=True) + FAINT) for energy in energies]
+    near = [product(_PATCH, energy / mean**2) for energy, mean in zip(energies, means, strict=True)]
+    common = product(_PATCH, first * second * inside / (means[0] * means[1]))
+    foreign = (common < FOREIGN * np.sqrt(near[0] * near[1] + FAINT)) & (np.maximum(*near) > CLEAR)
+    return np.asarray(inside * ~foreign, dtype=np.float32)
 
 
-def _moved(images: Floats, moves: Floats) -> tuple[Floats, Floats]:
-    """Warp images by affine transforms, with bilinear interpolation.
-
-    Args:
-        images: float32 of shape (images, side, side).
-        moves: shape (images, 2, 3): for the vertical and horizontal axis, the offset of the source in pixels at the
-            centre, and its change towards the lower and the right border.
-
-    Returns:
-        The warped images; and 1 where the source is inside the image, 0 elsewhere and in the outermost pixels.
-    """
-    count, side, _ = images.shape
-    place = np.arange(side, dtype=np.float32)
-    from_middle = (place - (side - 1) / 2) / np.float32(side / 2)
-    one = np.ones(side, np.float32)
-    # For each pixel: 1, and its vertical and horizontal position.
-    places = np.stack(np.broadcast_arrays(one[:, None], from_middle[:, None], from_middle)).reshape(3, -1)
-    down, right = (moves @ places).reshape(count, 2, side, side).swapaxes(0, 1)
-    down, right = down + place[:, None], right + place
-    top, left = (np.clip(np.floor(source), 0, side - 2) for source in (down, right))
-    below, beyond = np.clip(down - top, 0, 1), np.clip(right - left, 0, 1)
-    pixels = images.reshape(-1)
-    corner = (top * side + left).astype(np.intp) + (np.arange(count) * side * side)[:, None, None]
-    corners = [pixels.take(corner + step) for step in (0, 1, side, side + 1)]
-    upper = corners[0] + (corners[1] - corners[0]) * beyond
-    lower = corners[2] + (corners[3] - corners[2]) * beyond
-    inside = (down >= 0) & (down <= side - 1) & (right >= 0) & (right <= side - 1)
-    inside[:, [0, -1]] = inside[:, :, [0, -1]] = False
-    return upper + (lower - upper) * below, inside.astype(np.float32)
-
-
-def _correction(first: Floats, moved: Floats, inside: Floats) -> Floats:
-    """Return the Gauss-Newton update of the transforms, solved jointly with brightness and contrast."""
-    count, side, _ = first.shape
-    down, right = np.zeros_like(moved), np.zeros_like(moved)
-    down[:, 1:-1] = (moved[:, 2:] - moved[:, :-2]) / 2
-    right[:, :, 1:-1] = (moved[:, :, 2:] - moved[:, :, :-2]) / 2
-    place = ((np.arange(side) - (side - 1) / 2) / (side / 2)).astype(np.float32)
-    changes = [slope * factor for slope in (down, right) for factor in (np.float32(1), place[:, None], place)]
-    moved = moved - moved.mean(axis=(1, 2), keepdims=True)
-    explaining = np.stack([*changes, moved, np.ones_like(moved)], axis=1) * inside[:, None]
-    explaining = explaining.reshape(count, len(changes) + 2, -1)
-    products = explaining @ explaining.swapaxes(1, 2)
-    # Regularised, so that flat images have a solution: no update.
-    diagonal = np.arange(products.shape[1])
-    products[:, diagonal, diagonal] = products[:, diagonal, diagonal] * np.float32(1 + 1e-4) + np.float32(1e-3)
-    solved = np.linalg.solve(products, explaining @ first.reshape(count, -1, 1))[:, :, 0]
-    contrast = np.maximum(solved[:, len(changes)], np.float32(0.1))
-    farthest = side / 8
-    steps: Floats = np.clip(solved[:, : len(changes)] / contrast[:, None], -farthest, farthest).astype(np.float32)
-    return steps.reshape(count, 2, 3)
-
-
-def _lower_bound(first: Floats, second: Floats, inside: Floats) -> Floats:
-    """Return lower confidence bounds of the correlations of images of shape (images, side, side), clipped at 0."""
-    count = len(first)
-    weights = inside.reshape(count, -1)
-    pixels = weights.sum(axis=1)
-    one, other = (detail.reshape(count, -1) * weights for detail in (first, second))
+def _lower_bounds(first: Floats, second: Floats, weights: Floats) -> Floats:
+    """Return lower confidence bounds of the correlations, shape (images, 2), from images of (images, SIDE, SIDE)."""
+    one, other = first * weights, second * weights
     # No centring: subtracting the blur leaves means close to 0.
     energies = np.stack([one * one, other * other])
-    totals = energies.sum(axis=2)
-    noise = totals.min(axis=0) < NOISE**2 * pixels
-    correlation = (one * other).sum(axis=1) / np.sqrt(totals[0] * totals[1] + 1e-6)
-    # Effective number of independent pixels: the participation ratio of the energy, divided by the correlated area.
-    spread = (totals**2 / ((energies * energies).sum(axis=2) + 1e-6)).min(axis=0)
-    independent = np.maximum(spread / AREA, 3.001)  # Fisher's transformation requires more than 3
-    bound = np.tanh(np.arctanh(np.clip(correlation, -0.999999, 0.999999)) - 1.96 / np.sqrt(independent - 3))
-    return np.where(noise, 0, np.maximum(bound, 0)).astype(np.float32)
+    totals = energies.sum(axis=(2, 3))
+    pixels = weights.sum(axis=(1, 2))
+    correlation = (one * other).sum(axis=(1, 2)) / np.sqrt(totals[0] * totals[1] + 1e-6)
+    # Pixels that hold the energy: its participation ratio. Pixels correlated with each: the sum over all shifts of the
+    # product of both autocorrelations, here from their spectra.
+    spread = (totals**2 / ((energies * energies).sum(axis=(2, 3)) + 1e-6)).min(axis=0)
+    spectra = [np.abs(scipy.fft.fft2(images, axes=(1, 2))) ** 2 for images in (one, other)]
+    power = spectra[0].sum(axis=(1, 2)) * spectra[1].sum(axis=(1, 2))
+    area = (spectra[0] * spectra[1]).sum(axis=(1, 2)) / (power + 1e-6) * SIDE**2
+    known = (totals.min(axis=0) > NOISE**2 * pixels) & (pixels >= SHOWN * SIDE**2)
+    transformed = np.arctanh(np.clip(correlation, -0.9999, 0.9999))
+    bounds = [
+        # Fisher's transformation requires more than 3 independent pixels.
+        np.tanh(transformed - deviations / np.sqrt(np.maximum(spread / correlated, 3.05) - 3))
+        for deviations, correlated in ((1.96, np.maximum(area / 2, AREA)), (3.0, np.maximum(area, 1)))
+    ]
+    return np.where(known[:, None], np.stack(bounds, axis=1), -1).astype(np.float32)
+
+
+_FINE, _WIDE, _PATCH = blur(SIDE, FINE), blur(SIDE, DETAIL), blur(SIDE, PATCH)
