@@ -74,13 +74,12 @@ def test_a_folder_is_read_again_when_it_changed(photographs, capsys):
         ),
         ({"preprocess.size": [20, 20, 1]}, "preprocess.size 20×20 is too small for lenet5, which needs at least 28×28"),
         ({"data.source": "folder", "data.path": "data/nowhere"}, "data.path: data/nowhere does not exist"),
-        ({"train.mlp.batch_size": 2000}, "train.mlp.batch_size: 2000 exceeds the 1111 training"),
+        ({"train.mlp.batch_size": 2000}, "train.mlp.batch_size: 2000 exceeds the 1079 training"),
         ({"train.mlp.output": "sigmoid"}, "train.mlp.output: sigmoid supports two classes, the data has"),
         ({"train.mlp.initial_weights": "nowhere.keras"}, "train.mlp.initial_weights: nowhere.keras does not exist"),
         ({"train.mlp.trainable": "head"}, "train.mlp: trainable: head requires initial_weights"),
         ({"train.mlp.initial_weights": "imagenet"}, "initial_weights: imagenet is not published for this network"),
         ({"data.source": "folder"}, "data.path: data/digits holds no image; expected at least two folders"),
-        ({"preprocess.split": {"train": 0.998, "validation": 0.001, "test": 0.001}}, "has no validation image; add"),
     ],
 )
 def test_what_check_refuses(project, capsys, changes, words):
@@ -88,6 +87,11 @@ def test_what_check_refuses(project, capsys, changes, words):
     line = refused(capsys, "check")
     assert words in line
     assert line.startswith("darkroom check: ")
+
+
+def test_a_class_without_a_split(photographs, capsys):
+    write_folder(Path("data/raw"), "c", 2)
+    assert "class 'c' (2 images) has no validation image; add images to it" in refused(capsys, "check")
 
 
 def test_an_empty_folder(photographs, capsys):

@@ -256,4 +256,4 @@ def test_a_batch_is_cut_to_the_subset(swept):
     )
     job = sweep.sweep_job("mlp", large, sweep.Budget((0.1,), 1, 20), Prepared.of_project())
     assert images_per_step(job.values, 20) == 20
-    assert np.bincount(job.training.classes).tolist() == [11, 9]
+    assert np.bincount(job.training.classes).tolist() == [10, 10]
