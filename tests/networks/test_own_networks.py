@@ -310,7 +310,7 @@ def small(copy_of_finished):
     (project.root / "networks" / "tiny.py").write_text(TINY + SPACE)
     return project.params(
         models=["tiny"],
-        train__tiny={"epochs": 2, "batch_size": 32},
+        train__tiny={"epochs": 6, "batch_size": 4},
         search__tiny=None,
         search__budget={"trials": 2},
         search__epochs=1,

@@ -357,6 +357,11 @@ def test_charts_of_real_prices_train_and_evaluate_and_no_two_splits_share_a_day(
     metrics = json.loads((project.root / "reports/mlp/metrics.json").read_text())
     # Nobody foretells a share's price from a picture; near the largest class is what one must expect.
     assert abs(metrics["accuracy"] - metrics["baseline_accuracy"]) < 0.15
+    # Such a model is not promoted, unless a person insists.
+    decision = json.loads((project.root / "reports/promotion.json").read_text())
+    assert decision["outcome"] == "keep"
+    assert [finding["rule"] for finding in decision["findings"] if not finding["passed"]] == ["largest class"]
+    project.run("darkroom", "promote", "1", "--reason", "to look at its predictions")
     command = ("darkroom", "predict", "--json", "--table", "data/raw/sp500.csv")
     (answer,) = json.loads(project.run(*command, stderr=subprocess.DEVNULL))
     assert answer["label"] in {"down", "up"}
