@@ -162,13 +162,17 @@ def same(one, other):
 
 
 def test_thumbnails_are_read_as_they_were_written_and_equal_ones_are_equal_files(tmp_path):
-    path = tmp_path / "data" / "pictures.parquet"
+    path = tmp_path / "new" / "data" / "pictures.parquet"
     assert earlier.read(path, 2).hashes == []
+    assert [column.shape for column in earlier.read(path, 2)[1:]] == [(0, 2, 2), (0,), (0,)]
     earlier.write(path, pictures(3, 1, 2, 1, bridges=[2], current=[1, 2]))
     content = path.read_bytes()
     assert same(earlier.read(path, 2), pictures(1, 2, 3, bridges=[2], current=[1, 2]))
     earlier.write(path, earlier.read(path, 2))
     assert path.read_bytes() == content
+    # No two thumbnails are equal: a dictionary of them would only take space.
+    group = pq.read_metadata(path).row_group(0)
+    assert not any(group.column(number).has_dictionary_page for number in range(group.num_columns))
     # Thumbnails of another size are of no use.
     assert earlier.read(path, 3).hashes == []
     assert earlier.read(path, 3).thumbnails.shape == (0, 3, 3)
@@ -186,6 +190,13 @@ def test_a_damaged_file_of_thumbnails_is_named_with_what_to_do(tmp_path):
     path = tmp_path / "pictures.parquet"
     path.write_bytes(b"<<<<<<< HEAD")
     with pytest.raises(InputError, match=r"not a file of thumbnails \(.*\); restore it: dvc checkout"):
+        earlier.read(path, 2)
+    earlier.write(path, pictures(1))
+    content = path.read_bytes()
+    path.write_bytes(content[:4] + b"\xff" + content[5:])
+    with pytest.raises(
+        InputError, match=r"^[^\n]*not a file of thumbnails \(Couldn't deserialize thrift[^\n]*\); restore"
+    ):
         earlier.read(path, 2)
     pq.write_table(pa.table({"picture": ["a"]}), path)
     with pytest.raises(InputError, match=r"not a file of thumbnails \(other columns\)"):

@@ -3,16 +3,16 @@
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from darkroom.base import types
 from darkroom.base.errors import InputError
 from darkroom.data.formats.manifest import SPLITS
-from darkroom.data.splitting import assign, hashes
+from darkroom.data.splitting import assign
 from darkroom.data.splitting.earlier import Pictures
 from darkroom.data.splitting.kept import NOTHING, Line, of_lines, read, write
-from darkroom.data.splitting.pairs import NO_PAIRS, PAIR_COLUMNS, Pairs, pairs_table, restrict, union
+from darkroom.data.splitting.pairs import NO_PAIRS, Pairs, restrict
 from darkroom.data.splitting.relations import connected
 from darkroom.params import PreprocessParams, SplitParams
 
@@ -209,16 +209,6 @@ def test_an_earlier_picture_that_is_gone_draws_altered_copies_and_leaks_no_longe
     assert found["family"][1] == found["family"].iloc[41] != found["family"].iloc[40]
 
 
-@pytest.mark.parametrize("shares", [(0.6, 0.2, 0.2), (0.7, 0.15, 0.15), (0.5, 0.3, 0.2)])
-@pytest.mark.parametrize("seed", range(10))
-def test_the_shares_are_right_within_chance(seed, shares):
-    count = 3000
-    params = SplitParams(train=shares[0], validation=shares[1], test=shares[2])
-    names = [hashes.split_of(f"{number:08x}", seed, params) for number in range(count)]
-    for name, share in zip(SPLITS, shares, strict=True):
-        assert abs(names.count(name) - count * share) <= 3 * np.sqrt(count * share * (1 - share))
-
-
 def test_the_split_of_a_unit_with_a_group_depends_on_the_name_of_its_group():
     groups = [f"g{number % 40}" if number < 40 else "" for number in range(80)]
     rows, links = manifest(80, groups), pairs_of([(number, number + 40) for number in range(40)])
@@ -231,11 +221,6 @@ def test_the_split_of_a_unit_with_a_group_depends_on_the_name_of_its_group():
             "split"
         ].tolist()
     )
-
-
-def test_another_seed_splits_otherwise():
-    names = [[hashes.split_of(f"{n:08x}", seed, SplitParams()) for n in range(200)] for seed in (0, 1)]
-    assert names[0] != names[1]
 
 
 def test_given_splits_stand():
@@ -278,6 +263,13 @@ def test_a_class_without_images_in_a_split_is_named():
         assign.require_all_splits(assign.assign(rows, NO_PAIRS, NOTHING, PARAMS))
 
 
+def test_a_split_without_any_image_is_named_with_the_first_class():
+    assigned = pd.DataFrame({"label": ["a", "b", "a", "b"], "split": ["train", "train", "test", "test"]})
+    with pytest.raises(InputError, match=r"class 'a' \(2 images\) has no validation image"):
+        assign.require_all_splits(assigned)
+    assign.require_all_splits(pd.concat([assigned, assigned.assign(split="validation")]))
+
+
 def test_the_file_of_splits(tmp_path):
     path = tmp_path / "splits.csv"
     assert read(path, PARAMS) == NOTHING
@@ -299,29 +291,3 @@ def test_the_file_of_splits(tmp_path):
     path.write_text(path.read_text() + "<<<<<<< HEAD\n")
     with pytest.raises(InputError, match=r"splits.csv, line 122: '<<<<<<< HEAD' is not a picture, a file and a split"):
         read(path, PARAMS)
-
-
-@settings(max_examples=20)
-@given(links)
-def test_pairs_for_people(pairs):
-    assigned = assign.assign(manifest(COUNT), NO_PAIRS, NOTHING, PARAMS)
-    table = pairs_table(assigned, pairs_of(pairs))
-    assert len(table) == len(pairs)
-    assert list(table.columns) == list(PAIR_COLUMNS)
-    expected = {
-        "two labels" if assigned["label"][one] != assigned["label"][other]
-        else "two splits" if assigned["split"][one] != assigned["split"][other] else ""
-        for one, other in pairs
-    }  # fmt: skip
-    assert set(table["what"]) == expected
-    assert sorted(table["what"].map(["two labels", "two splits", ""].index)) == list(
-        table["what"].map(["two labels", "two splits", ""].index)
-    )
-
-
-def test_the_union_of_pairs():
-    one, other = pairs_of([(0, 3), (1, 2)], 0.9), pairs_of([(0, 1), (1, 2)], 0.8)
-    both = union(one, other)
-    assert (both.first.tolist(), both.second.tolist()) == ([0, 0, 1], [1, 3, 2])
-    np.testing.assert_allclose(both.similarity, [0.8, 0.9, 0.9])
-    assert [len(side) for side in union(NO_PAIRS, NO_PAIRS)] == [0, 0, 0]

@@ -188,6 +188,16 @@ def test_of_equally_good_splits_the_one_that_lacks_most_of_all_classes_is_chosen
         assert abs(names.count(name) / 600 - share) < 0.06
 
 
+@pytest.mark.parametrize(("less", "is_tie"), [(0.9e-9, True), (1e-9, False), (1.1e-9, False)])
+def test_differences_below_the_tolerance_are_ties(less, is_tie):
+    found = set()
+    for number in range(20):
+        there = balance([[2, 2, 2]])
+        there.overall = [0, -less, -5]
+        found |= set(placed([Unit(f"{number}", {0: 1}, (0, 1, 2))], there))
+    assert found == ({0, 1} if is_tie else {0})
+
+
 def test_large_units_come_first_and_the_last_ones_fill_empty_splits():
     assert placed(units({0: 1}, {0: 1}, {0: 8}), balance([[8, 1, 1]])) in ([1, 2, 0], [2, 1, 0])
     # By the shares alone, all would go to training.

@@ -15,13 +15,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageFilter
 from scipy import stats
+from scipy.spatial.distance import cdist
 
+from darkroom.base.errors import InputError
 from darkroom.cli import main
 from darkroom.data.formats.samples import Sample as Listed
 from darkroom.data.formats.samples import content_hash
 from darkroom.data.prepared import datasets
-from darkroom.drift import arrivals, distances, permutation
+from darkroom.data.prepared.prepared import Prepared
+from darkroom.drift import arrivals, comparison, distances, permutation
 from darkroom.drift.blocks import Blocks
+from darkroom.drift.comparison import ReferenceModel
 from darkroom.drift.measures import image_statistics, shape_statistics
 from darkroom.inference.images import from_array, to_pixels
 from support.pictures import draw
@@ -77,7 +81,12 @@ def test_holm_lies_between_nothing_and_bonferroni(p_values):
 
 @given(st.integers(1, 20), st.floats(0.001, 0.5))
 def test_a_corrected_p_value_can_fall_below_the_level(tests, level):
-    assert tests / (1 + permutation.required_permutations(tests, level)) <= level / 9
+    assert tests / (1 + permutation.required_permutations(tests, level)) <= level / 10 * (1 + 1e-9)
+
+
+def test_permutations_by_hand():
+    assert permutation.required_permutations(9, 0.01) == 8999
+    assert permutation.required_permutations(1, 0.3) == 33
 
 
 def test_a_p_value_counts_the_deals_that_lie_as_far_apart():
@@ -86,6 +95,73 @@ def test_a_p_value_counts_the_deals_that_lie_as_far_apart():
     (found,) = permutation.permutation_tests({"x": distance}, blocks, 5999, np.random.default_rng(0)).values()
     # Of the six ways to take two of four, two set the small ones apart from the large ones.
     assert found == (1.0, pytest.approx(2 / 6, abs=0.02))
+
+
+@pytest.mark.parametrize(("less", "is_as_far"), [(0, True), (0.9e-9, True), (1e-9, True), (1.1e-9, False)])
+def test_permutations_that_are_as_far_within_rounding_count(less, is_as_far):
+    blocks = Blocks.of(np.arange(1), np.arange(1))
+    # Of both ways to choose the new block, the actual one is as far as 1.
+    found = permutation.permutation_tests(
+        {"x": lambda permuted: np.where(permuted[:, 1], 1.0, 1.0 - less)}, blocks, 599, np.random.default_rng(0)
+    )
+    generator = np.random.default_rng(0)
+    actual = sum(
+        int(generator.permuted(np.tile([False, True], (count, 1)), axis=1)[:, 1].sum()) for count in (256, 256, 87)
+    )
+    assert 250 < actual < 350
+    assert found == {"x": (1.0, 1.0 if is_as_far else (1 + actual) / 600)}
+
+
+def test_values_are_rounded_to_twelve_digits():
+    blocks = Blocks.of(np.arange(1), np.arange(1))
+    found = permutation.permutation_tests(
+        {"x": lambda permuted: np.full(len(permuted), 0.1234567890123456)}, blocks, 1, np.random.default_rng(0)
+    )
+    assert found == {"x": (0.123456789012, 1.0)}
+
+
+def test_what_one_sample_lacks_is_not_compared():
+    labels = np.array(["a"] * 10 + ["b"] * 8 + ["c"] * 2)
+    embeddings = permutation.Embeddings(np.arange(40.0).reshape(20, 2), labels)
+    full = permutation.Sample({"x": np.arange(20.0)}, labels, embeddings)
+    plain = permutation.Sample({"x": np.arange(20.0)})
+    for one, other, tests in (
+        (full, full, ["labels", "x", "predictions", "features"]),
+        (full, plain, ["x"]),
+        (plain, full, ["x"]),
+        (full, permutation.Sample(full.measures, labels), ["labels", "x"]),
+        (full, permutation.Sample(full.measures, None, embeddings), ["x", "predictions", "features"]),
+    ):
+        assert [outcome.test for outcome in permutation.compare(one, other, 0.5, 0)] == tests
+
+
+def test_what_moved_most_is_said():
+    numbers = np.arange(20.0)
+    one = permutation.Sample({"x": numbers}, np.array(["a"] * 10 + ["b"] * 8 + ["c"] * 2))
+    other = permutation.Sample({"x": 3 * numbers}, np.array(["a"] * 12 + ["b"] * 2 + ["c"] * 6))
+    labels, x = permutation.compare(one, other, 0.5, 0)
+    assert labels.moved == "b: 40.0% → 10.0%"
+    assert x.moved == "median 9.5 → 28.5"
+
+
+def test_a_corrected_p_value_that_equals_the_level_is_drift():
+    same = permutation.Sample({"x": np.full(3, 7.0)})
+    assert [one.corrected_p for one in permutation.compare(same, same, 1.0, 0)] == [1.0]
+    assert [one.drift for one in permutation.compare(same, same, 1.0, 0)] == [True]
+    assert [one.drift for one in permutation.compare(same, same, 0.99, 0)] == [False]
+
+
+def test_features_are_standardised_by_hand():
+    # Mean (1 + 1 + 2 * 4) / 4 = 2.5, variance (2 * 2.25 + 2 * 2.25) / 4 = 2.25.
+    points = np.array([[1.0, 5], [1, 5], [4, 5]])
+    found = distances.standardised(points, np.array([1.0, 1, 2]))
+    np.testing.assert_allclose(found, [[-1, 0], [-1, 0], [1, 0]])
+
+
+def test_distances_are_scipys():
+    some, others = np.random.default_rng(0).normal(size=(2, 60, 7)) * 0.1
+    np.testing.assert_allclose(distances.distances_between(some, others), cdist(some, others))
+    np.testing.assert_allclose(distances.distances_between(some, some), cdist(some, some), atol=1e-7)
 
 
 def test_what_never_varies_has_not_drifted():
@@ -382,6 +458,40 @@ def test_groups_of_the_training_images_count_once(here, capsys, prepared_folder,
     assert ", 18 of training images" in found.out
 
 
+def test_twenty_images_are_enough_in_the_order_of_their_names_and_the_first_of_equal_ones_counts(here):
+    folder = write_new(here / "new", labels="ab", count=10)
+    names = [f"{label}/{number}.png" for label in "ab" for number in range(1000, 1010)]
+    shutil.copy(here / "new/a/1003.png", here / "new/b/2000.png")
+    found = comparison.compare(arrivals.find(folder), Prepared(here / "data/prepared"), None, 0.01, 0)
+    assert found.new.names == names
+    assert found.new.sample.labels.tolist() == ["a"] * 10 + ["b"] * 10
+    assert (len(found.new), found.new.families, found.new.total) == (20, 20, 21)
+    assert found.facts[0].startswith("20 new images (of 21) against 180 training images, at 28×28×1;")
+    assert len(found.facts) == 1
+    assert found.notes == ["1 new images are exact copies of others; copies count once"]
+    assert found.training.names[:2] == ["a/0.png", "a/1.png"]
+    assert found.validation is None
+    (here / "new/b/1009.png").unlink()
+    with pytest.raises(InputError, match=r"^19 different readable new images; expected at least 20; collect more$"):
+        comparison.compare(arrivals.find(folder), Prepared(here / "data/prepared"), None, 0.01, 0)
+
+
+def test_a_model_of_other_images_is_not_compared(prepared_folder):
+    description = Prepared(prepared_folder).description
+
+    def mismatch(size, digest):
+        return ReferenceModel("models:/m", None, {"size": size, "digest": digest}).mismatch(description)
+
+    assert mismatch([28, 28, 1], "digest") is None
+    assert mismatch([28, 28, 1], "other").startswith(
+        "models:/m was trained on other data (digest other) than the prepared ones that new images are compared with "
+        "(digest digest)"
+    )
+    for digest in ("digest", "other"):
+        words = "models:/m expects images of 28×32×1, but the prepared ones are 28×28×1; compared without the model"
+        assert mismatch([28, 32, 1], digest) == words
+
+
 def test_of_many_images_some_are_drawn(here, capsys, monkeypatch):
     monkeypatch.setattr(permutation, "MEASURED_AT_MOST", 50)
     folder = write_new(here / "new")
@@ -409,7 +519,9 @@ def test_what_drift_refuses(here, capsys, monkeypatch):
     words = "6 different readable new images; expected at least 20"
     assert words in refused(capsys, few_images, "--no-model")
     new = write_new(here / "new")
-    assert "no tracking store" in refused(capsys, new)
+    line = refused(capsys, new)
+    assert "no tracking store" in line
+    assert line.endswith("; --no-model compares without a model")
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
     assert "no MLflow server answers at http://127.0.0.1:9" in refused(capsys, new)
     Path("data/prepared").unlink()

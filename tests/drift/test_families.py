@@ -131,7 +131,14 @@ def test_the_least_similarity_is_that_of_different_known_images():
     apart[7] = 3
     assert least_of(two, apart) == SIMILARITY
     equal = pairs_of(*((row, row + 1, 1.0) for row in range(10, 20)))
-    assert least_of(equal, apart) == pytest.approx(HIGHEST_SIMILARITY)
+    assert least_of(equal, apart) == HIGHEST_SIMILARITY == 0.99
+
+
+@pytest.mark.parametrize(("better", "least"), [(8, 0.9), (10, 0.95)])
+def test_one_in_a_hundred_known_images_may_be_more_similar(better, least):
+    # The ninth best of 801 is at the quantile.
+    pairs = pairs_of(*((row, row + 400, 0.95 if row < better / 2 else 0.9) for row in range(10)))
+    assert least_of(pairs, np.arange(801)) == pytest.approx(least)
 
 
 def photographs(count, seed, side=32):
@@ -154,6 +161,17 @@ def test_versions_of_a_picture_are_a_family():
     assert len(np.unique(found)) == 40
     assert np.array_equal(found, np.tile(found[:40], 4))
     assert len(np.unique(families.find(new, known, np.arange(80), 0))) == 40
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_known_images_that_are_equal_raise_the_least_correlation_to_its_limit(seed):
+    # Too faint for detail. One pixel that differs by 1 leaves a correlation of 0.9998, one that differs by 3 of 0.998.
+    known, one, other = np.random.default_rng(seed).choice([101, 104], (3, 32, 32, 1)).astype(np.uint8)
+    altered = [one.copy(), other.copy()]
+    altered[0][0, 0] = one[0, 0].clip(102, 103)
+    altered[1][0, 0] = 205 - other[0, 0]
+    found = families.find(np.stack([one, *altered, other]), np.stack([known, known]), np.array([0, 1]), seed)
+    assert found.tolist() == [0, 0, 1, 2]
 
 
 def test_correlated_pairs_by_hand():
@@ -201,12 +219,20 @@ def test_colour_and_orientation_by_hand():
     assert found["direction"] == pytest.approx(1)
     assert found["warmth"] == pytest.approx(40)
     assert found["tint"] == pytest.approx(20 - (50 + 10) / 2)
+    assert found["saturation"] == pytest.approx((100 - 20) / 100 / 2)
+    assert image_statistics(np.array([[[[1, 0, 0]]]], dtype=np.uint8))["saturation"] == [1]
     board = np.array([[0, 10, 0], [0, 10, 0], [30, 0, 30]], dtype=np.uint8)[None, ..., None]
     found = {name: values[0] for name, values in image_statistics(board).items()}
-    # The middle row belongs to neither half.
+    # The middle row belongs to neither half; the Laplacian continues the border.
     assert found["balance"] == pytest.approx(10 / 3 - 20)
+    laplacian = [[10, -20, 10], [40, -30, 40], [-60, 70, -60]]
+    assert found["sharpness"] == pytest.approx(np.var(laplacian))
     vertical, horizontal = 30 + 10 + 30, 4 * 10 + 2 * 30
     assert found["direction"] == pytest.approx((vertical - horizontal) / (vertical + horizontal))
+    rows = np.array([10, 20, 40, 80, 160, 250], dtype=np.uint8)
+    for count, expected in ((6, (10 + 20 + 40) / 3 - (80 + 160 + 250) / 3), (5, 15 - 120), (4, 15 - 60), (2, -10)):
+        stripes = np.repeat(rows[:count, None, None], 3, axis=1)
+        assert image_statistics(stripes[None])["balance"] == pytest.approx([expected])
     flat = image_statistics(np.full((1, 1, 1, 1), 9, dtype=np.uint8))
     assert (flat["balance"][0], flat["direction"][0]) == (0, 0)
     assert colour_balance(30.0, 20.0, 50.0) == {"warmth": -20, "tint": -20}

@@ -101,6 +101,15 @@ def test_plateau_acts_after_exactly_its_patience():
     assert listening.state() == {"lowest": 2.8, "without": 1, "steady": 0}
 
 
+def test_plateau_counts_from_zero_after_each_change():
+    schedule = ScheduleParams(kind="plateau", factor=0.25, patience=2, growth=2.0)
+    falling, flat = Plateau(schedule), Plateau(schedule)
+    assert [falling.next(1.0, -loss) for loss in range(6)] == [1, 2, 1, 2, 1, 2]
+    assert [flat.next(1.0, 3.0) for _ in range(7)] == [1, 1, 0.25, 1, 0.25, 1, 0.25]
+    assert falling.state() == {"lowest": -5, "without": 0, "steady": 0}
+    assert flat.state() == {"lowest": 3.0, "without": 0, "steady": 0}
+
+
 def test_an_improvement_between_starts_the_count_again():
     listening = Plateau(ScheduleParams(kind="plateau", factor=0.5, patience=2, growth=2.0))
     # Improvement and none in turn: neither patience is ever reached.

@@ -166,7 +166,10 @@ def _read_new(found: Sequence[Sample], description: Description, seed: int) -> t
         (with_labels or found)[row] for row in sample_rows(singles(len(found)), permutation.MEASURED_AT_MOST, seed)
     ]
     read, failures = arrivals.read(sampled, description)
-    different = list({arrival.sha256: arrival for arrival in reversed(read)}.values())[::-1]
+    first: dict[str, arrivals.NewImage] = {}
+    for arrival in read:
+        first.setdefault(arrival.sha256, arrival)
+    different = list(first.values())
     _require_enough(len(different), "readable new images", "\n".join(["collect more", *failures]))
     labels = np.array([arrival.label for arrival in different]) if with_labels else None
     pixels = np.stack([arrival.pixels for arrival in different])

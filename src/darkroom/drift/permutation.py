@@ -209,9 +209,8 @@ def _permute(blocks: Blocks, permutations: int, generator: np.random.Generator) 
 
 def holm(p_values: Sequence[float]) -> list[float]:
     """Correct p-values for multiple tests (S. Holm, A simple sequentially rejective multiple test procedure, 1979)."""
-    corrected = [0.0] * len(p_values)
-    largest = 0.0
-    for rank, index in enumerate(np.argsort(p_values, kind="stable").tolist()):
-        largest = max(largest, min(1.0, (len(p_values) - rank) * p_values[index]))
-        corrected[index] = largest
-    return corrected
+    order = np.argsort(p_values)
+    multiplied = np.sort(p_values) * np.arange(len(p_values), 0, -1)
+    corrected = np.empty(len(p_values))
+    corrected[order] = np.minimum(np.maximum.accumulate(multiplied), 1)
+    return [float(p) for p in corrected]

@@ -49,11 +49,12 @@ def read(path: Path, side: int) -> Pictures:
     nothing = Pictures([], np.zeros((0, side, side), np.uint8), np.zeros(0, bool), np.zeros(0, bool))
     if not path.is_file():
         return nothing
-    try:
-        table = pq.read_table(path)
-        reason = None if table.schema.names == list(NAMES) else "other columns"
-    except pa.ArrowInvalid as error:
-        reason = str(error).splitlines()[0]
+    with path.open("rb") as file:
+        try:
+            table = pq.read_table(file)
+            reason = None if table.schema.names == list(NAMES) else "other columns"
+        except (pa.ArrowInvalid, OSError) as error:  # the latter for damaged bytes in between
+            reason = str(error).splitlines()[0]
     if reason is not None:
         raise InputError(
             f"{path}: not a file of thumbnails ({reason}); restore it: dvc checkout --force {path}, or delete it: "

@@ -1,9 +1,9 @@
 """Numbers and choices by hash: without state, and the same for a key at every call."""
 
 import hashlib
+from bisect import bisect_right
 from collections.abc import Sequence
-
-import numpy as np
+from itertools import accumulate
 
 from darkroom.base.types import SplitName
 from darkroom.data.formats.manifest import SPLITS
@@ -25,9 +25,5 @@ def split_of(key: str, seed: int, shares: SplitParams, choices: Sequence[SplitNa
         shares: share of each split.
         choices: splits to choose from; their shares are normalised.
     """
-    weights = [getattr(shares, name) for name in choices]
-    place = hash_fraction(key, seed) * sum(weights)
-    for name, reached in zip(choices, np.cumsum(weights), strict=True):
-        if place < reached:
-            return name
-    return choices[-1]
+    *reached, total = accumulate(getattr(shares, name) for name in choices)
+    return choices[bisect_right(reached, hash_fraction(key, seed) * total)]

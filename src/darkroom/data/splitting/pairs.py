@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+CONFLICTS = ("two labels", "two splits", "")
 PAIR_COLUMNS = ("image", "label", "split", "other", "other_label", "other_split", "similarity", "what")
 
 
@@ -46,12 +47,13 @@ def pairs_table(assigned: pd.DataFrame, pairs: Pairs) -> pd.DataFrame:
     one, other = assigned.iloc[pairs.first], assigned.iloc[pairs.second]
     conflict = one["label"].to_numpy() != other["label"].to_numpy()
     apart = one["split"].to_numpy() != other["split"].to_numpy()
+    two_labels, two_splits, none = CONFLICTS
     columns = [
         *(one[column].to_numpy() for column in ("name", "label", "split")),
         *(other[column].to_numpy() for column in ("name", "label", "split")),
         pairs.similarity.round(4),
-        np.where(conflict, "two labels", np.where(apart, "two splits", "")),
+        np.where(conflict, two_labels, np.where(apart, two_splits, none)),
     ]
     table = pd.DataFrame(dict(zip(PAIR_COLUMNS, columns, strict=True)))
-    rank = table["what"].map({"two labels": 0, "two splits": 1, "": 2})
+    rank = table["what"].map(CONFLICTS.index)
     return table.assign(rank=rank).sort_values(["rank", "image", "other"], kind="stable").drop(columns="rank")

@@ -88,14 +88,14 @@ def leaked(families: Integers, groups: pd.Series, split: Integers, current: Flag
     """Return which images have their picture or group in an earlier split: validation in training, test in either.
 
     Args:
-        families: see ``Related``.
+        families: see ``Related``; numbers below the number of images.
         groups: group of each image; empty if it has none.
         split: split of each image, as index of ``SPLITS``.
         current: which images are in the data now; others are not in any split of it.
     """
     found = np.zeros(len(split), dtype=bool)
     for names, named in ((families, current), (pd.factorize(groups)[0], current & (groups != "").to_numpy())):
-        earliest = np.full(int(names.max(initial=-1)) + 1, len(split), dtype=np.int64)
+        earliest = np.full(len(split), len(split), dtype=np.int64)
         np.minimum.at(earliest, names[named], split[named])
         found |= named & (earliest[names] < split)
     return found

@@ -77,16 +77,15 @@ def divide(units: Sequence[Unit], balance: Balance, shares: SplitParams, seed: i
         key=lambda number: (-sum(units[number].images.values()), hash_fraction(units[number].key, seed)),
     )
     left = Counter(label for unit in units for label in unit.images)
-    chosen = [0] * len(units)
+    chosen: dict[int, int] = {}
     for number in order:
         unit = units[number]
         places = _best(unit, _allowed(unit, balance, left), balance)
         names: list[SplitName] = [SPLITS[place] for place in places]
-        one = places[0] if len(places) == 1 else SPLITS.index(split_of(f"tie {unit.key}", seed, shares, names))
-        chosen[number] = one
-        balance.add(unit, one)
+        chosen[number] = SPLITS.index(split_of(f"tie {unit.key}", seed, shares, names))
+        balance.add(unit, chosen[number])
         left.subtract(list(unit.images))
-    return chosen
+    return [chosen[number] for number in range(len(units))]
 
 
 def _allowed(unit: Unit, balance: Balance, left: Mapping[int, int]) -> Choices:
