@@ -320,6 +320,18 @@ def test_twenty_images_are_enough_in_the_order_of_their_names_and_the_first_of_e
         comparison.compare(arrivals.find(folder), Prepared(here / "data/prepared"), None, 0.01, 0)
 
 
+def test_at_most_a_thousand_images_are_compared(tmp_path):
+    noise = np.random.default_rng(0).integers(0, 256, (1021, 8, 8, 1), dtype=np.uint8)
+    rows = [(f"{row}", "a", from_array(pixels[..., 0]), pixels) for row, pixels in enumerate(noise)]
+    write_prepared(tmp_path / "prepared", {"train": rows[20:]}, ("a",), (8, 8, 1))
+    (tmp_path / "new").mkdir()
+    for name, _, image, _ in rows[:20]:
+        image.save(tmp_path / "new" / f"{name}.png")
+    found = comparison.compare(arrivals.find(str(tmp_path / "new")), Prepared(tmp_path / "prepared"), None, 0.5, 0)
+    assert found.facts[0].startswith("20 new images against 1,000 training images (of 1,001), at 8×8×1; level 0.5")
+    assert len(found.training.names) == len(set(found.training.names)) == 1000
+
+
 def test_a_model_of_other_images_is_not_compared(prepared_folder):
     description = Prepared(prepared_folder).description
 

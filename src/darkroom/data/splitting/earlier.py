@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from pyarrow import ArrowInvalid
 
 from darkroom.base.errors import InputError
 from darkroom.base.types import HASH_DIGITS, Flags, Integers, Pixels
@@ -53,7 +54,7 @@ def read(path: Path, side: int) -> Pictures:
         try:
             table = pq.read_table(file)
             reason = None if table.schema.names == list(NAMES) else "other columns"
-        except (pa.ArrowInvalid, OSError) as error:  # the latter for damaged bytes in between
+        except (ArrowInvalid, OSError) as error:  # the latter for damaged bytes in between
             reason = str(error).splitlines()[0]
     if reason is not None:
         raise InputError(
