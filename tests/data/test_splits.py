@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from darkroom.base import types
@@ -55,6 +55,7 @@ links = st.lists(st.tuples(st.integers(0, COUNT - 1), st.integers(0, COUNT - 1))
 groups = st.lists(st.sampled_from(["", "", "", "ann", "bob", "eve"]), min_size=COUNT, max_size=COUNT)
 
 
+@settings(max_examples=30)
 @given(links, groups)
 def test_new_images_that_belong_together_are_never_apart(pairs, group):
     assigned = assign.assign(manifest(COUNT, group), pairs_of(pairs), NOTHING, PARAMS)
@@ -66,6 +67,7 @@ def test_new_images_that_belong_together_are_never_apart(pairs, group):
     assert set(assigned["split"]) <= set(SPLITS)
 
 
+@settings(max_examples=30)
 @given(links, groups, st.randoms(use_true_random=False))
 def test_the_order_of_the_rows_decides_nothing(pairs, group, random):
     rows = manifest(COUNT, group)
@@ -78,6 +80,7 @@ def test_the_order_of_the_rows_decides_nothing(pairs, group, random):
     assert by_name(assign.assign(moved, again, NOTHING, PARAMS)) == plain
 
 
+@settings(max_examples=30)
 @given(links, groups, st.integers(60, COUNT), st.sets(st.integers(0, COUNT - 1), max_size=20))
 def test_what_comes_and_goes_moves_no_image(pairs, group, before, gone):
     rows = manifest(COUNT, group)
@@ -90,6 +93,7 @@ def test_what_comes_and_goes_moves_no_image(pairs, group, before, gone):
     assert by_name(smaller).items() <= by_name(later).items()
 
 
+@settings(max_examples=30)
 @given(links, st.integers(60, COUNT))
 def test_a_new_image_goes_where_its_like_is_and_of_several_splits_to_the_last(pairs, before):
     rows = manifest(COUNT)
@@ -104,6 +108,7 @@ def test_a_new_image_goes_where_its_like_is_and_of_several_splits_to_the_last(pa
             assert later["split"][number] == max(later["split"][sorted(near)], key=SPLITS.index)
 
 
+@settings(max_examples=30)
 @given(links, st.integers(60, COUNT))
 def test_no_test_image_is_burnt_by_new_ones(pairs, before):
     """What is new leaks where it goes, but no earlier image is like more training images than before."""
