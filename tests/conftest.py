@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import Phase, settings
 
 from darkroom.base import environment
 from support import warm
@@ -18,6 +18,8 @@ environment.prepare()
 # A shared machine may hold up any single example.
 settings.register_profile("shared", deadline=None)
 settings.load_profile("shared")
+# For tests/mutants.py: that an example fails is enough, the smallest one takes a minute to find.
+settings.register_profile("mutants", deadline=None, phases=(Phase.explicit, Phase.generate))
 
 
 def pytest_configure(config):

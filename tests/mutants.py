@@ -83,6 +83,7 @@ def attempt(module: str, source: str, tests: Sequence[str], folder: str) -> None
         "-x",
         "-q",
         "--hypothesis-seed=0",
+        "--hypothesis-profile=mutants",
         f"--basetemp={folder}",
         "-p",
         "no:cacheprovider",

@@ -211,5 +211,7 @@ def test_large_units_come_first_and_the_last_ones_fill_empty_splits():
         found = placed(units(*three), balance([[96, 1, 1]], present=present))
         assert sorted(found)[3 - len(filling) :] == sorted(filling)
         assert found.count(0) == 3 - len(filling)
+    # Until then, units go where they are wanted, although other splits are empty.
+    assert placed(units({0: 1}, {0: 8}, {0: 1}), balance([[8, 1, 1]], present=[[5, 0, 0]]))[1] == 0
     # For any of a unit's classes.
     assert placed(units({0: 1, 1: 9}), balance([[6, 2, 2], [90, 2, 2]], present=[[5, 5, 0], [5, 5, 5]])) == [2]
