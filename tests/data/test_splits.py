@@ -197,6 +197,20 @@ def test_groups_leak_and_a_new_image_of_a_torn_group_goes_to_its_first_split():
     assert found["leaked"].tolist() == [False, True, False, True]
 
 
+def test_new_images_join_their_group_and_earlier_files_of_their_picture():
+    rows = manifest(40, ["", "", "", "", "ann", "ann", "ann", "bob", "bob", *[""] * 31])
+    # Pictures 0 and 1 are one, and 2 and 3 as well; their earlier files were recorded before pictures were.
+    rows.loc[[1, 9], "picture"] = rows["picture"][0]
+    rows.loc[[3], "picture"] = rows["picture"][2]
+    known = {0: "validation", 1: "test", 2: "validation", 4: "test", 5: "validation", 7: "test"}
+    before = of_lines(Line("-", rows["sha256"][row][:16], name) for row, name in known.items())
+    found = assign.assign(rows, NO_PAIRS, before, PARAMS)["split"]
+    assert found[[*known]].tolist() == list(known.values())
+    # By picture the last split; by group the first.
+    assert found[[9, 3]].tolist() == ["test", "validation"]
+    assert found[[6, 8]].tolist() == ["validation", "test"]
+
+
 def test_an_earlier_picture_that_is_gone_draws_altered_copies_and_leaks_no_longer():
     rows = manifest(40)
     gone = Pictures([*rows["picture"], "a" * 64, "b" * 64], np.zeros((42, 1, 1), np.uint8), *np.zeros((2, 42), bool))
