@@ -375,9 +375,7 @@ def test_what_drift_refuses(here, capsys, monkeypatch):
     words = "6 different readable new images; expected at least 20"
     assert words in refused(capsys, few_images, "--no-model")
     new = write_new(here / "new")
-    line = refused(capsys, new)
-    assert "no tracking store" in line
-    assert line.endswith("; --no-model compares without a model")
+    assert "no tracking store" in refused(capsys, new)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
     assert "no MLflow server answers at http://127.0.0.1:9" in refused(capsys, new)
     Path("data/prepared").unlink()
