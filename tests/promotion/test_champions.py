@@ -44,13 +44,12 @@ def predictions(right, seed, images=60, labels=LABELS, start=0):
 
 
 @pytest.fixture(scope="module")
-def store(tmp_path_factory):
+def store(project_with_store):
     """A store with four versions of a model, none of them champion; the last one knows another class."""
-    root = tmp_path_factory.mktemp("champions")
+    root = project_with_store
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(root)
         patch.delenv("MLFLOW_TRACKING_URI", raising=False)
-        (root / "dvc.yaml").touch()
         open_store()
         runs = []
         for number, (right, labels) in enumerate(((0.6, LABELS), (0.9, LABELS), (0.9, LABELS), (0.9, (*LABELS, "c")))):

@@ -75,6 +75,16 @@ def test_training_pictures_that_changed():
     assert training_changed(seen(("", "fa")), one)
 
 
+def test_relations_are_the_output_of_the_split(tmp_path):
+    table = rows(("1a", "fa", "one"), ("2a", "fb", "")).assign(name="a.png", split="test")
+    related = families.table([hashed("1a"), hashed("2a")], np.array([0, 0]))
+    table.to_parquet(tmp_path / "manifest.parquet")
+    families.write(related, tmp_path / "families.parquet")
+    found = Relations.read(tmp_path)
+    pd.testing.assert_frame_equal(found.rows, table[["picture", "sha256", "group"]], check_dtype=False)
+    pd.testing.assert_frame_equal(found.families, related, check_dtype=False)
+
+
 def images(first, last):
     names = [f"{hash((number, 7)) & 0xFFFFFFFF:08x}" for number in range(first, last)]
     return rows(*((name, name, "") for name in names))

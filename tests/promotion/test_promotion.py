@@ -41,7 +41,15 @@ def differing(images, won, lost):
 def test_the_first_model():
     decision = decide(NEW, None, None, RULES)
     assert decision.outcome == "promote"
-    assert "first model" in decision.reason
+    assert decision.reason == "lenet5 is the first model"
+    assert (decision.evidence.rule, decision.evidence.level, decision.evidence.left_out) == ("first", 0.025, 0)
+    # Without a comparison, the limits alone count.
+    unjudged = decide(replace(NEW, test_accuracy=0.8), OLD, None, PromoteParams(minimum_accuracy=0.9))
+    assert unjudged.outcome == "keep"
+    assert [finding.rule for finding in unjudged.findings] == ["minimum_accuracy"]
+    noted = decide(NEW, None, compared(*differing(200, 20, 0), left_out=3, notes=("a note",))[2], RULES)
+    assert noted.evidence.left_out == 3
+    assert noted.reason.endswith("; a note")
 
 
 def test_the_champion_itself():
@@ -206,5 +214,8 @@ def test_the_candidate_is_chosen_on_validation_data_alone():
     assert best_candidate([fewer, NEW], RULES) is NEW
     tied = replace(NEW, network="mnist_cnn", validation_loss=0.05)
     assert best_candidate([NEW, tied], RULES) is tied
+    for lacking in ({"validation_accuracy": None}, {"validation_loss": None}):
+        with pytest.raises(ValueError, match="lenet5 has no validation metrics"):
+            best_candidate([replace(NEW, **lacking)], RULES)
     by_loss = replace(fewer, validation_loss=0.01)
     assert best_candidate([NEW, by_loss], PromoteParams(candidate="validation_loss")) is by_loss

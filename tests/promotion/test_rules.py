@@ -8,7 +8,8 @@ import pytest
 from darkroom.params import PromoteParams
 from darkroom.promotion.contenders import Anchor, Comparison, Contender, Life
 from darkroom.promotion.gate import decide
-from darkroom.promotion.rules.classes import holm, recall
+from darkroom.promotion.rules.better import better
+from darkroom.promotion.rules.classes import Judged, holm, needs_person, recall
 from darkroom.promotion.rules.first import first_model
 from darkroom.promotion.rules.not_worse import not_worse, p_value
 from darkroom.promotion.statistics import spending
@@ -82,6 +83,33 @@ def test_the_recall_of_one_of_two_classes(counts, passed, accept):
         assert [(finding.passed, finding.accept) for finding in found] == [(passed, accept)]
 
 
+def test_exactly_the_loss_of_recall_that_is_allowed():
+    compared = of_classes((300, 300, 0, 0), (8, 7, 0, 1))
+    assert recall(compared, PromoteParams(maximum_recall_loss=0.125)) == []
+    (found,) = recall(compared, PromoteParams(maximum_recall_loss=0.124))
+    assert found.text == "recall of b: 0.8750 against 1.0000 on 8 images (p 0.5000), a loss of at most 0.124 allowed"
+    # A class without test images has no recall.
+    assert recall(of_classes((300, 300, 0, 0), (0, 0, 0, 0)), RULES) == []
+
+
+@pytest.mark.parametrize(
+    ("p", "least_p", "net", "classes", "expected"),
+    [
+        # Two classes are each tested at .0625 / 2.
+        (0.03125, 0.03125, 5, 2, False),
+        (0.0625, 0.03126, 5, 2, True),
+        (0.0626, 0.03126, 5, 2, False),
+        # The significance itself is still possible, so p decides.
+        (0.1, 0.0625, 5, 2, False),
+        (0.1, 0.0626, 2, 2, True),
+        (0.1, 0.0626, 1, 2, False),
+        (0.03125, 0.03125, 5, 4, True),
+    ],
+)
+def test_who_judges_a_class(p, least_p, net, classes, expected):
+    assert needs_person(Judged("a", 0.5, p, least_p, net, ""), 0.0625, classes) == expected
+
+
 def test_a_disabled_check_of_recall():
     assert recall(of_classes((300, 250, 40, 0), (9, 0, 0, 9)), PromoteParams(maximum_recall_loss=None)) == []
 
@@ -92,6 +120,7 @@ def test_holms_procedure():
     assert holm([0.001, 0.0126, 0.02], 0.025) == [True, False, False]
     assert holm([0.02, 0.001, 0.012], 0.025) == [True, True, True]
     assert holm([0.0125, 0.0251], 0.025) == [True, False]
+    assert holm([0.0125, 0.025], 0.025) == [True, True]
     assert holm([], 0.05) == []
 
 
@@ -128,6 +157,9 @@ def test_a_new_class_is_no_gain():
     assert "it is worse beyond chance (p 8.1e-28)" in decided(compared).reason
     better = of_classes(*[(100, 85, 9, 0)] * 10, (100, 0, 0, 0), data_changed=True, new_classes=frozenset({10}))
     assert decided(better).outcome == "promote"
+    # Without a test image of it, nothing is known of its recall.
+    unseen = of_classes(*[(100, 85, 9, 0)] * 10, (0, 0, 0, 0), data_changed=True, new_classes=frozenset({10}))
+    assert decided(unseen).evidence.new_classes == {}
 
 
 def test_no_class_in_common():
@@ -166,6 +198,49 @@ def test_the_floor_holds_for_every_model(accuracy, outcome):
     refused = decided(compared, PromoteParams(minimum_accuracy=0.891))
     assert refused.outcome == "keep"
     assert "minimum_accuracy: 0.8900, at least 0.891 needed" in refused.reason
+
+
+def test_exactly_on_the_level():
+    # .5^5, and .5^6 with one that is lost.
+    five, most = of_classes((200, 190, 5, 0)), 1 / 32
+    assert better(five, RULES, most).passed
+    assert not better(five, RULES, most - 1e-9).passed
+    assert first_model(five, PromoteParams(significance=most)).passed
+    assert not first_model(five, PromoteParams(significance=most - 1e-9)).passed
+    p = p_value(five, -RULES.margin)
+    assert not_worse(five, RULES, p).passed
+    assert not not_worse(five, RULES, p * (1 - 1e-9)).passed
+    text = not_worse(of_classes((20, 15, 0, 5)), PromoteParams(significance=most), 0.025).text
+    assert text.endswith("; it is worse beyond chance (p 0.031)")
+    assert "worse" not in not_worse(of_classes((20, 16, 0, 4)), PromoteParams(significance=most), 0.025).text[9:]
+
+
+@pytest.mark.parametrize(
+    ("counts", "level", "told"),
+    [
+        ((200, 190, 4, 0), 0.0625, False),
+        ((200, 190, 3, 1), 0.0625, False),  # .5^4 is the level
+        ((200, 190, 3, 1), 0.0624, True),
+        ((200, 190, 4, 1), 0.025, True),
+        ((200, 190, 5, 1), 0.025, False),  # .5^6 is below it, but p is .109
+    ],
+)
+def test_too_few_differences_are_told(counts, level, told):
+    text = better(of_classes(counts), RULES, level).text
+    differing = counts[2] + counts[3]
+    assert text.endswith(f"; they differ on {differing} images, too few for a significant difference") == told
+    assert ("too few" in text) == told
+
+
+def test_images_enough_for_equal_models_are_not_asked_for():
+    # 2.8016^2 / .02 = 392.4
+    asked = not_worse(of_classes((392, 389, 0, 3)), RULES, 0.025).text
+    assert asked.endswith("; 392 test images cannot tell, about 393 would for equal models")
+    enough = not_worse(of_classes((393, 390, 0, 3)), RULES, 0.025)
+    assert not enough.passed
+    assert enough.text.endswith("-0.0200 needed")
+    pairs = not_worse(of_classes((200, 190, 4, 4), clusters=np.arange(200) // 2), RULES, 0.025).text
+    assert "; 100 independent test images cannot tell, about 785 would for equal models" in pairs
 
 
 def test_few_groups_tell_nothing():
@@ -213,6 +288,7 @@ def test_small_losses_do_not_add_up():
     assert [finding.rule for finding in decision.findings if not finding.passed] == ["not_worse than version 1"]
     assert "not worse than version 1: with 99.17 % confidence it gains at least -0.0" in decision.reason
     assert decision.evidence.anchors == ("1",)
+    assert decided(first, life=Life(anchors=(Anchor("1", first),))).evidence.rule == "not_worse"
 
 
 def test_an_earlier_champion_that_is_lost_must_be_beaten():
@@ -246,6 +322,9 @@ def test_a_new_life_needs_more_with_each_decision():
     assert decided(of_classes((200, 190, 7, 0))).evidence.rule == "better"
     assert decided(of_classes((200, 190, 8, 0)), life=Life(decision=2)).evidence.rule == "better"
     assert decided(of_classes((200, 189, 10, 0)), life=Life(decision=2)).evidence.rule == "best"
+    # p .00468 and .00586.
+    assert decided(of_classes((200, 170, 20, 6))).evidence.rule == "best"
+    assert decided(of_classes((200, 170, 10, 1))).evidence.rule == "better"
 
 
 def test_the_margin():
@@ -258,6 +337,10 @@ def test_power_is_told():
     decision = decided(of_classes((362, 340, 3, 3)))
     assert decision.evidence.detectable_gain == pytest.approx(0.0218, abs=2e-4)
     assert "with 362 independent test images, a gain of 2.2 points is found in 80% of cases" in decision.reason
+    assert decision.evidence.disagreement == pytest.approx(6 / 362)
+    found = decided(of_classes((362, 300, 30, 3)))
+    assert found.evidence.disagreement == pytest.approx(33 / 362)
+    assert "is found in 80% of cases" not in found.reason
 
 
 @pytest.mark.parametrize("images", [362, 2000, 10_000])

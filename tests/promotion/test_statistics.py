@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
 from scipy.optimize import minimize_scalar
 
 from darkroom.promotion.statistics import grouped, paired, power, spending
@@ -158,15 +159,19 @@ def test_in_20_decisions_between_equal_models_at_most_5_percent_promote_one():
     assert 0 < promoted.mean() <= 0.05
 
 
-def test_the_power_of_the_exact_test():
-    images, gain, disagreement = 60, 0.1, 0.2
-    expected = 0.0
+@pytest.mark.parametrize(
+    ("images", "gain", "disagreement", "level"),
+    [(60, 0.1, 0.2, 0.025), (30, 0.0, 0.5, 0.2), (9, 0.3, 0.1, 0.09), (5, 1.0, 0.05, 1 / 32), (4, 1.0, 0.05, 1 / 32)],
+)
+def test_the_power_of_the_exact_test(images, gain, disagreement, level):
+    expected, share = 0.0, max(disagreement, gain)
     for won in range(images + 1):
         for lost in range(images + 1 - won):
-            if paired.mcnemar(won, lost) <= 0.025:
+            if paired.mcnemar(won, lost) <= level:
                 ways = math.comb(images, won + lost) * math.comb(won + lost, won)
-                expected += ways * 0.15**won * 0.05**lost * 0.8 ** (images - won - lost)
-    assert power.power(images, gain, disagreement, 0.025) == pytest.approx(expected)
+                chance = ((share + gain) / 2) ** won * ((share - gain) / 2) ** lost
+                expected += ways * chance * (1 - share) ** (images - won - lost)
+    assert power.power(images, gain, disagreement, level) == pytest.approx(expected, abs=1e-12)
 
 
 def test_the_gain_that_is_found():
@@ -189,3 +194,101 @@ def test_the_images_that_a_margin_needs():
     assert power.images_for_margin(0.02, 0.1, 0.025) == 1963
     assert power.images_for_margin(0.3, 0.0, 0.025) == 27
     assert power.images_for_margin(0, 0.1, 0.025) == power.LARGEST_TEST_SET
+
+
+def tail(won, lost, images, gain, shares):
+    """The probability of a score at least as large, by all outcomes, at each share of discordant images."""
+    reached = float(paired.score(np.array(won), np.array(lost), images, gain))
+    outcomes = [(more, less) for more in range(images + 1) for less in range(images + 1 - more)]
+    won, lost = np.array(outcomes).T
+    won, lost = (each[paired.score(won, lost, images, gain) >= reached - 1e-9] for each in (won, lost))
+    same = images - won - lost
+    ways = stats.multinomial.pmf(np.stack([won, lost, same], axis=1), images, [1 / 3] * 3) * 3**images
+    more, less = np.maximum((shares + gain) / 2, 0)[:, None], np.maximum((shares - gain) / 2, 0)[:, None]
+    return (ways * more**won * less**lost * (1 - shares)[:, None] ** same).sum(axis=1)
+
+
+@pytest.mark.parametrize(
+    ("won", "lost", "images", "gain"),
+    [
+        *((0, 0, 14, -0.2), (1, 0, 14, -0.1), (3, 1, 14, -0.1), (5, 2, 14, 0.0), (6, 0, 14, 0.1), (4, 3, 14, 0.0)),
+        *((6, 0, 6, 0.0), (5, 1, 6, -0.4), (0, 1, 9, -0.5), (1, 2, 9, -0.5), (3, 0, 60, -0.02), (9, 4, 60, 0.01)),
+    ],
+)
+def test_the_exact_p_value_by_all_outcomes(won, lost, images, gain):
+    discordant = won + lost
+    low = stats.beta.ppf(0.5e-6, discordant, images - discordant + 1) if discordant else 0
+    high = stats.beta.ppf(1 - 0.5e-6, discordant + 1, images - discordant) if discordant < images else 1
+    low = max(low, abs(gain))
+    shares = np.sin(np.linspace(np.arcsin(np.sqrt(low)), np.arcsin(np.sqrt(high)), 100)) ** 2
+    expected = tail(won, lost, images, gain, shares.clip(low, high)).max() + 1e-6
+    assert paired.p_value(won, lost, images, gain) == pytest.approx(expected, abs=1e-9)
+
+
+def test_p_values_at_the_ends():
+    assert paired.p_value(2, 2, 14, 0.0) == 1
+    assert paired.p_value(2, 3, 14, 0.0) == 1
+    # No share of discordant images allows such a gain.
+    assert paired.p_value(0, 0, 100, -0.5) == 1e-6
+    assert [paired.mcnemar(*counts) for counts in ((0, 0), (0, 5), (5, 0), (1, 1))] == [1, 1, 1 / 32, 0.75]
+    assert paired.lower_bound(0, 5, 5, 0.025) == pytest.approx(-1, abs=1e-5)
+
+
+def test_the_constants_of_the_documentation():
+    assert (power.POWER, power.ASSUMED_DISAGREEMENT, power.LARGEST_TEST_SET) == (0.8, 0.05, 10_000_000)
+    assert (paired.NUISANCE_ERROR, paired.SHARES, paired.PRECISION, power.PRECISION) == (1e-6, 100, 1e-5, 1e-4)
+    assert (grouped.LEAST_GROUPS, grouped.LARGEST_EFFECT, grouped.BETS) == (6, 2.5, 16)
+
+
+def test_the_power_in_words():
+    # The models disagree on as many images as the gain at least.
+    assert power.words(362, 0.01, 0.025) == (
+        "with 362 independent test images, a gain of 2.2 points is found in 80% of cases "
+        "(level 0.025, the models disagree on 2.2 % of the images)"
+    )
+    assert power.words(362, 0.2, 0.025).endswith("(level 0.025, the models disagree on 20.0 % of the images)")
+
+
+@pytest.mark.parametrize("images", [40, 362])
+def test_the_bounds_of_groups_of_one_image_are_those_of_images(images):
+    won, lost = 3, 5
+    gained = np.repeat([1, -1, 0], [won, lost, images - won - lost])
+    sizes = np.ones(images, dtype=np.int64)
+    assert grouped.p_value(gained, sizes, -MARGIN) == paired.p_value(won, lost, images, -MARGIN)
+    expected = paired.lower_bound(won, lost, images, 0.05)
+    assert grouped.lower_bound(gained, sizes, 0.05) == pytest.approx(expected, abs=2e-5)
+
+
+def test_groups_count_as_copies_up_to_a_design_effect():
+    # 40 of 96 images won and 8 lost, in groups of two and three: of 96 / 2.5 images, rounded against the candidate.
+    sizes = np.repeat([2, 3], [24, 16])
+    gained = np.where(np.arange(40) < 20, 2, np.where(np.arange(40) < 28, -1, 0))
+    assert grouped.design_effect(sizes) == 2.5
+    assert grouped.p_value(gained, sizes, -0.1) == paired.p_value(16, 4, 38, -0.1)
+    more = np.append(sizes, 3)
+    assert grouped.p_value(np.append(gained, 0), more, -0.1) == grouped.betting(np.append(gained, 0), more, -0.1)
+    # 93 images won and 3 lost are 37 and 2 by rounding, of 38.
+    assert grouped.p_value(np.append(sizes[:-1], -3), sizes, -0.1) == paired.p_value(36, 2, 38, -0.1)
+    # All lost, and all won.
+    assert grouped.p_value(-sizes, sizes, -0.5) == paired.p_value(0, 38, 38, -0.5) == 1
+    assert grouped.p_value(sizes, sizes, 0.5) == paired.p_value(38, 0, 38, 0.5)
+
+
+def test_a_bet_by_hand():
+    gained, sizes, gain = np.array([2, -1, 0, 3]), np.array([3, 1, 2, 3]), -0.1
+    bets = [10 ** (-3 + 3 * number / 15) / 0.9 for number in range(16)]
+    capital = [
+        math.prod(1 + bet * (won + 0.1 * size) / 3 for won, size in zip(gained, sizes, strict=True)) for bet in bets
+    ]
+    assert grouped.betting(gained, sizes, gain) == pytest.approx(min(1, 16 / sum(capital)))
+    gained, sizes = np.array([2, 2, 3, 3, 2, 0]), np.array([3, 2, 3, 3, 2, 1])
+    capital = [
+        math.prod(1 + bet * (won + 0.1 * size) / 3 for won, size in zip(gained, sizes, strict=True)) for bet in bets
+    ]
+    assert 16 / sum(capital) < 1
+    assert grouped.betting(gained, sizes, gain) == pytest.approx(16 / sum(capital))
+
+
+def test_the_sum_of_the_first_levels():
+    assert [spending.spent(0.025, decisions) for decisions in (1, 2, 20)] == pytest.approx([0.025, 0.1 / 3, 1 / 21])
+    assert spending.spent(0.025, 20) == pytest.approx(sum(spending.level(0.025, number) for number in range(1, 21)))

@@ -150,6 +150,11 @@ class Comparison:
         return int((self.champion & ~self.candidate).sum())
 
     @property
+    def disagreement(self) -> float:
+        """Share of the images that only one of the models classifies correctly."""
+        return (self.won + self.lost) / len(self.candidate)
+
+    @property
     def effective_images(self) -> int:
         """Number of independent images that would tell as much, if the images of a group were copies."""
         sizes = np.unique(self.clusters, return_counts=True)[1].astype(np.int64)

@@ -115,7 +115,6 @@ def _accuracy(shared: Comparison, rules: PromoteParams, life: Life) -> list[Find
 
 def _evidence(compared: Comparison, accuracy: Sequence[Finding], rules: PromoteParams, life: Life) -> Evidence:
     shared = compared.on_shared_classes()
-    disagreement = (shared.won + shared.lost) / len(shared.candidate)
     at_look = spending.level(rules.significance, life.look)
     return Evidence(
         rule="best" if is_best(shared, rules, life) else accuracy[0].rule,
@@ -124,8 +123,8 @@ def _evidence(compared: Comparison, accuracy: Sequence[Finding], rules: PromoteP
         attempt=life.attempt,
         left_out=compared.left_out,
         groups=shared.groups,
-        disagreement=disagreement,
-        detectable_gain=power.detectable_gain(shared.effective_images, disagreement, at_look),
+        disagreement=shared.disagreement,
+        detectable_gain=power.detectable_gain(shared.effective_images, shared.disagreement, at_look),
         new_classes={
             compared.labels[number]: float(compared.of_class(number).candidate.mean())
             for number in sorted(compared.new_classes)
@@ -142,9 +141,9 @@ def _new_classes(evidence: Evidence) -> Iterator[str]:
 
 def _power(shared: Comparison, evidence: Evidence, rules: PromoteParams) -> Iterator[str]:
     """Say which gain would have been found, where none was."""
-    if evidence.rule in {"better", "not_worse"} and evidence.disagreement is not None:
+    if evidence.rule in {"better", "not_worse"}:
         at = spending.level(rules.significance, evidence.look)
-        yield power.words(shared.effective_images, evidence.disagreement, at)
+        yield power.words(shared.effective_images, shared.disagreement, at)
 
 
 def _decision(

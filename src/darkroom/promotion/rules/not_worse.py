@@ -53,8 +53,7 @@ def _remark(compared: Comparison, rules: PromoteParams, level: float) -> str:
     p = grouped.sign_flip(-_gains(compared)[0])
     if p <= rules.significance:
         return f"; it is worse beyond chance (p {p:.2g})"
-    images = len(compared.candidate)
-    needed = power.images_for_margin(rules.margin, (compared.won + compared.lost) / images, level)
+    needed = power.images_for_margin(rules.margin, compared.disagreement, level)
     if needed <= compared.effective_images:
         return ""
     alike = "" if compared.independent else "independent "

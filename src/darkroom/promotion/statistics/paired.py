@@ -13,6 +13,7 @@ NUISANCE_ERROR = 1e-6
 SHARES = 100  # shares of discordant images at which the tail probability is computed
 DEVIATIONS = 9.0  # standard deviations of the number of discordant images that are summed
 PRECISION = 1e-5  # of a bound
+ROUNDING = 1e-9  # of a score
 
 
 def mcnemar(won: int, lost: int) -> float:
@@ -21,7 +22,7 @@ def mcnemar(won: int, lost: int) -> float:
     Q. McNemar, Note on the sampling error of the difference between correlated proportions, 1947.
     """
     # Not scipy.stats, because its import is slow.
-    return float(special.bdtrc(won - 1, won + lost, 0.5)) if won else 1.0
+    return float(special.bdtrc(won - 1, won + lost, 0.5))
 
 
 def score(won: Integers, lost: Integers, images: int, gain: float) -> Numbers:
@@ -63,26 +64,21 @@ def p_value(won: int, lost: int, images: int, gain: float) -> float:
 
 def lower_bound(won: int, lost: int, images: int, level: float) -> float:
     """Return the lower confidence bound of the true gain: the largest gain that ``p_value`` excludes at a level."""
-    high = (won - lost) / images
-    width = (np.sqrt(won + lost) + 1) / images
-    while (low := max(-1.0, high - width)) > -1 and p_value(won, lost, images, low) > level:
-        width *= 2
+    low, high = -1.0, (won - lost) / images
     while high - low > PRECISION:
         middle = (low + high) / 2
         low, high = (middle, high) if p_value(won, lost, images, middle) <= level else (low, middle)
-    return float(low)
+    return low
 
 
 def _tail(shares: Numbers, images: int, gain: float, reached: float) -> Numbers:
     """Return the probability of a score of at least ``reached`` (> 0) for each share of discordant images."""
-    spread = DEVIATIONS * np.sqrt(images * np.maximum(shares * (1 - shares), 1 / images)) + DEVIATIONS
-    first = max(0, int((images * shares - spread).min()))
-    last = min(images, int((images * shares + spread).max()) + 1)
-    discordant = np.arange(first, last + 1)
+    spread = DEVIATIONS * np.sqrt(images * shares + 1)
+    first, last = int((images * shares - spread).min()), int((images * shares + spread).max())
+    discordant = np.arange(max(0, first), min(images, last) + 1)
     needed = _least_won(discordant, images, gain, reached)
-    chance = np.clip((1 + gain / np.maximum(shares, 1e-300)) / 2, 0, 1)[:, None]
-    won_enough = np.where(needed > 0, special.bdtrc(np.maximum(needed - 1, 0), discordant, chance), 1.0)
-    won_enough = np.where(needed > discordant, 0.0, won_enough)
+    chance = ((1 + gain / shares) / 2)[:, None]
+    won_enough = special.bdtrc(needed - 1, discordant, chance)
     return np.asarray((_binomial(discordant, images, shares) * won_enough).sum(axis=1), dtype=np.float64)
 
 
@@ -91,14 +87,12 @@ def _least_won(discordant: Integers, images: int, gain: float, reached: float) -
 
     The score grows with the number won wherever it is positive. One more than all if none suffices.
     """
-    low, high = np.full(len(discordant), -1), discordant + 1
-    while (high - low > 1).any():
-        middle = np.clip((low + high) // 2, 0, discordant)
-        enough = score(middle, discordant - middle, images, gain) >= reached - 1e-9  # rounding
-        wide = high - low > 1
-        high = np.where(wide & enough, middle, high)
-        low = np.where(wide & ~enough, middle, low)
-    return high
+    low, high = np.zeros_like(discordant), discordant + 1
+    while (low < high).any():
+        middle = np.minimum((low + high) // 2, discordant)
+        enough = score(middle, discordant - middle, images, gain) >= reached - ROUNDING
+        low, high = np.where(enough, low, middle + 1), np.where(enough, middle, high)
+    return low
 
 
 def _binomial(numbers: Integers, images: int, shares: Numbers) -> Numbers:

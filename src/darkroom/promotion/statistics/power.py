@@ -25,11 +25,9 @@ def power(images: int, gain: float, disagreement: float, level: float) -> float:
         level: of the one-sided test.
     """
     share = max(disagreement, gain)
-    spread = 9 * math.sqrt(images * share * (1 - share)) + 9
-    discordant = np.arange(max(0, int(images * share - spread)), min(images, int(images * share + spread)) + 1)
-    most_lost = _most_lost(images, level)[discordant]
+    discordant, most_lost = np.arange(images + 1), _most_lost(images, level)
     lost = (1 - gain / share) / 2
-    found = np.where(most_lost >= 0, special.bdtr(np.maximum(most_lost, 0), discordant, lost), 0.0)
+    found = 1 - special.bdtrc(most_lost, discordant, lost)
     ways = special.gammaln(images + 1) - special.gammaln(discordant + 1) - special.gammaln(images - discordant + 1)
     chance = np.exp(ways + special.xlogy(discordant, share) + special.xlog1py(images - discordant, -share))
     return float((chance * found).sum())
@@ -39,13 +37,12 @@ def power(images: int, gain: float, disagreement: float, level: float) -> float:
 def _most_lost(images: int, level: float) -> Integers:
     """Return for each number of discordant images the most lost with which the test finds a gain; -1 for none."""
     discordant = np.arange(images + 1)
-    low, high = np.full(images + 1, -1), discordant // 2 + 1
-    while (high - low > 1).any():
-        middle = np.clip((low + high) // 2, 0, discordant)
+    low, high = np.zeros_like(discordant), discordant + 1
+    while (low < high).any():
+        middle = np.minimum((low + high) // 2, discordant)
         found = special.bdtr(middle, discordant, 0.5) <= level
-        wide = high - low > 1
-        low, high = np.where(wide & found, middle, low), np.where(wide & ~found, middle, high)
-    return low.astype(np.int64)
+        low, high = np.where(found, middle + 1, low), np.where(found, high, middle)
+    return low - 1
 
 
 def detectable_gain(images: int, disagreement: float, level: float) -> float | None:
