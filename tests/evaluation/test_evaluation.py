@@ -6,8 +6,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn import metrics as reference
 
-from darkroom.evaluation.metrics import class_metrics, confusion_matrix, evaluate, f_score
-from darkroom.evaluation.scores import Predictions
+from darkroom.evaluation.metrics import (
+    class_metrics,
+    confusion_matrix,
+    evaluate,
+    f_score,
+    informative_images,
+    scores_table,
+)
+from darkroom.evaluation.scored import score
+from darkroom.evaluation.scores import Predictions, names
 
 
 def test_the_confusion_matrix_of_the_notes():
@@ -73,3 +81,49 @@ def test_as_scikit_learn_says(pairs):
     assert [each.images for each in of] == images.tolist()
     assert metrics.macro_f1 == pytest.approx(f1.mean())
     assert metrics.accuracy == pytest.approx(reference.accuracy_score(truth, predicted))
+
+
+def test_mistakes_are_shown_first_then_a_right_answer_of_each_class():
+    truth = np.array([0, 1, 2, 0, 1, 2, 0, 1])
+    answered = np.array([1, 1, 2, 0, 1, 2, 2, 1])
+    certainty = np.array([0.6, 0.7, 0.5, 0.9, 0.8, 0.9, 0.7, 0.95], dtype=np.float32)
+    probabilities = np.zeros((8, 3), dtype=np.float32)
+    probabilities[np.arange(8), answered] = certainty
+    assert informative_images(truth, probabilities, 6).tolist() == [6, 0, 3, 7, 5, 4]
+    assert informative_images(truth, probabilities, 2).tolist() == [6, 3]
+    assert informative_images(truth, probabilities, 100).tolist() == [6, 0, 3, 7, 5, 4, 2, 1]
+    wrong = np.roll(probabilities, 1, axis=1)[answered == truth]
+    assert len(informative_images(truth[answered == truth], wrong, 4)) == 4
+    # As many mistakes as right answers, and an odd number of places.
+    assert informative_images(truth[:4], np.eye(3)[[1, 0, 2, 0]], 3).tolist() == [0, 3, 2]
+
+
+def test_what_else_belongs_to_the_metrics():
+    truth, answered = np.array([0, 0, 1, 1, 1]), np.array([0, 1, 1, 1, 0])
+    predictions = Predictions(truth, np.eye(2, dtype=np.float32)[answered])
+    found = evaluate(predictions, ("a", "b"), 1, groups=np.array([3, 3, 5, 6, 6]), human_accuracy=0.9)
+    assert (found.images, found.clusters, found.k, found.human_accuracy) == (5, 3, 1, 0.9)
+    assert (found.leaked_images, found.unverified_images, found.baseline_accuracy) == (0, 0, 0.6)
+    assert found.roc_auc == pytest.approx(7 / 12)
+    assert found.average_precision == pytest.approx(2 / 3 * 2 / 3 + 1 / 3 * 3 / 5)
+    all_leaked = evaluate(predictions, ("a", "b"), 1, np.ones(5, dtype=bool))
+    assert (all_leaked.leaked_images, all_leaked.leak_free_accuracy, all_leaked.clusters) == (5, 0, 5)
+    one_class = evaluate(Predictions(np.zeros(3, dtype=int), np.eye(2)[[0, 0, 0]]), ("a", "b"), 0)
+    assert (one_class.roc_auc, one_class.average_precision) == (None, None)
+    assert not {"roc_auc", "human_accuracy"} & one_class.as_json().keys()
+    assert (one_class.classes["b"].precision, one_class.classes["b"].recall) == (0, 0)
+    three = evaluate(Predictions(truth, np.eye(3)[answered]), ("a", "b", "c"), 0)
+    assert (three.roc_auc, three.k) == (None, 2)
+
+
+def test_the_table_of_scores():
+    truth = np.arange(40) % 2
+    answered = np.where(np.arange(40) < 6, 1, truth)
+    scored = score(Predictions(truth, np.eye(2, dtype=np.float32)[answered]), np.arange(40))
+    table = scores_table(scored, ("cat", "dog"))
+    assert table.columns.tolist() == ["score", "label", "value", "low", "high"]
+    assert [f"{row.score}/{row.label}" if row.label else row.score for row in table.itertuples()] == [
+        name.replace("/0", "/cat").replace("/1", "/dog") for name in names(2)
+    ]
+    expected = [[value, *scored.intervals[name]] for name, value in scored.estimates.items()]
+    np.testing.assert_allclose(table[["value", "low", "high"]], expected)

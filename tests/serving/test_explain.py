@@ -9,7 +9,7 @@ import pytest
 from darkroom.base.backend import keras
 from darkroom.cli import main
 from darkroom.data.prepared.datasets import Split
-from darkroom.evaluation import grad_cam, metrics, report
+from darkroom.evaluation import grad_cam, report
 from darkroom.evaluation.maps import feature_maps, heat_maps
 from darkroom.maintenance import restore
 from darkroom.networks import inference
@@ -184,19 +184,6 @@ def test_what_has_no_maps_says_so():
 def test_a_network_of_one_stage():
     maps = grad_cam.feature_maps(build("mnist_cnn", filters=(8,)), some_images(*GREY))
     assert {name: of_stage.shape for name, of_stage in maps.items()} == {"conv1_relu": (28, 28, 8)}
-
-
-def test_mistakes_are_shown_first_then_a_right_answer_of_each_class():
-    truth = np.array([0, 1, 2, 0, 1, 2, 0, 1])
-    answered = np.array([1, 1, 2, 0, 1, 2, 2, 1])
-    certainty = np.array([0.6, 0.7, 0.5, 0.9, 0.8, 0.9, 0.7, 0.95], dtype=np.float32)
-    probabilities = np.zeros((8, 3), dtype=np.float32)
-    probabilities[np.arange(8), answered] = certainty
-    assert metrics.informative_images(truth, probabilities, 6).tolist() == [6, 0, 3, 7, 5, 4]
-    assert metrics.informative_images(truth, probabilities, 2).tolist() == [6, 3]
-    assert metrics.informative_images(truth, probabilities, 100).tolist() == [6, 0, 3, 7, 5, 4, 2, 1]
-    wrong = np.roll(probabilities, 1, axis=1)[answered == truth]
-    assert len(metrics.informative_images(truth[answered == truth], wrong, 4)) == 4
 
 
 def test_the_same_network_and_images_are_the_same_picture(trained, tmp_path):
