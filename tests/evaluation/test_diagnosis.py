@@ -86,6 +86,8 @@ def test_a_loss_that_is_still_falling():
     history = course(np.linspace(2.0, 1.0, 10), accuracies=0.8, val_accuracies=0.8)
     found = diagnose(history, classes=10)
     assert found.verdict == "not converged"
+    errors = "error 20.0 % on training and 20.0 % on validation images"
+    assert found.reason == f"validation loss 1.0000 and falling after 10 epochs; {errors}"
     assert "more epochs" in found.advice
     # A schedule that has come to its end brings the loss down, and no further.
     ended = np.linspace(1, 0.01, 10)

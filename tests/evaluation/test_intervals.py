@@ -96,6 +96,20 @@ def test_the_effective_sample_size_by_hand():
     assert of_share(right, groups) == pytest.approx(exact(0.7 * size, size))
 
 
+def test_the_effective_sample_size_of_groups_that_agree_in_part():
+    # Twenty groups of four images.
+    hits = np.array([4, 4, 4, 4, 3, 2, 4, 3, 4, 4, 2, 4, 4, 3, 4, 4, 1, 4, 3, 4])
+    share, right = hits.sum() / 80, np.concatenate([np.arange(4) < each for each in hits])
+    with_groups = 20 / 19 * ((hits - 4 * share) ** 2).sum() / 80**2
+    correlation = (with_groups / (share * (1 - share) / 79) - 1) / 3
+    errors = 80 * (1 - share) / (1 + 3 * correlation)
+    correlation = (errors * correlation + 1) / (errors + 1)
+    size = 80 / (1 + 3 * correlation) * (stats.t.ppf(0.975, 79) / stats.t.ppf(0.975, 19)) ** 2
+    assert 0.1 < correlation < 0.9
+    assert 20 < size < 80
+    assert of_share(right, np.repeat(np.arange(20), 4)) == pytest.approx(exact(share * size, size))
+
+
 @given(st.integers(0, 10_000), st.integers(5, 12), st.integers(13, 80))
 def test_hits_and_misses_mirror_each_other(seed, count, images):
     generator = np.random.default_rng(seed)
@@ -161,6 +175,9 @@ def test_the_mean_over_columns_by_hand():
         assert low == pytest.approx(1 - np.sqrt(at_once * 0.5) / 2)
         assert high == 1
     assert mean_interval(np.zeros(2), Bounds(np.zeros(2), np.ones(2)), cells, 4) == (0, 1)
+    # No bound is below 0 or above 1.
+    assert mean_interval(np.full(2, 0.1), Bounds(np.zeros(2), np.full(2, 0.1)), cells, 4) == pytest.approx((0, 0.1))
+    assert mean_interval(np.full(2, 0.9), Bounds(np.full(2, 0.9), np.ones(2)), cells, 4) == pytest.approx((0.9, 1))
 
 
 def test_a_score_that_is_no_share_of_images():
@@ -223,6 +240,12 @@ def test_of_twenty_right_answers_it_does_not_follow_that_all_are():
     assert found["log_loss"] == pytest.approx((0, (1 - low) * -np.log(1e-7)))
     assert found["brier"] == pytest.approx((0, (1 - low) * 2))
     assert found["calibration_error"] == pytest.approx((0, 1 - low))
+
+
+def test_one_image_more_that_is_wrong_lowers_two_f_scores():
+    low = 0.025 ** (1 / 10)
+    found = score(all_right(40, 4), np.arange(40)).intervals["macro_f1"]
+    assert found == pytest.approx((1 - (1 - 2 * low / (1 + low)) * np.sqrt(2 * 4) / 4, 1))
 
 
 def test_all_right_groups_of_several_classes_may_be_wrong_in_all_of_them():
@@ -301,6 +324,10 @@ def test_a_mean_loss_by_hand():
     a = 0.2 * gap
     found = losses.mean_interval(imagined, right, groups, accuracy)
     assert found.high == pytest.approx(0.48 + np.sqrt(a**2 + half**2 + 2 * correlation * a * half))
+    # Where groups with more mistakes have smaller ones, the distances do not make up for each other.
+    groups = np.array([0, 1, 2, 3] * 4 + [4, 4, 5, 4])
+    found = losses.mean_interval(imagined, right, groups, accuracy)
+    assert found.high == pytest.approx(0.48 + np.hypot(a, half))
 
 
 def test_the_standard_error_of_the_calibration_error_by_hand():
@@ -326,6 +353,12 @@ def test_the_standard_error_of_the_calibration_error_by_hand():
     noise += 2 * (8 / 56 * (8 * 0.1875 + 0.04) * 8 / 7) ** 2
     spread = 4 * many.value * (8 * 0.1875 + 0.81) + 8 * ((squares - squares.mean()) ** 2).sum()
     assert both.error == pytest.approx(np.sqrt(noise + spread * 16 / 15) / 16)
+    # A bin with one image alone has no pairs, and adds nothing but its share.
+    alone = calibration.squared_error(np.append(confidence, 0.2), np.arange(9) < 2, np.arange(9))
+    assert alone.value == pytest.approx(many.value * 8 / 9)
+    spread = 4 * many.value * (8 * 0.1875 + 0.81) + 8 * (many.value - alone.value) ** 2 + alone.value**2
+    noise = 2 * (8 / 56 * (8 * 0.1875 + 0.81) * 8 / 7) ** 2
+    assert alone.error == pytest.approx(np.sqrt(noise + spread * 9 / 8) / 9)
 
 
 def test_the_interval_of_the_calibration_error_by_hand():

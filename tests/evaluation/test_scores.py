@@ -88,6 +88,20 @@ def test_losses_by_hand():
     assert found.if_wrong == pytest.approx([0.49 + 0.64 + 0.01, 0.25 + 0.49 + 0.04, 2])
 
 
+def test_losses_of_many_classes():
+    probabilities = np.random.default_rng(0).dirichlet(np.ones(20), 50)
+    *_, second, first = np.sort(probabilities, axis=1).T
+    found = losses.log_losses(probabilities, np.zeros(50, dtype=np.int64))
+    assert found.if_right == pytest.approx(-np.log(first))
+    assert found.if_wrong == pytest.approx(-np.log(second))
+
+
+def test_rounding_makes_no_loss_negative():
+    one = np.array([[1 + 2**-52, 0.0], [1 - 2**-53, 2**-53]])
+    for of in (losses.log_losses, losses.brier_scores):
+        assert (of(one, np.zeros(2, dtype=np.int64)).observed >= 0).all()
+
+
 def test_the_calibration_error_by_hand():
     # Nine predictions of confidence .9, six of them correct, and one of 1.0 that is correct: bins 13 and 14.
     probabilities = np.array([[0.9, 0.1]] * 9 + [[1.0, 0.0]], dtype=np.float64)

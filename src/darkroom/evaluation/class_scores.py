@@ -4,7 +4,7 @@ import numpy as np
 import numpy.typing as npt
 
 from darkroom.base.types import Integers, Numbers
-from darkroom.evaluation.cells import Cells, ratio
+from darkroom.evaluation.cells import Cells
 from darkroom.evaluation.intervals import (
     MINIMUM_GROUPS,
     UNKNOWN,
@@ -74,16 +74,16 @@ class ClassIntervals:
 
     def _mean_of_shares(self, cells: Cells, column: Integers) -> Interval:
         shares = cells.shares
-        influence = ratio(1, cells.total(cells.images), 0)[column] * (self._right - shares[column])
+        influence = (self._right - shares[column]) / cells.total(cells.images)[column]
         of_columns = mean_interval(shares, share_bounds(cells), cells, cells.most_columns)
         return self._wider(of_columns, shares, influence)
 
     def _mean_of_f1(self) -> Interval:
         cells = self._of_either
-        index = cells.shares
-        slope = ratio(2 / (1 + index) ** 2, cells.total(cells.images), 0)
-        influence = slope[self._labels] * (self._right - index[self._labels])
-        influence[self._wrong] -= (slope * index)[self._predicted[self._wrong]]
+        index, images = cells.shares, cells.total(cells.images)
+        slope, taken_for = 2 / (1 + index) ** 2, self._predicted[self._wrong]
+        influence = (slope[self._labels] * (self._right - index[self._labels])) / images[self._labels]
+        influence[self._wrong] -= (slope * index)[taken_for] / images[taken_for]
         # A mistake lowers the F-scores of two classes.
         together = min(2 * self._of_label.most_columns, self._classes)
         bounds = Bounds(*map(f_score, share_bounds(cells)))

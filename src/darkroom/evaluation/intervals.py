@@ -134,8 +134,8 @@ def exact_bounds(share: Numbers, size: Numbers) -> Bounds:
     """Return the exact binomial intervals of shares at sample sizes that need not be whole; (0, 1) at size 0."""
     hits, misses = share * size, (1 - share) * size
     some_hits, some_misses = hits > ROUNDING * size, misses > ROUNDING * size
-    low = special.betaincinv(np.where(some_hits, hits, 1), misses + 1, TAIL)
-    high = special.betaincinv(hits + 1, np.where(some_misses, misses, 1), 1 - TAIL)
+    low = special.betaincinv(hits, misses + 1, TAIL)
+    high = special.betaincinv(hits + 1, misses, 1 - TAIL)
     return Bounds(np.where(some_hits, low, 0.0), np.where(some_misses, high, 1.0))
 
 
