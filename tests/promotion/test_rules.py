@@ -246,10 +246,14 @@ def test_images_enough_for_equal_models_are_not_asked_for():
 def test_few_groups_tell_nothing():
     five = of_classes((500, 250, 250, 0), clusters=np.repeat(np.arange(5), 100))
     decision = decided(five)
+    assert decision.outcome == "keep"
     assert "better: not known, the test images form 5 groups, at least 6 needed" in decision.reason
-    assert "not worse: not known" in not_worse(five, RULES, 0.025).text
+    unknown = not_worse(five, RULES, 0.025)
+    assert not unknown.passed
+    assert unknown.text == "not worse: not known, the test images form 5 groups, at least 6 needed"
     six = of_classes((600, 0, 600, 0), clusters=np.repeat(np.arange(6), 100))
     assert decided(six).outcome == "promote"
+    assert "not known" not in not_worse(six, RULES, 0.025).text
     assert "better: p 0.0156 (exact sign test over groups), at most 0.025 needed" in decided(six).reason
 
 

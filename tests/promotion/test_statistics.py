@@ -30,31 +30,35 @@ def test_the_score_is_tangos():
     assert paired.score(np.array(0), np.array(0), 50, 0.0) == 0
 
 
-def enumerated(won, lost, images, gain, share):
-    """The probability of a score at least as large, by all outcomes."""
+def tail(won, lost, images, gain, shares):
+    """The probability of a score at least as large, by all outcomes, at each share of discordant images."""
     reached = float(paired.score(np.array(won), np.array(lost), images, gain))
-    total = 0.0
-    for other in range(images + 1):
-        for discordant in range(other, images + 1):
-            less = discordant - other
-            if float(paired.score(np.array(other), np.array(less), images, gain)) < reached - 1e-9:
-                continue
-            ways = math.comb(images, discordant) * math.comb(discordant, other) * (1 - share) ** (images - discordant)
-            total += ways * ((share + gain) / 2) ** other * ((share - gain) / 2) ** less
-    return total
+    outcomes = [(more, less) for more in range(images + 1) for less in range(images + 1 - more)]
+    won, lost = np.array(outcomes).T
+    won, lost = (each[paired.score(won, lost, images, gain) >= reached - 1e-9] for each in (won, lost))
+    same = images - won - lost
+    ways = stats.multinomial.pmf(np.stack([won, lost, same], axis=1), images, [1 / 3] * 3) * 3**images
+    more, less = np.maximum((shares + gain) / 2, 0)[:, None], np.maximum((shares - gain) / 2, 0)[:, None]
+    return (ways * more**won * less**lost * (1 - shares)[:, None] ** same).sum(axis=1)
 
 
 @pytest.mark.parametrize(("won", "lost", "gain"), [(0, 0, -0.2), (3, 1, -0.1), (5, 2, 0.0), (6, 0, 0.1), (1, 2, -0.5)])
 def test_the_exact_p_value_is_the_largest_over_the_shares_of_discordant_images(won, lost, gain):
     images = 14
     shares = np.linspace(max(abs(gain), 1e-9), 0.999, 60)
-    expected = max(enumerated(won, lost, images, gain, share) for share in shares)
+    expected = tail(won, lost, images, gain, shares).max()
     assert paired.p_value(won, lost, images, gain) == pytest.approx(expected, abs=2e-4)
+
+
+def lower_bound(won, lost, images, level):
+    """The bound of independent images."""
+    gained = np.repeat([1, -1, 0], [won, lost, images - won - lost])
+    return grouped.lower_bound(gained, np.ones(images, dtype=np.int64), level)
 
 
 def test_without_a_discordant_image_the_bound_is_known():
     # 14 images tell no less than .193: (1 - .193)^14 is .05.
-    assert paired.lower_bound(0, 0, 14, 0.05) == pytest.approx(0.05 ** (1 / 14) - 1, abs=3e-5)
+    assert lower_bound(0, 0, 14, 0.05) == pytest.approx(0.05 ** (1 / 14) - 1, abs=3e-5)
     assert paired.p_value(0, 0, 14, -0.02) == pytest.approx(0.98**14, abs=2e-6)
     assert paired.p_value(0, 3, 14, -0.02) == 1.0
     assert paired.p_value(0, 100, 100, -0.5) == 1.0
@@ -81,9 +85,9 @@ def test_not_worse_passes_in_at_most_5_percent_at_the_margin(images):
 @settings(max_examples=30, deadline=None)
 @given(st.integers(0, 12), st.integers(0, 12), st.integers(24, 400), st.sampled_from([0.05, 0.025, 0.001]))
 def test_bound_and_p_value_agree(won, lost, images, level):
-    low = paired.lower_bound(won, lost, images, level)
+    low = lower_bound(won, lost, images, level)
     assert paired.p_value(won, lost, images, low) <= level
-    assert paired.p_value(won, lost, images, low + 2 * paired.PRECISION) > level
+    assert paired.p_value(won, lost, images, low + 2 * grouped.PRECISION) > level
     assert -1 <= low <= (won - lost) / images
 
 
@@ -196,18 +200,6 @@ def test_the_images_that_a_margin_needs():
     assert power.images_for_margin(0, 0.1, 0.025) == power.LARGEST_TEST_SET
 
 
-def tail(won, lost, images, gain, shares):
-    """The probability of a score at least as large, by all outcomes, at each share of discordant images."""
-    reached = float(paired.score(np.array(won), np.array(lost), images, gain))
-    outcomes = [(more, less) for more in range(images + 1) for less in range(images + 1 - more)]
-    won, lost = np.array(outcomes).T
-    won, lost = (each[paired.score(won, lost, images, gain) >= reached - 1e-9] for each in (won, lost))
-    same = images - won - lost
-    ways = stats.multinomial.pmf(np.stack([won, lost, same], axis=1), images, [1 / 3] * 3) * 3**images
-    more, less = np.maximum((shares + gain) / 2, 0)[:, None], np.maximum((shares - gain) / 2, 0)[:, None]
-    return (ways * more**won * less**lost * (1 - shares)[:, None] ** same).sum(axis=1)
-
-
 @pytest.mark.parametrize(
     ("won", "lost", "images", "gain"),
     [
@@ -231,12 +223,12 @@ def test_p_values_at_the_ends():
     # No share of discordant images allows such a gain.
     assert paired.p_value(0, 0, 100, -0.5) == 1e-6
     assert [paired.mcnemar(*counts) for counts in ((0, 0), (0, 5), (5, 0), (1, 1))] == [1, 1, 1 / 32, 0.75]
-    assert paired.lower_bound(0, 5, 5, 0.025) == pytest.approx(-1, abs=1e-5)
+    assert lower_bound(0, 5, 5, 0.025) == pytest.approx(-1, abs=1e-5)
 
 
 def test_the_constants_of_the_documentation():
     assert (power.POWER, power.ASSUMED_DISAGREEMENT, power.LARGEST_TEST_SET) == (0.8, 0.05, 10_000_000)
-    assert (paired.NUISANCE_ERROR, paired.SHARES, paired.PRECISION, power.PRECISION) == (1e-6, 100, 1e-5, 1e-4)
+    assert (paired.NUISANCE_ERROR, paired.SHARES, grouped.PRECISION, power.PRECISION) == (1e-6, 100, 1e-5, 1e-4)
     assert (grouped.LEAST_GROUPS, grouped.LARGEST_EFFECT, grouped.BETS) == (6, 2.5, 16)
 
 
@@ -250,13 +242,11 @@ def test_the_power_in_words():
 
 
 @pytest.mark.parametrize("images", [40, 362])
-def test_the_bounds_of_groups_of_one_image_are_those_of_images(images):
+def test_groups_of_one_image_are_images(images):
     won, lost = 3, 5
     gained = np.repeat([1, -1, 0], [won, lost, images - won - lost])
     sizes = np.ones(images, dtype=np.int64)
     assert grouped.p_value(gained, sizes, -MARGIN) == paired.p_value(won, lost, images, -MARGIN)
-    expected = paired.lower_bound(won, lost, images, 0.05)
-    assert grouped.lower_bound(gained, sizes, 0.05) == pytest.approx(expected, abs=2e-5)
 
 
 def test_groups_count_as_copies_up_to_a_design_effect():

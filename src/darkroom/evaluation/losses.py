@@ -32,8 +32,7 @@ def brier_scores(probabilities: Numbers, labels: Integers) -> Losses:
     first, second = _two_most_probable(probabilities)
     of_label = probabilities[np.arange(len(labels)), labels]
     squares = (probabilities**2).sum(axis=1) + 1
-    # Rounding must not make a loss negative.
-    return Losses(*(np.maximum(squares - 2 * each, 0) for each in (of_label, first, second)))
+    return Losses(*(squares - 2 * each for each in (of_label, first, second)))
 
 
 def _two_most_probable(probabilities: Numbers) -> tuple[Numbers, Numbers]:

@@ -4,7 +4,7 @@ from darkroom.base.types import Integers
 from darkroom.params import PromoteParams
 from darkroom.promotion.contenders import Comparison, Finding
 from darkroom.promotion.rules.better import too_few_groups
-from darkroom.promotion.statistics import grouped, paired, power
+from darkroom.promotion.statistics import grouped, power
 
 
 def not_worse(compared: Comparison, rules: PromoteParams, level: float, version: str | None = None) -> Finding:
@@ -32,15 +32,11 @@ def not_worse(compared: Comparison, rules: PromoteParams, level: float, version:
 
 def p_value(compared: Comparison, gain: float) -> float:
     """Return the exact p-value of the hypothesis that the true gain is at most ``gain``."""
-    if compared.independent:
-        return paired.p_value(compared.won, compared.lost, len(compared.candidate), gain)
     return grouped.p_value(*_gains(compared), gain)
 
 
 def lower_bound(compared: Comparison, level: float) -> float:
     """Return the lower confidence bound of the gain."""
-    if compared.independent:
-        return paired.lower_bound(compared.won, compared.lost, len(compared.candidate), level)
     return grouped.lower_bound(*_gains(compared), level)
 
 

@@ -15,6 +15,7 @@ LEAST_GROUPS = 6
 LARGEST_EFFECT = 2.5
 """Design effect up to which groups are counted as if their images were copies of one another."""
 BETS = 16  # sizes of the bet that are averaged
+PRECISION = 1e-5  # of a bound
 
 
 def gains(candidate: Flags, champion: Flags, groups: Integers) -> tuple[Integers, Integers]:
@@ -87,7 +88,7 @@ def betting(gained: Integers, sizes: Integers, gain: float) -> float:
 def lower_bound(gained: Integers, sizes: Integers, level: float) -> float:
     """Return the lower confidence bound of the true gain per image: the largest gain that ``p_value`` excludes."""
     low, high = -1.0, float(gained.sum() / sizes.sum())
-    while high - low > paired.PRECISION:
+    while high - low > PRECISION:
         middle = (low + high) / 2
         low, high = (middle, high) if p_value(gained, sizes, middle) <= level else (low, middle)
     return low

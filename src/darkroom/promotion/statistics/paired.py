@@ -12,7 +12,6 @@ NUISANCE_ERROR = 1e-6
 """Probability that the share of discordant images lies outside the interval that is searched; added to p."""
 SHARES = 100  # shares of discordant images at which the tail probability is computed
 DEVIATIONS = 9.0  # standard deviations of the number of discordant images that are summed
-PRECISION = 1e-5  # of a bound
 ROUNDING = 1e-9  # of a score
 
 
@@ -60,15 +59,6 @@ def p_value(won: int, lost: int, images: int, gain: float) -> float:
     shares = np.sin(np.linspace(np.arcsin(np.sqrt(low)), np.arcsin(np.sqrt(high)), SHARES)) ** 2
     shares = np.clip(shares, low, high)
     return min(1.0, float(_tail(shares, images, gain, reached).max()) + NUISANCE_ERROR)
-
-
-def lower_bound(won: int, lost: int, images: int, level: float) -> float:
-    """Return the lower confidence bound of the true gain: the largest gain that ``p_value`` excludes at a level."""
-    low, high = -1.0, (won - lost) / images
-    while high - low > PRECISION:
-        middle = (low + high) / 2
-        low, high = (middle, high) if p_value(won, lost, images, middle) <= level else (low, middle)
-    return low
 
 
 def _tail(shares: Numbers, images: int, gain: float, reached: float) -> Numbers:
