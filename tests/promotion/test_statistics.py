@@ -239,6 +239,7 @@ def test_the_power_in_words():
         "(level 0.025, the models disagree on 2.2 % of the images)"
     )
     assert power.words(362, 0.2, 0.025).endswith("(level 0.025, the models disagree on 20.0 % of the images)")
+    assert "a gain of 36.7 points is found" in power.words(20, 0.2, 0.025)
 
 
 @pytest.mark.parametrize("images", [40, 362])

@@ -38,7 +38,7 @@ def sign_flip(gained: Integers) -> float:
     If neither model is better, each group's gain is as likely as its opposite. The distribution over all signs is
     exact: R. Fisher, The design of experiments, 1935, section 21. With groups of one image it is McNemar's test.
     """
-    sizes, plus = np.abs(gained[gained != 0]), int(gained[gained > 0].sum())
+    sizes, plus = np.abs(gained[gained != 0]), int(np.maximum(gained, 0).sum())
     chances = np.zeros(int(sizes.sum()) + 1)
     chances[0], reached = 1.0, 0
     for size in sorted(sizes.tolist()):
@@ -65,7 +65,7 @@ def p_value(gained: Integers, sizes: Integers, gain: float) -> float:
     effect = design_effect(sizes)
     if effect > LARGEST_EFFECT:
         return betting(gained, sizes, gain)
-    won, lost = int(gained[gained > 0].sum()), int(-gained[gained < 0].sum())
+    won, lost = int(np.maximum(gained, 0).sum()), int(np.maximum(-gained, 0).sum())
     images = int(sizes.sum() / effect)
     fewer = int(won / effect), min(images, int(np.ceil(lost / effect)))
     return paired.p_value(min(fewer[0], images - fewer[1]), fewer[1], images, gain)
