@@ -209,22 +209,41 @@ def macro_scores(labels, predicted, weights, classes):
     return np.array([(hits / present).mean(), (hits / called).mean(), (2 * hits / (present + called)).mean()])
 
 
+def shares_with_the_variance_of_the_means(labels, predicted, groups):
+    """The intervals of the three means, by numerical derivatives."""
+    ones, step, classes = np.ones(len(labels)), 1e-5 * np.eye(len(labels)), labels.max() + 1
+    influence = [
+        (macro_scores(labels, predicted, ones + one, classes) - macro_scores(labels, predicted, ones - one, classes))
+        / 2e-5
+        for one in step
+    ]
+    values = macro_scores(labels, predicted, ones, classes)
+    least = intervals.effective_groups(groups)
+    found = [
+        intervals.share_interval(value, of_images, groups, least)
+        for value, of_images in zip(values, np.transpose(influence), strict=True)
+    ]
+    return dict(zip(OVERALL[1:4], found, strict=True))
+
+
 def test_means_over_classes_are_as_uncertain_as_a_share_with_their_variance():
     """Seven mistakes in classes of ten: where many classes have no mistake, their own upper bounds are too close."""
     labels = np.arange(100) % 10
     predicted = labels.copy()
     predicted[:7] = (labels[:7] + np.array([1, 1, 2, 3, 1, 1, 3])) % 10
     found = score(Predictions(labels, np.eye(10, dtype=np.float32)[predicted]), np.arange(100)).intervals
-    ones, step = np.ones(100), 1e-5 * np.eye(100)
-    influence = [
-        (macro_scores(labels, predicted, ones + one, 10) - macro_scores(labels, predicted, ones - one, 10)) / 2e-5
-        for one in step
-    ]
-    values = macro_scores(labels, predicted, ones, 10)
-    for name, value, of_images in zip(OVERALL[1:4], values, np.transpose(influence), strict=True):
-        low, high = intervals.share_interval(value, of_images, np.arange(100), 100)
+    for name, (low, high) in shares_with_the_variance_of_the_means(labels, predicted, np.arange(100)).items():
         assert found[name].high == pytest.approx(high, abs=1e-6)
         assert found[name].low < low
+
+
+def test_means_over_classes_of_groups_that_err_together():
+    """Every third image is wrong, in groups of five."""
+    labels, groups = np.arange(100) % 10, np.arange(100) // 5
+    predicted = np.where(np.arange(100) % 3 == 0, (labels + 1) % 10, labels)
+    found = score(Predictions(labels, np.eye(10, dtype=np.float32)[predicted]), groups).intervals
+    for name, expected in shares_with_the_variance_of_the_means(labels, predicted, groups).items():
+        assert found[name] == pytest.approx(expected, abs=1e-6)
 
 
 def test_of_twenty_right_answers_it_does_not_follow_that_all_are():
