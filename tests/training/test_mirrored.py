@@ -60,8 +60,9 @@ for settings in (
 ):
     alone, divided = run("none", **settings), run("mirrored", **settings)
     assert distance(alone, divided) < 1e-5, (settings, distance(alone, divided))
-    # It has learnt: the loss of guessing is ln 2.
-    assert np.log(2) - min(epoch["val_loss"] for epoch in alone.history) > 0.05
+    losses = [epoch["val_loss"] for epoch in alone.history]
+    # It learns, or has learnt in its first epoch.
+    assert losses[0] - losses[-1] > 0.05 or min(losses) < 0.05
     for one, other in zip(alone.history, divided.history, strict=True):
         assert abs(one["val_loss"] - other["val_loss"]) < 1e-5
         assert one["val_accuracy"] == other["val_accuracy"]
