@@ -21,6 +21,7 @@ from scipy import special
 
 from darkroom.base.types import Integers, Numbers
 from darkroom.evaluation.cells import Cells, ratio
+from darkroom.evaluation.groups import group_numbers
 
 CONFIDENCE = 0.95
 TAIL = (1 - CONFIDENCE) / 2
@@ -171,7 +172,7 @@ def effective_groups(groups: Integers) -> float:
 
 def group_sums(values: Numbers, groups: Integers) -> Numbers:
     """Return the sum of a value over the images of each group."""
-    return np.bincount(np.unique(groups, return_inverse=True)[1], values).astype(np.float64)
+    return np.bincount(group_numbers(groups), values).astype(np.float64)
 
 
 def group_variance(influence: Numbers, groups: Integers) -> float:

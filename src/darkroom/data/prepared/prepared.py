@@ -1,6 +1,5 @@
 """The prepared folder: the packed images of each split, and their description."""
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from darkroom.base.errors import InputError
+from darkroom.base.files import file_digest
 from darkroom.base.types import Pixels, SplitName
 from darkroom.data.prepared.datasets import Description, Split
 
@@ -90,7 +90,7 @@ class Prepared:
     @property
     def digest(self) -> str:
         """Digest of the description, which includes the digest of the images and the preprocessing."""
-        return hashlib.sha256(self.description_file.read_bytes()).hexdigest()[:16]
+        return file_digest(self.description_file)
 
     def can_train(self) -> bool:
         """Whether all files that training reads exist."""

@@ -87,7 +87,7 @@ def thumbnails(images: Pixels | ArrayFile) -> Pixels:
 
 
 def portions(count: int) -> list[slice]:
-    """Divide so many rows into blocks."""
+    """Divide ``count`` rows into blocks of at most ``BLOCK``."""
     return [slice(start, start + BLOCK) for start in range(0, count, BLOCK)]
 
 

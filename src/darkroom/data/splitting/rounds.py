@@ -13,7 +13,7 @@ CLOSE = 0.83
 """Minimum similarity, allowing for smooth detail, of a pair of which one image is in a crowd, such as digits or clothes
 on black. Pairs above it form families of copies."""
 ALIKE, CROWD = 0.5, 6
-"""An image is in a crowd if so many pictures resemble it with a similarity from ``ALIKE`` to ``LEAST``."""
+"""An image is in a crowd if at least ``CROWD`` pictures resemble it with a similarity from ``ALIKE`` to ``LEAST``."""
 LEAST_PHASE = 0.67  # minimum phase correlation of candidates
 EACH = 2  # candidates of each image per round, the most similar first
 

@@ -8,6 +8,7 @@ import numpy as np
 from scipy import special
 
 from darkroom.base.types import Flags, Integers
+from darkroom.evaluation.groups import group_numbers
 from darkroom.promotion.statistics import paired
 
 LEAST_GROUPS = 6
@@ -26,7 +27,7 @@ def gains(candidate: Flags, champion: Flags, groups: Integers) -> tuple[Integers
         champion: the same.
         groups: each image's group number.
     """
-    number = np.unique(groups, return_inverse=True)[1]
+    number = group_numbers(groups)
     difference = candidate.astype(np.int64) - champion.astype(np.int64)
     gained = np.bincount(number, difference).astype(np.int64)
     return gained, np.bincount(number).astype(np.int64)
