@@ -17,7 +17,7 @@ from darkroom.params import RaySettings
 from darkroom.repository import repair
 from darkroom.search.executors import ray_connection
 from darkroom.training.muon import Muon
-from support.projects import ROOT
+from support.projects import ROOT, Project
 
 
 def missing(library, hook):
@@ -90,7 +90,7 @@ with mirrored_strategy().scope():
 @pytest.mark.parametrize("hook", ["_maybe_symbolic_build", "_symbolic_build"])
 def test_training_on_several_devices(hook):
     # In a process of its own: devices cannot be divided once TensorFlow is at work.
-    printed = subprocess.run([sys.executable, "-c", DIVIDED, hook], capture_output=True, text=True, check=True).stdout
+    printed = Project.at(ROOT).run("python", "-c", DIVIDED, hook, stderr=subprocess.PIPE)
     assert printed.startswith(f"keras {metadata.version('keras')} has no Model.{hook}, which Darkroom requires")
 
 
