@@ -3,6 +3,7 @@
 import gc
 import os
 import shutil
+import sys
 import tempfile
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 from hypothesis import Phase, settings
 
 from darkroom.base import commands, environment
-from support import warm
+from support import stores, warm
 from support.finished import Finished, build_finished, build_finished_mlp, once
 from support.projects import OF_A_RUN, Project
 
@@ -35,7 +36,9 @@ def pytest_configure(config):
 
 
 def pytest_collection_finish():
-    """Look for garbage as rarely as a stage does: the imports' million objects stay, and were a fifth of the time."""
+    """Copy new stores, and look for garbage as rarely as a stage does: the imports' objects were a fifth of it all."""
+    if warm.FOLDER in os.environ and "mlflow" in sys.modules:
+        stores.copy_new_stores(f"{os.environ[warm.FOLDER]}/{stores.TABLES}")
     gc.collect()
     gc.freeze()
     gc.set_threshold(100_000, 50, 50)

@@ -4,7 +4,6 @@ import json
 import os
 import re
 import subprocess
-import sys
 from importlib import metadata
 
 import pytest
@@ -31,7 +30,7 @@ def missing(library, hook):
 def repo(tmp_path, monkeypatch):
     """A DVC repository without git, in which nothing runs."""
     monkeypatch.chdir(tmp_path)
-    subprocess.run([sys.executable, "-m", "dvc", "init", "--quiet", "--no-scm"], check=True)
+    Project.at(tmp_path).run("dvc", "init", "--quiet", "--no-scm")
     repair.RWLOCK.parent.mkdir(exist_ok=True)
     return tmp_path
 

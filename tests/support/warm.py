@@ -117,6 +117,9 @@ def serve(name):
     gc.disable()
     for library in LIBRARIES:
         import_module(library)
+    # As in the tests' own process; this file's folder is that of the program.
+    stores = import_module("stores")
+    stores.copy_new_stores(str(Path(os.environ[FOLDER]) / stores.TABLES))
     gc.collect()
     gc.freeze()
     gc.set_threshold(100_000, 50, 50)
