@@ -63,6 +63,8 @@ import array, json, os, socket, sys
 name, arguments = os.path.basename(sys.argv[0]), sys.argv[1:]
 real = os.path.join({bin!r}, name)
 warm = name != "python" or arguments[:1] == ["-c"] or arguments[:2] in (["-m", "pipeline"], ["-m", "dvc"])
+# What DVC starts to outlive it.
+warm = warm and not {{"daemon", "queue-worker"}} & set(arguments[2:5])
 if warm and not any(map(os.environ.get, {cold})) and not any(map(os.isatty, (1, 2))):
     try:
         server = socket.socket(socket.AF_UNIX)
