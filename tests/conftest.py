@@ -1,15 +1,17 @@
 """What the tests share: small images, a project of their own, and the commands run as a user runs them."""
 
 import gc
+import os
 import shutil
+import sys
 import tempfile
 from pathlib import Path
 
 import pytest
 from hypothesis import Phase, settings
 
-from darkroom.base import environment
-from support import warm
+from darkroom.base import commands, environment
+from support import stores, warm
 from support.finished import Finished, build_finished, build_finished_mlp, once
 from support.projects import OF_A_RUN, Project
 
@@ -23,16 +25,20 @@ settings.register_profile("mutants", deadline=None, phases=(Phase.explicit, Phas
 
 
 def pytest_configure(config):
-    """Start the server that forks stages and commands, once for all workers."""
+    """Start the server that forks stages and commands, once for all workers. DVC comes from it, too."""
     if not hasattr(config, "workerinput"):
         programs = Path(tempfile.mkdtemp(prefix="darkroom-tests-"))
         config.add_cleanup(lambda: shutil.rmtree(programs))
         if server := warm.start(programs):
             config.add_cleanup(server.communicate)
+    if warm.FOLDER in os.environ:
+        commands.DVC = (f"{os.environ[warm.FOLDER]}/python", *commands.DVC[1:])
 
 
 def pytest_collection_finish():
-    """Look for garbage as rarely as a stage does: the imports' million objects stay, and were a fifth of the time."""
+    """Copy new stores, and look for garbage as rarely as a stage does: the imports' objects were a fifth of it all."""
+    if warm.FOLDER in os.environ and "mlflow" in sys.modules:
+        stores.copy_new_stores(f"{os.environ[warm.FOLDER]}/{stores.TABLES}")
     gc.collect()
     gc.freeze()
     gc.set_threshold(100_000, 50, 50)

@@ -114,6 +114,7 @@ print(json.dumps(sorted(set(before.items()) ^ set(os.environ.items()))))
     assert printed(code) == []
 
 
+@pytest.mark.slow
 def test_keras_is_as_darkroom_needs_it_whatever_the_users_files_say(tmp_path):
     chosen = {"floatx": "float16", "epsilon": 0.1, "backend": "jax", "image_data_format": "channels_first"}
     (tmp_path / ".keras").mkdir()
@@ -230,6 +231,7 @@ print(json.dumps({"answer": sorted(answer), "changed": changed, "timeout": after
 """
 
 
+@pytest.mark.slow
 def test_a_host_that_loads_a_packaged_model_keeps_its_process_as_it_was(packaged):
     root, address = packaged
     variables = shell(MLFLOW_TRACKING_URI=f"sqlite:///{root / 'mlflow.db'}", KERAS_HOME=str(root))

@@ -4,7 +4,6 @@ import json
 import os
 import re
 import subprocess
-import sys
 from importlib import metadata
 
 import pytest
@@ -17,7 +16,7 @@ from darkroom.params import RaySettings
 from darkroom.repository import repair
 from darkroom.search.executors import ray_connection
 from darkroom.training.muon import Muon
-from support.projects import ROOT
+from support.projects import ROOT, Project
 
 
 def missing(library, hook):
@@ -31,7 +30,7 @@ def missing(library, hook):
 def repo(tmp_path, monkeypatch):
     """A DVC repository without git, in which nothing runs."""
     monkeypatch.chdir(tmp_path)
-    subprocess.run([sys.executable, "-m", "dvc", "init", "--quiet", "--no-scm"], check=True)
+    Project.at(tmp_path).run("dvc", "init", "--quiet", "--no-scm")
     repair.RWLOCK.parent.mkdir(exist_ok=True)
     return tmp_path
 
@@ -90,7 +89,7 @@ with mirrored_strategy().scope():
 @pytest.mark.parametrize("hook", ["_maybe_symbolic_build", "_symbolic_build"])
 def test_training_on_several_devices(hook):
     # In a process of its own: devices cannot be divided once TensorFlow is at work.
-    printed = subprocess.run([sys.executable, "-c", DIVIDED, hook], capture_output=True, text=True, check=True).stdout
+    printed = Project.at(ROOT).run("python", "-c", DIVIDED, hook, stderr=subprocess.PIPE)
     assert printed.startswith(f"keras {metadata.version('keras')} has no Model.{hook}, which Darkroom requires")
 
 

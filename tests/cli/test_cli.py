@@ -228,28 +228,31 @@ def test_a_typo_on_the_command_line(arguments, capsys):
     assert "Traceback" not in capsys.readouterr().err
 
 
-def imported_by(*command):
-    code = (
-        "import sys; from darkroom.cli import main\n"
-        f"try: main({list(command)!r})\n"
-        "except SystemExit: pass\n"
-        f"print(sorted({HEAVY!r} & set(sys.modules)))"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    return done.stdout.splitlines()[-1]
+IMPORTED = """
+import contextlib, json, sys
+from darkroom.cli import main
+for command in json.loads(sys.argv[1]):
+    with contextlib.suppress(SystemExit):
+        main(command)
+    print("imported:", *sorted(set(json.loads(sys.argv[2])) & set(sys.modules)))
+"""
+"""Runs commands one after the other, and prints after each what is imported by then."""
+
+
+def imported_by(*commands):
+    command = [sys.executable, "-c", IMPORTED, json.dumps(commands), json.dumps(sorted(HEAVY))]
+    printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+    return [line.split()[1:] for line in printed if line.startswith("imported:")]
 
 
 def test_nothing_heavy_is_imported_for_nothing(project):
-    assert imported_by("--help") == "[]"
-    assert imported_by("params", "mlp") == "[]"
-    assert imported_by("models") == "[]"
-    assert imported_by("models", "--json") == "[]"
-    assert imported_by("check") == "[]"
-    assert imported_by("predict", "data") == "[]"
-    assert imported_by("sweep", "mlp") == "[]"
-    assert imported_by("explain", "data") == "[]"
+    commands = (
+        *(["--help"], ["params", "mlp"], ["models"], ["models", "--json"], ["check"]),
+        *(["predict", "data"], ["sweep", "mlp"], ["explain", "data"]),
+    )
+    assert imported_by(*commands) == [[]] * len(commands)
     project.params(train__lenet5__epochs=0)
-    assert imported_by("check") == "[]"
+    assert imported_by(["check"]) == [[]]
 
 
 CALLS = {

@@ -63,6 +63,7 @@ def sample(measures, labels, rows):
     return permutation.Sample({name: values[rows] for name, values in measures.items()}, labels[rows])
 
 
+@pytest.mark.slow
 def test_fresh_samples_of_the_same_data_raise_few_alarms(digits, monkeypatch):
     # Fewer permutations make p-values coarser, and no less right.
     monkeypatch.setattr(permutation, "MARGIN", 2)

@@ -64,6 +64,7 @@ def made(tmp_path_factory):
     patch.undo()
 
 
+@pytest.mark.slow
 def test_the_command(made, capsys):
     assert main(["learning-curve", "mlp", "--shares", "1", ".5", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)

@@ -3,7 +3,6 @@
 import json
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +22,7 @@ from darkroom.maintenance import cleaning, restore
 from darkroom.registry import packages, versions
 from darkroom.tracking import opening, runs, store
 from darkroom.tracking.record import RunRecord
+from support import warm
 from support.networks import build, description
 from support.projects import environment
 from support.runs import exists, killed
@@ -38,13 +38,13 @@ IMAGE = np.zeros((28, 28), dtype=np.uint8)
 
 
 def command(*words):
-    done = subprocess.run(words, env=environment(), capture_output=True, text=True, check=False)
+    done = subprocess.run(words, env=warm.environment(environment()), capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
 
 
 def dvc(*words):
-    return command(sys.executable, "-m", "dvc", *words)
+    return command("dvc", *words)
 
 
 ADDRESSES = {}

@@ -42,10 +42,10 @@ def team(made, tmp_path):
 
 @pytest.fixture
 def worker(team):
-    """A clone, with a parameter changed in a commit that nobody has retrained on yet."""
+    """A clone, with parameters changed in a commit that nobody has retrained on yet; nothing is to be searched."""
     made = clone(team, team.root / "worker")
     made.run("dvc", "remote", "modify", "store", "url", str(team.remote))
-    return made.params(train__mlp__learning_rate=0.02).commit("another rate")
+    return made.params(train__mlp__learning_rate=0.02, search__budget__trials=0).commit("another rate")
 
 
 def aliases(team):

@@ -569,7 +569,7 @@ sys.exit(sum(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) != 0 for pid in ch
 
 def test_twenty_processes_open_an_empty_store_at_once(tmp_path):
     project = Project(tmp_path / "project")
-    project.run(sys.executable, "-c", OPEN)
+    project.run("python", "-c", OPEN)
     with closing(sqlite3.connect(project.root / "mlflow.db")) as store:
         assert store.execute("SELECT count(*), min(status), max(status) FROM runs").fetchone() == (
             20,

@@ -5,7 +5,6 @@ import io
 import json
 import re
 import sqlite3
-import sys
 import time
 from contextlib import closing
 
@@ -65,7 +64,7 @@ def test_changed_and_undone_the_registry_follows(small):
 
 def test_a_registry_changed_from_outside_is_noticed(small):
     drop = "from darkroom.tracking.store import open_store; open_store(); from mlflow import MlflowClient;"
-    small.run(sys.executable, "-c", f"{drop} MlflowClient().delete_registered_model_alias('darkroom', 'champion')")
+    small.run("python", "-c", f"{drop} MlflowClient().delete_registered_model_alias('darkroom', 'champion')")
     lines = small.run("darkroom", "check", "--registry", code=2).splitlines()
     assert len(lines) == 1
     assert "models:/darkroom has no alias champion" in lines[0]

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from support import warm
 from support.finished import team_of
 from support.pictures import draw
 from support.projects import Project, Stack, clone, environment, make_team, refusal
@@ -60,6 +61,62 @@ with turns.promotion_lock("darkroom"):
 """
 
 
+def check_new_images(team, tmp_path):
+    """They are retrained on, pushed and offered once; this changes everybody's repository."""
+    # Someone adds images.
+    giver = clone(team, tmp_path / "giver")
+    giver.run("dvc", "pull", "--quiet", "data/raw")
+    for number in range(100, 110):
+        for label in "ab":
+            draw(label, number).save(giver.root / f"data/raw/{label}/{number}.png")
+    giver.run("dvc", "add", "--quiet", "data/raw")
+    giver.commit("more images")
+    giver.run("dvc", "push", "--quiet", "data/raw")
+    subprocess.run(["git", "push", "--quiet"], cwd=giver.root, check=True)
+
+    worker = clone(team, tmp_path / "worker")
+    page = tmp_path / "page.md"
+    variables = {"GITHUB_STEP_SUMMARY": str(page), "GITHUB_REF_NAME": "master"}
+    printed = worker.run("darkroom", "retrain", "--summary", str(tmp_path / "summary"), **variables)
+    assert "Running stage 'ingest'" in printed
+    assert "Running stage 'train@mlp'" in printed
+    decision = json.loads((worker.root / "reports/promotion.json").read_text())
+    if team.stack.local:
+        assert decision["withheld"] == "no persistent registry: nothing promoted"
+        assert "no persistent registry: nothing promoted" in printed
+    else:
+        assert decision["withheld"] is None
+        assert "as in reports/promotion.json" in worker.run("darkroom", "check", "--registry")
+    summary = (tmp_path / "summary/summary.md").read_text()
+    assert decision["reason"] in summary
+    assert "| Path" in summary
+    assert "accuracy" in summary
+    assert "xychart-beta" in page.read_text()
+    pictures = re.findall(r"!\[.*\]\((.+)\)", summary)
+    assert len(pictures) == 2 * len(team.models)
+    assert all((tmp_path / "summary" / picture).is_file() for picture in pictures)
+    branch = re.search(r"pushed the branch (retrain/\w+)", printed).group(1)
+
+    again = worker.run("darkroom", "retrain", **variables)
+    assert "Running stage" not in again
+    assert "nothing has changed" in again
+    # Nor does another machine that starts from the same commit: but for what is decided anew, in the same way, all
+    # comes from DVC's run cache.
+    third = clone(team, tmp_path / "third")
+    printed = third.run("darkroom", "retrain", **variables)
+    assert set(re.findall(r"Running stage '(.+)':", printed)) <= {
+        *("validate", "split", "promote"),
+        *(f"card@{network}" for network in team.models),
+    }
+    assert f"these results are on the branch {branch} already" in printed
+
+    # What was offered is whole: merged and cloned, nothing is left to do.
+    merge = ["git", "push", "--quiet", "origin", f"origin/{branch}:refs/heads/master"]
+    subprocess.run(merge, cwd=worker.root, check=True)
+    merged = clone(team, tmp_path / "merged")
+    assert "nothing has changed" in merged.run("darkroom", "retrain", **variables)
+
+
 class Team:
     """What must hold whatever the stack."""
 
@@ -100,8 +157,8 @@ class Team:
 
     def test_promotions_take_turns(self, team, tmp_path):
         log = tmp_path / "log"
-        command = [sys.executable, "-c", PROMOTE, str(log)]
-        running = [subprocess.Popen(command, cwd=team.root, env=environment(**team.variables)) for _ in range(3)]
+        command, variables = ["python", "-c", PROMOTE, str(log)], warm.environment(environment(**team.variables))
+        running = [subprocess.Popen(command, cwd=team.root, env=variables) for _ in range(3)]
         assert [process.wait(120) for process in running] == [0, 0, 0]
         assert log.read_text() == "one\n" * 3
         # What a killed one holds is taken from it.
@@ -114,62 +171,8 @@ class Team:
         ) as holder:
             assert holder.stdout.readline() == "held\n"
             holder.kill()
-        subprocess.run(command, cwd=team.root, env=environment(**team.variables), check=True, timeout=60)
+        subprocess.run(command, cwd=team.root, env=variables, check=True, timeout=60)
         assert log.read_text() == "one\n" * 4
-
-    def check_new_images(self, team, tmp_path):
-        # Someone adds images.
-        giver = clone(team, tmp_path / "giver")
-        giver.run("dvc", "pull", "--quiet", "data/raw")
-        for number in range(100, 110):
-            for label in "ab":
-                draw(label, number).save(giver.root / f"data/raw/{label}/{number}.png")
-        giver.run("dvc", "add", "--quiet", "data/raw")
-        giver.commit("more images")
-        giver.run("dvc", "push", "--quiet", "data/raw")
-        subprocess.run(["git", "push", "--quiet"], cwd=giver.root, check=True)
-
-        worker = clone(team, tmp_path / "worker")
-        page = tmp_path / "page.md"
-        variables = {"GITHUB_STEP_SUMMARY": str(page), "GITHUB_REF_NAME": "master"}
-        printed = worker.run("darkroom", "retrain", "--summary", str(tmp_path / "summary"), **variables)
-        assert "Running stage 'ingest'" in printed
-        assert "Running stage 'train@mlp'" in printed
-        decision = json.loads((worker.root / "reports/promotion.json").read_text())
-        if team.stack.local:
-            assert decision["withheld"] == "no persistent registry: nothing promoted"
-            assert "no persistent registry: nothing promoted" in printed
-        else:
-            assert decision["withheld"] is None
-            assert "as in reports/promotion.json" in worker.run("darkroom", "check", "--registry")
-        summary = (tmp_path / "summary/summary.md").read_text()
-        assert decision["reason"] in summary
-        assert "| Path" in summary
-        assert "accuracy" in summary
-        assert "xychart-beta" in page.read_text()
-        pictures = re.findall(r"!\[.*\]\((.+)\)", summary)
-        assert len(pictures) == 2 * len(team.models)
-        assert all((tmp_path / "summary" / picture).is_file() for picture in pictures)
-        branch = re.search(r"pushed the branch (retrain/\w+)", printed).group(1)
-
-        again = worker.run("darkroom", "retrain", **variables)
-        assert "Running stage" not in again
-        assert "nothing has changed" in again
-        # Nor does another machine that starts from the same commit: but for what is decided anew, in the same way, all
-        # comes from DVC's run cache.
-        third = clone(team, tmp_path / "third")
-        printed = third.run("darkroom", "retrain", **variables)
-        assert set(re.findall(r"Running stage '(.+)':", printed)) <= {
-            *("validate", "split", "promote"),
-            *(f"card@{network}" for network in team.models),
-        }
-        assert f"these results are on the branch {branch} already" in printed
-
-        # What was offered is whole: merged and cloned, nothing is left to do.
-        merge = ["git", "push", "--quiet", "origin", f"origin/{branch}:refs/heads/master"]
-        subprocess.run(merge, cwd=worker.root, check=True)
-        merged = clone(team, tmp_path / "merged")
-        assert "nothing has changed" in merged.run("darkroom", "retrain", **variables)
 
 
 class TestLocalStore(Team):
@@ -231,9 +234,13 @@ class TestLocalStore(Team):
             worker, "retrain"
         )
 
-    def test_new_images_are_retrained_on_pushed_and_offered_once(self, team, tmp_path):
-        # Last: it changes everybody's repository.
-        self.check_new_images(team, tmp_path)
+
+class TestNewImages:
+    """The same with a repository of its own and one network: what is retrained on does not depend on how many."""
+
+    def test_new_images_are_retrained_on_pushed_and_offered_once(self, finished_mlp, tmp_path):
+        team = team_of(finished_mlp, tmp_path, Stack("local", str(tmp_path / "remote")))
+        check_new_images(team, tmp_path)
 
 
 @pytest.mark.servers
@@ -247,4 +254,4 @@ class TestServers(Team):
 
     def test_new_images_are_retrained_on_pushed_and_offered_once(self, team, tmp_path):
         # Last: it changes everybody's repository.
-        self.check_new_images(team, tmp_path)
+        check_new_images(team, tmp_path)

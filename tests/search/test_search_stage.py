@@ -56,6 +56,7 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
+@pytest.mark.slow
 def test_a_search_as_mlflow_shows_it(folder, capsys):
     shown = run(folder)
     states = shown.table["state"].tolist()

@@ -135,6 +135,7 @@ def test_workers_do_not_outlive_a_killed_search(tmp_path):
         assert {trial.state.name for trial in study.trials} == {"FAIL"}
 
 
+@pytest.mark.slow
 def test_an_interrupt_ends_all_workers_and_leaves_no_trial_running(tmp_path):
     with searching(tmp_path) as process:
         os.killpg(process.pid, signal.SIGINT)

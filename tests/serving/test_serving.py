@@ -7,7 +7,6 @@ import signal
 import socket
 import struct
 import subprocess
-import sys
 import time
 import urllib.request
 import zlib
@@ -21,7 +20,7 @@ from darkroom.tracking import opening, runs
 from darkroom.tracking.store import open_store
 from support.networks import build
 from support.pictures import prepare, write_folder
-from support.projects import environment
+from support.projects import Project, environment
 
 pytestmark = pytest.mark.slow
 
@@ -229,8 +228,7 @@ print(json.dumps([model.predict([content])[0]["probabilities"] for model in mode
 
 def answers(store, *numbers):
     """What versions answer that one process has loaded."""
-    command = [sys.executable, "-c", ANSWERS, *numbers]
-    printed = subprocess.run(command, cwd=store, env=environment(), capture_output=True, text=True, check=True).stdout
+    printed = Project.at(store).run("python", "-c", ANSWERS, *numbers, stderr=subprocess.PIPE)
     return json.loads(printed.splitlines()[-1])
 
 

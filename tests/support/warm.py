@@ -1,11 +1,12 @@
 """A process that has imported the heavy libraries, and forks the stages and commands that the tests run.
 
-A small stage spends nine tenths of its time on imports of TensorFlow, Great Expectations and MLflow. ``start`` imports
-them once, in a server process, and writes the programs ``python`` and ``darkroom`` into a folder for the tests' PATH.
-These hand ``python -m pipeline STAGE …`` and ``darkroom …`` to the server, which forks a process for each: it has the
-caller's folder, environment, arguments and standard streams, imports Darkroom from the caller's checkout, and runs
-until it ends or its caller dies. Everything else, and everything if there is no server, runs as usual. The server
-imports no module of Darkroom.
+A small stage spends nine tenths of its time on imports of TensorFlow, Great Expectations and MLflow, and a DVC command
+half of it on its own. ``start`` imports them once, in a server process, and writes the programs ``python``,
+``darkroom`` and ``dvc`` into a folder for the tests' PATH. These hand ``python -m pipeline STAGE …``, ``python -c …``,
+``darkroom …`` and ``dvc …`` to the server, which forks a process for each: it has the caller's folder, environment,
+arguments and standard streams, imports Darkroom from the caller's checkout, and runs until it ends or its caller dies.
+Everything else, and everything if there is no server, runs as usual. The server imports no module of Darkroom, and
+uses no device of TensorFlow.
 
 Tests that kill processes or look at what a process imports do not use it. ``DARKROOM_COLD=1 pytest`` runs without it.
 """
@@ -23,19 +24,47 @@ import sys
 from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 
-LIBRARIES = ("tensorflow", "keras", "mlflow", "great_expectations", "optuna", "albumentations", "matplotlib.pyplot")
+LIBRARIES = (
+    *("tensorflow", "keras", "mlflow", "great_expectations", "optuna", "albumentations", "matplotlib.pyplot"),
+    # With the interpreter that these start; see ``sys.executable`` below.
+    *("multiprocessing.spawn", "multiprocessing.resource_tracker"),
+    # What DVC imports when it is needed.
+    *("dvc.cli.parser", "dvc.repo", "dvc.repo.index", "dvc.repo.graph", "dvc.repo.stage", "dvc.repo.metrics"),
+    *(
+        "dvc.stage.cache",
+        "dvc.cachemgr",
+        "dvc.data_cloud",
+        "dvc.dirs",
+        "dvc.lock",
+        "dvc.rwlock",
+        "dvc.scm",
+        "dvc.daemon",
+    ),
+    *(
+        "dvc.utils.strictyaml",
+        "dvc_data.hashfile.db.local",
+        "networkx",
+        "psutil",
+        "pyparsing",
+        "ruamel.yaml",
+        "zc.lockfile",
+    ),
+)
 SOCKET = "DARKROOM_TESTS_SOCKET"
 """Variable with the name of the server's abstract socket."""
 FOLDER = "DARKROOM_TESTS_WARM"
 """Variable with the folder of the programs."""
-COLD = ("PYTHONIOENCODING", "PYTHONHASHSEED", "PYTHONWARNINGS", "KERAS_HOME", "DARKROOM_AUDIT")
+COLD = ("PYTHONIOENCODING", "PYTHONHASHSEED", "PYTHONWARNINGS", "KERAS_HOME")
 """Variables that Python or a library reads when it starts: where one is set, the program runs as usual."""
 PROGRAM = """#!{python} -IS
 import array, json, os, socket, sys
 name, arguments = os.path.basename(sys.argv[0]), sys.argv[1:]
 real = os.path.join({bin!r}, name)
-warm = name == "darkroom" or arguments[:2] == ["-m", "pipeline"]
+warm = name != "python" or arguments[:1] == ["-c"] or arguments[:2] in (["-m", "pipeline"], ["-m", "dvc"])
+# What DVC starts to outlive it.
+warm = warm and not {{"daemon", "queue-worker"}} & set(arguments[2:5])
 if warm and not any(map(os.environ.get, {cold})) and not any(map(os.isatty, (1, 2))):
     try:
         server = socket.socket(socket.AF_UNIX)
@@ -67,7 +96,7 @@ def start(folder):
     if sys.platform != "linux" or os.environ.get("DARKROOM_COLD"):
         return None
     name = f"darkroom-tests-{os.getpid()}"
-    for program in ("python", "darkroom"):
+    for program in ("python", "darkroom", "dvc"):
         file = folder / program
         here = Path(sys.executable).parent
         file.write_text(PROGRAM.format(python=sys.executable, bin=str(here), cold=COLD, socket=SOCKET))
@@ -90,8 +119,12 @@ def serve(name):
     gc.disable()
     for library in LIBRARIES:
         import_module(library)
+    # As in the tests' own process; this file's folder is that of the program.
+    stores = import_module("stores")
+    stores.copy_new_stores(str(Path(os.environ[FOLDER]) / stores.TABLES))
     gc.collect()
     gc.freeze()
+    gc.set_threshold(100_000, 50, 50)
     gc.enable()
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(f"\0{name}")
@@ -134,6 +167,7 @@ def watch(connection):
 
 def run(name, arguments, folder, environment, streams):
     """Become the caller's process."""
+    warm = Path(os.environ[FOLDER]) / "python"
     for number, stream in enumerate(streams):
         os.dup2(stream, number)
         os.close(stream)
@@ -143,13 +177,24 @@ def run(name, arguments, folder, environment, streams):
     if environment.get("PYTHONUNBUFFERED"):
         sys.stdout.reconfigure(write_through=True)
     given = [place for place in environment.get("PYTHONPATH", "").split(os.pathsep) if place]
-    sys.path[:1] = [str(Path(sys.executable).parent) if name == "darkroom" else folder, *given]
+    installed = Path(sys.executable).parent
+    sys.path[:1] = [folder if name == "python" else str(installed), *given]
+    # Darkroom runs DVC as ``sys.executable -m dvc``.
+    sys.executable = str(warm)
     try:
-        if name == "darkroom":
-            sys.argv = [str(Path(sys.executable).with_name(name)), *arguments]
-            sys.exit(import_module("darkroom.cli").main())
-        sys.argv = ["-m", *arguments[2:]]
-        runpy.run_module("pipeline", run_name="__main__", alter_sys=True)
+        # As Python does when it starts, if the caller's path has one.
+        with suppress(ModuleNotFoundError):
+            import_module("sitecustomize")
+        if name != "python":
+            sys.argv = [str(installed / name), *arguments]
+            sys.exit(import_module(f"{name}.cli").main())
+        option, program, *rest = arguments
+        sys.argv = [option, *rest]
+        if option == "-c":
+            sys.modules["__main__"] = ModuleType("__main__")
+            exec(compile(program, "<string>", "exec"), vars(sys.modules["__main__"]))
+        else:
+            runpy.run_module(program, run_name="__main__", alter_sys=True)
         code = 0
     except SystemExit as error:
         code = error.code

@@ -56,7 +56,7 @@ from darkroom.tracking.store import MODEL, ORIGINAL, PROCESS, find_run, open_sto
 from pipeline import card, promote
 from support.networks import build
 from support.pictures import find, prepare, write_folder
-from support.projects import ROOT, edit_params
+from support.projects import ROOT, Project, edit_params, refusal
 
 
 @pytest.fixture(scope="module")
@@ -817,10 +817,7 @@ def test_a_store_of_another_mlflow_is_refused_with_the_remedy(tmp_path, monkeypa
     with closing(sqlite3.connect("mlflow.db")) as store, store:
         store.execute("UPDATE alembic_version SET version_num = 'ffffffffffff'")
     # In a process of its own: MLflow looks at the schema once.
-    darkroom = Path(sys.executable).with_name("darkroom")
-    done = subprocess.run([darkroom, "runs"], capture_output=True, text=True, check=False)
-    assert done.returncode == 2
-    (line,) = done.stderr.splitlines()
+    line = refusal(Project.at(tmp_path), "runs")
     assert "written by another version of MLflow" in line
     assert "back it up and run mlflow db upgrade" in line
 

@@ -8,7 +8,6 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
 import time
 import urllib.request
 from dataclasses import dataclass
@@ -95,7 +94,7 @@ def ui(tmp_path_factory):
         (address,) = re.findall(r"the training runs, in some seconds: (.*)", log.read_text())
         site, _, place = address.partition("#")
         assert site == f"http://127.0.0.1:{port}/"
-        runs = re.findall(r"^[0-9a-f]{32}$", project.run(sys.executable, "-c", FILL), re.MULTILINE)
+        runs = re.findall(r"^[0-9a-f]{32}$", project.run("python", "-c", FILL), re.MULTILINE)
         listed = subprocess.check_output(["ps", "-ww", "-g", str(server.pid), "-o", "args="], text=True)
         yield Ui(port, listed.splitlines(), runs, place)
     finally:

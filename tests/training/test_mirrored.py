@@ -99,7 +99,7 @@ EVALUATION = ("evaluate", "mlp", "prepared", "models/mlp.keras", "runs/mlp", "re
 
 def on_two_devices(project, script, *arguments, code=0):
     places = os.pathsep.join(map(str, (ROOT / "tests", project.root, *filter(None, sys.path))))
-    command = (sys.executable, "-c", TWO_DEVICES + script, *arguments)
+    command = ("python", "-c", TWO_DEVICES + script, *arguments)
     # No GPU, where there are some.
     return project.run(*command, code=code, PYTHONPATH=places, CUDA_VISIBLE_DEVICES="-1")
 

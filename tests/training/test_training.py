@@ -74,6 +74,7 @@ def test_early_stopping_ends_the_run(data):
     assert len(trained.history) == trained.best_epoch + 3 < 50
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_weights_and_another_does_not(data):
     values = MnistCnnParams(epochs=1, dropout=0.3, batch_size=32)
     one, same, other = (fit("mnist_cnn", values, data, seed, SOME).model.get_weights() for seed in (1, 1, 2))
