@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from darkroom.base.types import Flags, Integers, Pixels
-from darkroom.data.splitting.candidates import MOST, candidates
+from darkroom.data.splitting.candidates import MOST, Search
 from darkroom.data.splitting.descriptions import textured, thumbnails
 from darkroom.data.splitting.pairs import Pairs
 from darkroom.data.splitting.phase import Phases
@@ -71,10 +71,10 @@ def _families(thumbnails: Pixels) -> tuple[Integers, Integers, npt.NDArray[np.fl
     rounds = Rounds(thumbnails)
     if not len(thumbnails):
         return *rounds.links(), np.arange(0)
-    phases = Phases(thumbnails)
+    whole, phases = Search(thumbnails), Phases(thumbnails)
     queries = np.arange(len(thumbnails))
     for _ in range(PASSES):
-        found, more = candidates(thumbnails, queries, rounds.family)
+        found, more = whole.candidates(queries, rounds.family)
         rounds.verify(found, *phases.correlations(found))
         queries = np.flatnonzero(more & ~rounds.settled(MOST // 2))
         if not len(queries):
