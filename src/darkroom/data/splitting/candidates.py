@@ -5,7 +5,6 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from threadpoolctl import threadpool_limits
 
 from darkroom.base.types import Flags, Floats, Integers, Pixels
 from darkroom.data.splitting.descriptions import CROPS, EVEN, SHIFTED, TURNED, WHOLE, describe, in_threads, portions
@@ -108,9 +107,7 @@ class Search:
         def compared(start: int) -> Candidates:
             return self._similar(queries[start : start + QUERIES], family)
 
-        with threadpool_limits(1):  # the products are small, and in_threads runs them in parallel
-            parts = in_threads(compared, range(0, len(queries), QUERIES), desc="comparing", unit=" portions")
-        found = concatenated(parts)
+        found = concatenated(in_threads(compared, range(0, len(queries), QUERIES), desc="comparing", unit=" portions"))
         found = found.at(np.lexsort((-found.correlation, _KIND[found.view], found.first)))
         kept = _rank(found.first * len(KINDS) + _KIND[found.view]) < MOST
         more = np.zeros(len(self._thumbnails), bool)

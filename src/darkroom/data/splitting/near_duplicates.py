@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from threadpoolctl import threadpool_limits
 
 from darkroom.base.types import Flags, Integers, Pixels
 from darkroom.data.splitting.candidates import MOST, Search
@@ -53,7 +54,8 @@ def search(thumbnails: Pixels, sha256: Sequence[str]) -> Found:
     _, originals, copy_of = np.unique(np.asarray(sha256), return_index=True, return_inverse=True)
     copies = np.flatnonzero(originals[copy_of] != np.arange(len(thumbnails)))
     rows = originals[textured(thumbnails)[originals]]
-    first, second, similarity, unsettled = _families(thumbnails[rows])
+    with threadpool_limits(1):  # matrix products are small, and in_threads runs them in parallel
+        first, second, similarity, unsettled = _families(thumbnails[rows])
     pairs = np.concatenate(
         [np.stack([rows[first], rows[second]], axis=1), np.stack([originals[copy_of[copies]], copies], axis=1)]
     )
