@@ -82,7 +82,8 @@ def _refined(first: Floats, second: Floats, maps: Floats, step: int, iterations:
     steepest = np.stack(
         [slope * factor for slope in slopes for factor in (place, place[:, None], np.float32(1))], axis=1
     )
-    steepest = steepest.reshape(count, 6, -1)
+    points = len(place) ** 2
+    steepest = steepest.reshape(count, 6, points)
     curvature = steepest @ steepest.swapaxes(1, 2)
     mean = np.trace(curvature, axis1=1, axis2=2)[:, None, None] / 6
     inverse = np.linalg.inv(curvature + (np.float32(STEADY) * mean + np.float32(1e-3)) * np.eye(6, dtype=np.float32))
@@ -91,7 +92,7 @@ def _refined(first: Floats, second: Floats, maps: Floats, step: int, iterations:
         average, spread = _moments(moved, inside)
         residual = (moved - average) / spread - (template - middle) / deviation
         residual = np.clip(residual, -CLIPPED, CLIPPED) * inside
-        change = (inverse @ (steepest @ residual.reshape(count, -1, 1))).reshape(count, 2, 3)
+        change = (inverse @ (steepest @ residual.reshape(count, points, 1))).reshape(count, 2, 3)
         maps = _composed(maps, np.clip(change, -0.25, 0.25))
     return maps
 

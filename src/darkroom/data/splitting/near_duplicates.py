@@ -37,7 +37,8 @@ class Found(NamedTuple):
     pairs: Pairs
     """They connect each family; not all pairs inside it are listed."""
     unverified: Flags
-    """Whether candidates of an image were dropped because a limit was reached, bool of shape (images,)."""
+    """Whether candidates of an image were dropped because a limit was reached, or have too little detail to tell
+    whether they show the same picture; bool of shape (images,)."""
 
 
 def search(thumbnails: Pixels, sha256: Sequence[str]) -> Found:
@@ -49,7 +50,7 @@ def search(thumbnails: Pixels, sha256: Sequence[str]) -> Found:
 
     Returns:
         Pairs, ``first`` < ``second``, sorted, the similarity of equal names is 1; and which images have candidates that
-        were not verified.
+        could not be verified.
     """
     _, originals, copy_of = np.unique(np.asarray(sha256), return_index=True, return_inverse=True)
     copies = np.flatnonzero(originals[copy_of] != np.arange(len(thumbnails)))
@@ -81,4 +82,6 @@ def _families(thumbnails: Pixels) -> tuple[Integers, Integers, npt.NDArray[np.fl
         queries = np.flatnonzero(more & ~rounds.settled(MOST // 2))
         if not len(queries):
             break
-    return *rounds.links(), queries
+    undecided = rounds.undecided()
+    undecided[queries] = True
+    return *rounds.links(), np.flatnonzero(undecided)
