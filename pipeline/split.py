@@ -85,7 +85,10 @@ def _unknown(rows: pd.DataFrame, splits: kept.Kept, missing: int, replaced: earl
     if splits.note:
         yield splits.note
     if unverified := int((rows["unverified"] & (rows["split"] == "test")).sum()):
-        yield f"{unverified} test images are not known to be clean: too many images resemble them to compare all"
+        yield (
+            f"{unverified} test images are not known to be clean: too many images resemble them to compare all, or an "
+            "image resembles them too closely, with too little detail, to tell"
+        )
     if missing:
         yield (
             f"{missing} earlier images have no thumbnail, so altered copies of them count as new pictures; if "

@@ -275,6 +275,23 @@ def test_noise_and_flat_images_are_no_duplicates():
     assert len(search(images, hashes(images)).first) == 0
 
 
+def plain(kind):
+    """Pictures without detail: ``1`` has a slope down, ``2`` a bright spot, ``3`` a broad wave."""
+    down, right = np.mgrid[0:32, 0:32] / 31
+    values = {1: down * 0.7, 2: np.exp(-((down - 0.3) ** 2 + (right - 0.6) ** 2) * 6), 3: np.sin(4 * right + down) / 2}
+    return np.repeat((60 + 120 * values[kind])[..., None], 3, axis=2).astype(np.uint8)
+
+
+@pytest.mark.parametrize("kind", [1, 2, 3])
+@pytest.mark.parametrize("change", [brightened, recompressed, lambda tile: recompressed(brightened(tile), 75)])
+def test_what_has_too_little_detail_to_be_judged_is_said(tiles, kind, change):
+    images = np.concatenate([tiles[:20], [plain(kind), change(plain(kind))]])
+    found = near_duplicates.search(near_duplicates.thumbnails(images), hashes(images))
+    linked = (20, 21) in zip(found.pairs.first.tolist(), found.pairs.second.tolist(), strict=True)
+    assert linked or found.unverified[20:].all()
+    assert not found.unverified[:20].any()
+
+
 @pytest.mark.parametrize("shape", [(1, 32, 32, 3), (5, 8, 8, 1), (3, 1, 1, 1), (4, 24, 96, 3), (2, 200, 130, 3)])
 def test_images_of_any_number_and_size(shape):
     images = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)

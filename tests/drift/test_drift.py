@@ -16,8 +16,8 @@ from scipy import stats
 
 from darkroom.base.errors import InputError
 from darkroom.cli import main
+from darkroom.data.formats.pictures import picture_hash
 from darkroom.data.formats.samples import Sample as Listed
-from darkroom.data.formats.samples import content_hash
 from darkroom.data.prepared import datasets
 from darkroom.data.prepared.prepared import Prepared
 from darkroom.drift import arrivals, comparison, permutation
@@ -120,7 +120,7 @@ def write_prepared(root, splits, labels, size):
             {
                 "name": [name for name, *_ in rows],
                 "label": [label for _, label, *_ in rows],
-                "sha256": [content_hash(np.asarray(image)) for *_, image, _ in rows],
+                "picture": [picture_hash(image) for *_, image, _ in rows],
                 "width": [image.width for *_, image, _ in rows],
                 "height": [image.height for *_, image, _ in rows],
                 "cluster": range(len(rows)),
@@ -249,11 +249,16 @@ def test_images_that_cannot_be_read_are_listed_and_left_out(here, capsys):
     assert line.endswith("(left out)")
 
 
-def test_copies_count_once(here, capsys):
+@pytest.mark.parametrize("saved", [None, {"format": "PNG", "optimize": True}, {"format": "BMP"}, {"format": "TIFF"}])
+def test_copies_count_once(here, capsys, saved):
     folder = write_new(here / "new")
     expected = rows_of(capsys, folder)
     for path in sorted((here / "new").rglob("*.png")):
-        path.with_name(f"{path.stem}-copy.png").write_bytes(path.read_bytes())
+        if saved is None:
+            path.with_name(f"{path.stem}-copy.png").write_bytes(path.read_bytes())
+            continue
+        with Image.open(path) as image:
+            image.save(path.with_name(f"{path.stem}-copy.{saved['format'].lower()}"), **saved)
     assert rows_of(capsys, folder) == expected
     assert "120 new images are exact copies of others" in call(capsys, folder, "--no-model")[1].err
 

@@ -250,6 +250,25 @@ def test_images_whose_label_has_changed_are_no_comparison():
     assert found.images == 55
 
 
+def with_pictures(table, *, saved_again):
+    """Add what earlier versions did not save."""
+    picture = "e" + table["sha256"].str[1:]
+    return table.assign(picture=picture, sha256="f" + table["sha256"].str[1:] if saved_again else table["sha256"])
+
+
+def test_images_that_were_saved_again_are_the_same():
+    one, other = with_pictures(predictions(0.9, 0), saved_again=False), predictions(0.6, 1)
+    again = with_pictures(other, saved_again=True)
+    found = compare.compare(side(one), side(again, "two"))
+    assert found.images == 60
+    assert found.disagreeing.index.name == "picture"
+    assert found.disagreeing["image"].tolist() == one["image"][one["predicted"] != other["predicted"]].tolist()
+    # One model's table is of a version that did not save pictures.
+    with pytest.raises(InputError, match="no predicted test images in common"):
+        compare.compare(side(predictions(0.9, 0)), side(again, "two"))
+    assert compare.compare(side(one), side(other, "two")).images == 60
+
+
 def crown(number, rule, how="decision"):
     """Make a version the champion as a decision does; return the champions of its life."""
     known = {int(version.version): version for version in registry_versions.versions("darkroom")}

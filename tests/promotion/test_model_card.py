@@ -103,6 +103,16 @@ def test_what_is_not_known_is_said(report, tmp_path):
     assert words.count("not measured") == 3
 
 
+@pytest.mark.parametrize("unverified", [1, 2, 3])
+def test_test_images_that_may_not_be_clean_are_counted(report, unverified):
+    line = "test images not known to be clean"
+    assert line not in read(page(card(report)))[0]
+    answers = scores.Predictions(np.arange(20) % 2, np.eye(2, dtype=np.float32)[np.arange(20) % 2])
+    metrics = evaluate(answers, ("cat", "dog"), 0, unverified=np.arange(20) < unverified)
+    write_json(report.folder / "metrics.json", metrics.as_json())
+    assert re.search(rf"{line}\s+{unverified}\b", read(page(card(report)))[0])
+
+
 def test_an_interval_of_too_few_groups_is_not_known(report):
     answers = scores.Predictions(np.array([0, 0, 1, 1]), np.eye(2, dtype=np.float32)[[0, 0, 1, 0]])
     table = scores_table(score(answers, np.arange(4)), ("cat", "dog"))

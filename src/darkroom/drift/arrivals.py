@@ -9,7 +9,8 @@ from tqdm import tqdm
 from darkroom.base.errors import ImageError, InputError
 from darkroom.base.pools import in_threads
 from darkroom.base.types import Pixels
-from darkroom.data.formats.samples import Place, Sample, content_hash, open_image
+from darkroom.data.formats.pictures import picture_of
+from darkroom.data.formats.samples import Place, Sample, open_image
 from darkroom.data.ingestion.reading import PORTION
 from darkroom.data.prepared.datasets import Description
 from darkroom.data.sources import archives, folders
@@ -23,8 +24,8 @@ class NewImage:
     name: str
     label: str
     """Empty if unknown."""
-    sha256: str
-    """Content hash."""
+    picture: str
+    """Hash of the decoded picture, see ``pictures.picture_hash``."""
     pixels: Pixels
     """uint8, at the size of the training images."""
     width: int
@@ -100,4 +101,4 @@ def _read(sample: Sample, description: Description) -> NewImage:
     pixels = images.to_pixels(
         decoded.image, size, interpolation, description.aspect, description.background, decoded.box
     )
-    return NewImage(sample.name, sample.label, content_hash(content), pixels, decoded.width, decoded.height)
+    return NewImage(sample.name, sample.label, picture_of(content, decoded), pixels, decoded.width, decoded.height)

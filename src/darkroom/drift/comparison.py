@@ -168,7 +168,7 @@ def _read_new(found: Sequence[Sample], description: Description, seed: int) -> t
     read, failures = arrivals.read(sampled, description)
     first: dict[str, arrivals.NewImage] = {}
     for arrival in read:
-        first.setdefault(arrival.sha256, arrival)
+        first.setdefault(arrival.picture, arrival)
     different = list(first.values())
     _require_enough(len(different), "readable new images", "\n".join(["collect more", *failures]))
     labels = np.array([arrival.label for arrival in different]) if with_labels else None
@@ -216,7 +216,7 @@ def too_few_groups(training: ImageSet) -> list[str]:
 def _read_prepared(prepared: Prepared, name: SplitName, seed: int) -> ImageSet:
     """Read images of a split without exact copies."""
     split = prepared.split(name)
-    different = np.flatnonzero(~split.manifest["sha256"].duplicated())
+    different = np.flatnonzero(~split.manifest["picture"].duplicated())
     _require_enough(len(different), f"images in {prepared.folder / name}", "add images to the training data")
     clusters = split.manifest["cluster"].to_numpy()
     rows = different[sample_rows(clusters[different], permutation.MEASURED_AT_MOST, seed)]

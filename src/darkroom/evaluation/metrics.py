@@ -66,7 +66,7 @@ class Metrics:
     leak_free_accuracy: float
     """Accuracy without them; equals ``accuracy`` if there are none, and is 0 if all images leaked."""
     unverified_images: int
-    """Test images that may be among the leaked ones: too many images resemble them to compare all."""
+    """Test images that may be among the leaked ones, see ``near_duplicates.Found``."""
     classes: dict[str, ClassMetrics]
 
     def as_json(self) -> dict[str, Any]:

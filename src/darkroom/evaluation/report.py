@@ -70,6 +70,7 @@ def predictions_table(test: Split, probabilities: Floats, labels: tuple[str, ...
         {
             "image": test.manifest["name"],
             "sha256": test.manifest["sha256"],
+            "picture": test.manifest["picture"],
             "cluster": test.manifest["cluster"],
             "label": test.manifest["label"],
             "predicted": np.array(labels)[probabilities.argmax(axis=1)],

@@ -82,7 +82,7 @@ class Compared:
     p: float
     test: str
     disagreeing: pd.DataFrame
-    """Images with different predictions, by SHA-256: ``image``, ``label`` and both predictions."""
+    """Images with different predictions, by ``picture`` or ``sha256``: ``image``, ``label`` and both predictions."""
     confidence: pd.DataFrame
     """Confidence of the predictions on these images; a column per model."""
 
@@ -123,7 +123,9 @@ def compare(one: Side, other: Side) -> Compared:
 
 
 def _common_predictions(one: Side, other: Side) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return both tables of predictions of the images with equal labels in both, by SHA-256.
+    """Return both tables of predictions of the images with equal labels in both, by picture.
+
+    Tables that earlier versions saved do not name the picture; then images are the same if their files are.
 
     Raises:
         InputError: see ``compare``.
@@ -136,7 +138,8 @@ def _common_predictions(one: Side, other: Side) -> tuple[pd.DataFrame, pd.DataFr
             f"{one.name} and {other.name} have different classes ({', '.join(difference)}); "
             "name two models trained on the same classes, darkroom runs lists them"
         )
-    first, second = (side.table.drop_duplicates("sha256").set_index("sha256") for side in (one, other))
+    identity = "picture" if "picture" in one.table and "picture" in other.table else "sha256"
+    first, second = (side.table.drop_duplicates(identity).set_index(identity) for side in (one, other))
     common = first.index.intersection(second.index)
     common = common[(first.loc[common, "label"] == second.loc[common, "label"]).to_numpy()]
     if not len(common):

@@ -16,7 +16,7 @@ SHOWN = 60  # pictures per section
 
 
 def find_pictures(prepared: Prepared, found: Compared) -> dict[str, Pixels]:
-    """Return the images with different predictions, by SHA-256, as far as the prepared test images contain them.
+    """Return the images with different predictions, by hash, as far as the prepared test images contain them.
 
     Args:
         prepared: the packed images.
@@ -24,12 +24,11 @@ def find_pictures(prepared: Prepared, found: Compared) -> dict[str, Pixels]:
     """
     if not prepared.has("test"):
         return {}
-    manifest, packed = prepared.manifest("test", ["sha256"]), prepared.images("test")
-    first = manifest.reset_index(drop=True).drop_duplicates("sha256")
-    wanted = first[first["sha256"].isin(found.disagreeing.index)]
-    return {
-        sha256: np.asarray(packed[row]) for row, sha256 in zip(wanted.index.tolist(), wanted["sha256"], strict=True)
-    }
+    identity = str(found.disagreeing.index.name)
+    hashes, packed = prepared.manifest("test", [identity])[identity], prepared.images("test")
+    first = hashes.reset_index(drop=True).drop_duplicates()
+    wanted = first[first.isin(found.disagreeing.index)]
+    return {one: np.asarray(packed[row]) for row, one in wanted.items()}
 
 
 def page(one: str, other: str, found: Compared, pictures: Mapping[str, Pixels]) -> str:
@@ -39,7 +38,7 @@ def page(one: str, other: str, found: Compared, pictures: Mapping[str, Pixels]) 
         one: name of the first model.
         other: name of the second.
         found: the comparison.
-        pictures: the images by SHA-256, uint8 of shape (height, width, channels).
+        pictures: the images by hash, uint8 of shape (height, width, channels).
     """
     apart = found.disagreeing
     right = {name: (apart[name] == apart["label"]).to_numpy() for name in (one, other)}
@@ -66,7 +65,7 @@ def _section(
 ) -> dict[str, Any]:
     """Return a section of the page, its images ordered by the lower confidence of both models, descending."""
     order = confidence.min(axis=1).sort_values(ascending=False, kind="stable").index[:SHOWN]
-    figures = [_figure(rows.loc[sha256], confidence.loc[sha256], pictures.get(str(sha256))) for sha256 in order]
+    figures = [_figure(rows.loc[one], confidence.loc[one], pictures.get(str(one))) for one in order]
     return {"title": title, "count": len(rows), "figures": figures}
 
 

@@ -28,7 +28,7 @@ def build(network: str, inputs: Tensor, classes: int, params: NetworkParams) -> 
         built = module.build(inputs, classes, params)
     except (DarkroomError, MemoryError):
         raise
-    except Exception as error:  # a user's file may raise anything
+    except Exception as error:  # build is the user's code, so any error of it is the user's
         size = "×".join(map(str, inputs.shape[1:]))
         raise InputError(
             f"{network_files.error_location(network, error)}: {network_files.describe_error(error)} (images of {size}, "

@@ -95,7 +95,7 @@ def load(name: str) -> ModuleType:
         raise InputError(f"{name} {explain_unknown(name)}")
     try:
         module = import_module(f"{PACKAGE}.{name}")
-    except Exception as error:
+    except Exception as error:  # importing runs the user's file, so any error of it is the user's
         raise InputError(f"{error_location(name, error)}: {describe_error(error)}; correct the file") from error
     for line, fault in _problems(name, module):
         raise InputError(f"{location(name, line)}: {fault}")

@@ -5,12 +5,27 @@ import hashlib
 import numpy as np
 from PIL import Image
 
-from darkroom.inference.images import to_channels
+from darkroom.inference.images import Decoded, Pixels, decode, to_channels
 
 OPAQUE = 255
 WITH_ALPHA = {"LA", "PA", "RGBA", "La", "RGBa"}
 """Pillow's modes with transparency; others may have it in ``Image.info``."""
 SAMPLED = 64  # pixels that are compared before all are
+
+
+def picture_of(content: bytes | Pixels, decoded: Decoded) -> str:
+    """Return the hash of a sample's picture, see ``picture_hash``.
+
+    Args:
+        content: see ``Sample.content``.
+        decoded: the same, decoded at any resolution. If it is reduced, the content is decoded again in full: identity
+            must not depend on the size that an image is decoded for.
+
+    Raises:
+        ImageError: see ``picture_hash``.
+    """
+    is_reduced = decoded.box is not None and isinstance(content, bytes)
+    return picture_hash(decode(content) if is_reduced else decoded.image)
 
 
 def picture_hash(image: Image.Image) -> str:
@@ -27,7 +42,9 @@ def picture_hash(image: Image.Image) -> str:
         ImageError: the pixel format has no fixed range of values.
     """
     mode, pixels = _canonical(image)
-    return hashlib.sha256(f"{mode} {image.width} {image.height}\n".encode() + pixels).hexdigest()
+    digest = hashlib.sha256(f"{mode} {image.width} {image.height}\n".encode())
+    digest.update(pixels)
+    return digest.hexdigest()
 
 
 def _canonical(image: Image.Image) -> tuple[str, bytes]:

@@ -7,7 +7,7 @@ import numpy as np
 
 from darkroom.base.errors import ImageError
 from darkroom.base.types import Pixels
-from darkroom.data.formats.pictures import picture_hash
+from darkroom.data.formats.pictures import picture_of
 from darkroom.data.formats.samples import open_image
 from darkroom.inference import images
 from darkroom.params import PreprocessParams
@@ -31,7 +31,7 @@ class Content(NamedTuple):
     green: float = 0.0
     blue: float = 0.0
     picture: str = ""
-    """See ``picture_hash``."""
+    """See ``picture_of``."""
 
 
 def describe(content: bytes | Pixels | ImageError, params: PreprocessParams) -> tuple[Content, Pixels | None]:
@@ -57,9 +57,7 @@ def describe(content: bytes | Pixels | ImageError, params: PreprocessParams) -> 
             image, params.size, params.interpolation, params.aspect, params.background, decoded.box
         )
         colour = images.to_channels(image, 3, params.background)
-        # A picture's identity must not depend on the size that it is decoded for.
-        whole = image if decoded.box is None or not isinstance(content, bytes) else images.decode(content)
-        picture = picture_hash(whole)
+        picture = picture_of(content, decoded)
     except ImageError as error:
         return Content(str(error)), None
     if colour.size == (width, height) and channels == 3:  # noqa: PLR2004

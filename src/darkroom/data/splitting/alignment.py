@@ -5,29 +5,40 @@ I. Matthews, Lucas-Kanade 20 years on, 2004, with residuals clipped as by P. Hub
 parameter, 1964, so that a logo has little influence.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 
 from darkroom.base.types import Floats
 from darkroom.data.splitting.descriptions import SIDE, blur, product
 
-LEVELS = ((1.5, 2, 5), (0.8, 1, 2))
-"""Standard deviation of the blur, distance of the compared points, both in pixels; and iterations."""
+
+class Level(NamedTuple):
+    """Resolution of an alignment."""
+
+    deviation: float
+    """Standard deviation of the blur, in pixels."""
+    step: int
+    """Distance of the compared points, in pixels."""
+    iterations: int
+
+
+COARSE, FULL = Level(1.5, 2, 5), Level(0.8, 1, 2)
 CLIPPED = 1.0  # standard deviations of the picture, largest residual
 STEADY = 0.02  # share of the mean curvature added to all, so that plain areas do not drift
 
 
-def aligned(first: Floats, second: Floats, maps: Floats) -> Floats:
+def aligned(first: Floats, second: Floats, maps: Floats, level: Level) -> Floats:
     """Improve the maps that align the first images with the second.
 
     Args:
         first: thumbnails, float32 of shape (pairs, SIDE, SIDE).
         second: likewise.
         maps: affine maps from positions (right, down; -1 to 1) in the second image to the first, shape (pairs, 2, 3).
+        level: resolution; first ``COARSE``, then ``FULL``.
     """
-    for deviation, step, iterations in LEVELS:
-        smooth = blur(SIDE, deviation)
-        maps = _refined(product(smooth, first), product(smooth, second), maps, step, iterations)
-    return maps
+    smooth = blur(SIDE, level.deviation)
+    return _refined(product(smooth, first), product(smooth, second), maps, level.step, level.iterations)
 
 
 def warped(images: Floats, maps: Floats, step: int = 1) -> tuple[Floats, Floats]:
@@ -71,7 +82,8 @@ def _refined(first: Floats, second: Floats, maps: Floats, step: int, iterations:
     steepest = np.stack(
         [slope * factor for slope in slopes for factor in (place, place[:, None], np.float32(1))], axis=1
     )
-    steepest = steepest.reshape(count, 6, -1)
+    points = len(place) ** 2
+    steepest = steepest.reshape(count, 6, points)
     curvature = steepest @ steepest.swapaxes(1, 2)
     mean = np.trace(curvature, axis1=1, axis2=2)[:, None, None] / 6
     inverse = np.linalg.inv(curvature + (np.float32(STEADY) * mean + np.float32(1e-3)) * np.eye(6, dtype=np.float32))
@@ -80,7 +92,7 @@ def _refined(first: Floats, second: Floats, maps: Floats, step: int, iterations:
         average, spread = _moments(moved, inside)
         residual = (moved - average) / spread - (template - middle) / deviation
         residual = np.clip(residual, -CLIPPED, CLIPPED) * inside
-        change = (inverse @ (steepest @ residual.reshape(count, -1, 1))).reshape(count, 2, 3)
+        change = (inverse @ (steepest @ residual.reshape(count, points, 1))).reshape(count, 2, 3)
         maps = _composed(maps, np.clip(change, -0.25, 0.25))
     return maps
 

@@ -5,7 +5,6 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from threadpoolctl import threadpool_limits
 
 from darkroom.base.types import Flags, Floats, Integers, Pixels
 from darkroom.data.splitting.descriptions import CROPS, EVEN, SHIFTED, TURNED, WHOLE, describe, in_threads, portions
@@ -64,39 +63,15 @@ def concatenated(parts: Iterable[Candidates]) -> Candidates:
     return Candidates(*(np.concatenate(columns) for columns in zip(NO_CANDIDATES, *parts, strict=True)))
 
 
-def candidates(thumbnails: Pixels, queries: Integers, family: Integers) -> tuple[Candidates, Flags]:
-    """Find the candidates among images, without those inside a family.
+class Search:
+    """Descriptions of whole images, to which views of them are compared.
 
-    Args:
-        thumbnails: uint8 of shape (images, SIDE, SIDE).
-        queries: rows to compare with all.
-        family: number of each image's family.
-
-    Returns:
-        At most ``MOST`` candidates of each kind per query, the most correlated; and which images had more.
-    """
-    cells = _Cells(thumbnails)
-
-    def compared(start: int) -> Candidates:
-        return cells.similar(queries[start : start + QUERIES], family)
-
-    with threadpool_limits(1):  # the products are small, and in_threads runs them in parallel
-        parts = in_threads(compared, range(0, len(queries), QUERIES), desc="comparing", unit=" portions")
-    found = concatenated(parts)
-    found = found.at(np.lexsort((-found.correlation, _KIND[found.view], found.first)))
-    kept = _rank(found.first * len(KINDS) + _KIND[found.view]) < MOST
-    more = np.zeros(len(thumbnails), bool)
-    more[found.first[~kept]] = True
-    return found.at(kept), more
-
-
-class _Cells:
-    """Descriptions of whole images, grouped so that similar ones share a cell.
-
-    Centres are random, so that cells do not depend on the data.
+    They are grouped into cells, so that similar images share one. Centres are random, so that cells do not depend on
+    the data.
     """
 
     def __init__(self, thumbnails: Pixels) -> None:
+        """Describe images, uint8 of shape (images, SIDE, SIDE), and group them."""
         self._thumbnails = thumbnails
         blocks = in_threads(
             lambda portion: describe(thumbnails[portion], (WHOLE,))[0],
@@ -118,22 +93,43 @@ class _Cells:
         )
         self._members = _grouped(np.concatenate(near), count)
 
-    def similar(self, rows: Integers, family: Integers) -> Candidates:
+    def candidates(self, queries: Integers, family: Integers) -> tuple[Candidates, Flags]:
+        """Find the candidates of some images, without those inside a family.
+
+        Args:
+            queries: rows to compare with all.
+            family: number of each image's family.
+
+        Returns:
+            At most ``MOST`` candidates of each kind per query, the most correlated; and which images had more.
+        """
+
+        def compared(start: int) -> Candidates:
+            return self._similar(queries[start : start + QUERIES], family)
+
+        found = concatenated(in_threads(compared, range(0, len(queries), QUERIES), desc="comparing", unit=" portions"))
+        found = found.at(np.lexsort((-found.correlation, _KIND[found.view], found.first)))
+        kept = _rank(found.first * len(KINDS) + _KIND[found.view]) < MOST
+        more = np.zeros(len(self._thumbnails), bool)
+        more[found.first[~kept]] = True
+        return found.at(kept), more
+
+    def _similar(self, rows: Integers, family: Integers) -> Candidates:
         """Return the candidates that views of some images give; the ``MOST`` + 1 best of each kind per image."""
         vectors = describe(self._thumbnails[rows], VIEWS).reshape(-1, self._whole.shape[1])
         view, query = np.divmod(np.arange(len(vectors), dtype=np.int64), len(rows))
         cell = np.concatenate([self._near(part).argmax(axis=1) for part in np.array_split(vectors, len(VIEWS))])
-        kinds: list[list[Candidates]] = [[] for _ in KINDS]
+        parts = []
         for inside, members in zip(_grouped(cell[:, None], len(self._centres)), self._members, strict=True):
             place, second, mirrored, correlation = _similar(
                 vectors[inside], self._whole[members], _LEAST[:, view[inside]]
             )
-            seen, first, second = view[inside][place], rows[query[inside][place]], members[second]
-            found = Candidates(first, second, seen.astype(np.int64), mirrored.astype(np.int64), correlation)
-            found = found.at(family[first] != family[second])
-            for kind, parts in enumerate(kinds):
-                parts.append(found.at(_KIND[found.view] == kind))
-        return concatenated(_best(concatenated(kind), MOST + 1) for kind in kinds)
+            parts.append(Candidates(inside[place], members[second], inside[place], mirrored, correlation))
+        found = concatenated(parts)
+        found = found._replace(first=rows[query[found.first]], view=view[found.view])
+        found = found.at(family[found.first] != family[found.second])
+        kind = _KIND[found.view]
+        return concatenated(_best(found.at(kind == number), MOST + 1) for number in range(len(KINDS)))
 
     def _near(self, vectors: Floats) -> Floats:
         """Return how near vectors, or their mirror images, are to each centre."""

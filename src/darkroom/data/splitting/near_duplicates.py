@@ -17,9 +17,10 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from threadpoolctl import threadpool_limits
 
 from darkroom.base.types import Flags, Integers, Pixels
-from darkroom.data.splitting.candidates import MOST, candidates
+from darkroom.data.splitting.candidates import MOST, Search
 from darkroom.data.splitting.descriptions import textured, thumbnails
 from darkroom.data.splitting.pairs import Pairs
 from darkroom.data.splitting.phase import Phases
@@ -36,7 +37,8 @@ class Found(NamedTuple):
     pairs: Pairs
     """They connect each family; not all pairs inside it are listed."""
     unverified: Flags
-    """Whether candidates of an image were dropped because a limit was reached, bool of shape (images,)."""
+    """Whether candidates of an image were dropped because a limit was reached, or have too little detail to tell
+    whether they show the same picture; bool of shape (images,)."""
 
 
 def search(thumbnails: Pixels, sha256: Sequence[str]) -> Found:
@@ -48,12 +50,13 @@ def search(thumbnails: Pixels, sha256: Sequence[str]) -> Found:
 
     Returns:
         Pairs, ``first`` < ``second``, sorted, the similarity of equal names is 1; and which images have candidates that
-        were not verified.
+        could not be verified.
     """
     _, originals, copy_of = np.unique(np.asarray(sha256), return_index=True, return_inverse=True)
     copies = np.flatnonzero(originals[copy_of] != np.arange(len(thumbnails)))
     rows = originals[textured(thumbnails)[originals]]
-    first, second, similarity, unsettled = _families(thumbnails[rows])
+    with threadpool_limits(1):  # matrix products are small, and in_threads runs them in parallel
+        first, second, similarity, unsettled = _families(thumbnails[rows])
     pairs = np.concatenate(
         [np.stack([rows[first], rows[second]], axis=1), np.stack([originals[copy_of[copies]], copies], axis=1)]
     )
@@ -71,12 +74,14 @@ def _families(thumbnails: Pixels) -> tuple[Integers, Integers, npt.NDArray[np.fl
     rounds = Rounds(thumbnails)
     if not len(thumbnails):
         return *rounds.links(), np.arange(0)
-    phases = Phases(thumbnails)
+    whole, phases = Search(thumbnails), Phases(thumbnails)
     queries = np.arange(len(thumbnails))
     for _ in range(PASSES):
-        found, more = candidates(thumbnails, queries, rounds.family)
+        found, more = whole.candidates(queries, rounds.family)
         rounds.verify(found, *phases.correlations(found))
         queries = np.flatnonzero(more & ~rounds.settled(MOST // 2))
         if not len(queries):
             break
-    return *rounds.links(), queries
+    undecided = rounds.undecided()
+    undecided[queries] = True
+    return *rounds.links(), np.flatnonzero(undecided)

@@ -3,7 +3,8 @@
 import numpy as np
 
 from darkroom.base.types import Flags, Floats, Integers, Pixels
-from darkroom.data.splitting.candidates import NO_CANDIDATES, Candidates, concatenated
+from darkroom.data.splitting.candidates import NO_CANDIDATES, VIEWS, Candidates, concatenated
+from darkroom.data.splitting.descriptions import WHOLE
 from darkroom.data.splitting.relations import connected
 from darkroom.data.splitting.similarity import similarities
 
@@ -14,6 +15,9 @@ CLOSE = 0.83
 on black. Pairs above it form families of copies."""
 ALIKE, CROWD = 0.5, 6
 """An image is in a crowd if at least ``CROWD`` pictures resemble it with a similarity from ``ALIKE`` to ``LEAST``."""
+SAME_PHASE = 0.99
+"""Minimum phase correlation of two whole images that may show one picture even if their detail is not similar: plain
+sky or blur has too little of it to tell."""
 LEAST_PHASE = 0.67  # minimum phase correlation of candidates
 EACH = 2  # candidates of each image per round, the most similar first
 
@@ -25,6 +29,7 @@ class Rounds:
         self._thumbnails = thumbnails
         self._pairs = NO_CANDIDATES
         self._values = np.empty((0, 2), np.float32)
+        self._same = np.empty(0, bool)
         self._rejected = np.zeros(len(thumbnails), np.int64)
         self.copies: Integers = np.arange(len(thumbnails))
         """Number of the family that close pairs connect to each image. Pairs inside it need no comparison."""
@@ -48,23 +53,33 @@ class Rounds:
         key = low_row * len(self._thumbnails) + high_row
         # The best view of each pair.
         order = order[np.sort(np.unique(key[order], return_index=True)[1])]
-        found, maps = found.at(order), maps[order]
+        found, maps, heights = found.at(order), maps[order], heights[order]
+        same = (heights >= SAME_PHASE) & (found.view == VIEWS.index(WHOLE))
         while len(found.first):
             now = (_rank(found.first) < EACH) | (_rank(found.second) < EACH)
             pairs = found.at(now)
             values = similarities(self._thumbnails, pairs, maps[now])
             self._pairs = concatenated([self._pairs, pairs])
             self._values = np.concatenate([self._values, values])
+            self._same = np.concatenate([self._same, same[now]])
             self._connect()
             self._reject(pairs.at(values[:, 0] < LEAST))
             left = ~now & (self.copies[found.first] != self.copies[found.second])
             # The closest of a crowd have been compared; a copy would have been among them.
             left &= ~(self._crowded[found.first] & self._crowded[found.second])
-            found, maps = found.at(left), maps[left]
+            found, maps, same = found.at(left), maps[left], same[left]
 
     def settled(self, rejected: int) -> Flags:
         """Return which images have had many candidates rejected: candidates even less similar need no comparison."""
         return self._rejected >= rejected
+
+    def undecided(self) -> Flags:
+        """Return which images are the same as one of another family, but for detail that is too faint to compare."""
+        first, second = self._pairs.first[self._same], self._pairs.second[self._same]
+        apart = self.family[first] != self.family[second]
+        found = np.zeros(len(self._thumbnails), bool)
+        found[first[apart]] = found[second[apart]] = True
+        return found
 
     def links(self) -> tuple[Integers, Integers, Floats]:
         """Return the pairs that show one picture, and their similarity."""

@@ -3,8 +3,8 @@
 import numpy as np
 import scipy.fft
 
-from darkroom.base.types import Floats, Pixels
-from darkroom.data.splitting.alignment import aligned, warped
+from darkroom.base.types import Flags, Floats, Pixels
+from darkroom.data.splitting.alignment import COARSE, FULL, aligned, warped
 from darkroom.data.splitting.candidates import Candidates
 from darkroom.data.splitting.descriptions import SIDE, blur, in_threads, normalised, product
 
@@ -14,6 +14,7 @@ DETAIL = 2.0  # pixels, standard deviation of the blur that is subtracted to lea
 NOISE = 1.0  # detail with a lower standard deviation is noise
 MAXIMUM_WARP = 0.25  # largest change of the map's linear part by alignment
 MAXIMUM_SHIFT = 0.5  # largest change of its offset, as a share of half the side
+TOLERANCE = 1.1  # factor of both limits after the coarse alignment
 OVERLAP = 0.6  # minimum share of the second image that the first shows
 
 
@@ -62,15 +63,25 @@ def _similarities(first: Floats, second: Floats, begin: Floats) -> Floats:
     # Local normalisation limits the weight of a logo, but differs at the border of a crop.
     is_crop = np.abs(np.linalg.det(begin[:, :, :2])) < CROPPED
     one, other = (np.where(is_crop[:, None, None], side, CONTRAST * normalised(side)) for side in (first, second))
-    maps = aligned(one, other, begin)
+    maps = aligned(one, other, begin, COARSE)
+    bounds = np.full((len(maps), 2), -1, np.float32)
+    near = np.flatnonzero(_is_near(maps, begin, TOLERANCE))  # the fine alignment, which takes longer, changes little
+    first, second, begin = first[near], second[near], begin[near]
+    maps = aligned(one[near], other[near], maps[near], FULL)
     moved, inside = warped(first, maps)
-    change = np.abs(maps - begin)
-    is_aligned = (change[:, :, :2].max(axis=(1, 2)) <= MAXIMUM_WARP) & (change[:, :, 2].max(axis=1) <= MAXIMUM_SHIFT)
-    is_aligned &= inside.mean(axis=(1, 2)) >= OVERLAP
+    is_aligned = _is_near(maps, begin) & (inside.mean(axis=(1, 2)) >= OVERLAP)
     inside[:, [0, -1]] = inside[:, :, [0, -1]] = 0
     detail, other = (product(_FINE, images) - product(_WIDE, images) for images in (second, moved))
-    bounds = _lower_bounds(detail, other, _without_foreign(detail, other, inside))
-    return np.asarray(np.where(is_aligned[:, None], bounds, np.float32(-1)))
+    alike = _lower_bounds(detail, other, _without_foreign(detail, other, inside))
+    bounds[near[is_aligned]] = alike[is_aligned]
+    return bounds
+
+
+def _is_near(maps: Floats, begin: Floats, tolerance: float = 1.0) -> Flags:
+    """Return which maps are within the limits of alignment, times a tolerance, of those that it began with."""
+    change = np.abs(maps - begin)
+    linear, offset = change[:, :, :2].max(axis=(1, 2)), change[:, :, 2].max(axis=1)
+    return np.asarray((linear <= tolerance * MAXIMUM_WARP) & (offset <= tolerance * MAXIMUM_SHIFT))
 
 
 def _without_foreign(first: Floats, second: Floats, inside: Floats) -> Floats:
