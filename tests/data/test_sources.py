@@ -359,3 +359,102 @@ def test_fashion_mnist_from_the_cache_of_keras(tmp_path, project):
     )
     printed = project.run("python", "-c", code, KERAS_HOME=str(cache.parent), PYTHONPATH="src")
     assert printed.splitlines()[-1] == "70000 10000 boot"
+
+
+def hugging_face(folder, files, names=("cat", "dog")):
+    """Parquet files with two images of each label, by path; None stands for a file without the column of labels."""
+    buffer = io.BytesIO()
+    draw("a", 1).save(buffer, "PNG")
+    for path, labels in files.items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        columns = {"image": [{"bytes": buffer.getvalue(), "path": None}] * len(labels or [0, 0])}
+        rows = pa.table(columns if labels is None else {**columns, "label": labels})
+        note = {"info": {"features": {"label": {"names": names}}}}
+        pq.write_table(rows.replace_schema_metadata({"huggingface": json.dumps(note)} if names else {}), folder / path)
+    return folder
+
+
+BOTH = [0, 1, 0, 1]
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        ("train-00000-of-00001.parquet", "test-00000-of-00001.parquet"),
+        ("data/train-00000-of-00001-0a1b.parquet", "data/test-00000-of-00001-0a1b.parquet"),
+        ("default/train/0000.parquet", "default/test/0000.parquet"),
+        ("default/partial-train/0000.parquet", "default/holdout/0000.parquet"),
+        ("plain_text/cifar10-train.parquet", "plain_text/cifar10-test.parquet"),
+        ("TRAIN.parquet", "Testing.parquet"),
+    ],
+)
+def test_splits_of_parquet_files_by_their_paths(tmp_path, files):
+    found = find(of("parquet", hugging_face(tmp_path, dict.fromkeys(files, BOTH))))
+    assert [sample.split for sample in found.samples].count("train") == 4
+    assert [sample.split for sample in found.samples].count("test") == 4
+    assert f"{files[0]} as train" in found.notes[0]
+
+
+@pytest.mark.parametrize(
+    ("files", "note"),
+    [
+        (("a.parquet", "b.parquet"), "no file is called after a split"),
+        (("train-0.parquet", "train-1.parquet"), "all files are called train: taken for no split"),
+        (("test.parquet",), "all files are called test: taken for no split"),
+    ],
+)
+def test_parquet_files_without_given_splits_say_so(tmp_path, files, note):
+    found = find(of("parquet", hugging_face(tmp_path, dict.fromkeys(files, BOTH))))
+    assert {sample.split for sample in found.samples} == {None}
+    assert found.notes == (note,)
+
+
+@pytest.mark.parametrize(
+    ("files", "words"),
+    [
+        (
+            ("train.parquet", "test.parquet", "extra.parquet"),
+            "extra.parquet is not called after one split; test.parquet",
+        ),
+        (("train-test.parquet", "train.parquet"), "train-test.parquet is not called after one split"),
+        (("validation.parquet", "test.parquet"), "no file is called train; add it"),
+        (("data/train.parquet", "data/unlabelled.parquet"), "data/unlabelled.parquet is not called after one split"),
+    ],
+)
+def test_ambiguous_names_of_parquet_files(tmp_path, files, words):
+    data = of("parquet", hugging_face(tmp_path, dict.fromkeys(files, BOTH)))
+    with pytest.raises(InputError, match=words) as caught:
+        find(data)
+    assert "set data.layout: class" in str(caught.value)
+    assert "\n" not in str(caught.value)
+    found = find(data.model_copy(update={"layout": "class"}))
+    assert {sample.split for sample in found.samples} == {None}
+    assert found.notes == ("data.layout: class ignores names of files",)
+
+
+@pytest.mark.parametrize("labels", [[-1, -1], None])
+@pytest.mark.parametrize("names", [("cat", "dog"), None])
+def test_parquet_files_without_labels_are_left_out(tmp_path, labels, names):
+    folder = hugging_face(tmp_path, {"train.parquet": BOTH, "test.parquet": labels}, names)
+    found = find(of("parquet", folder))
+    assert len(found.samples) == 4
+    assert [file.name for file in found.left_out] == ["test/000000", "test/000001"]
+    assert "test.parquet: no row has a label, so its 2 images are left out" in found.notes
+
+
+def test_a_single_row_without_a_label_is_no_unlabelled_file(tmp_path):
+    with pytest.raises(InputError, match="row 2: no label, while other rows of the file have one; label it, or take"):
+        find(of("parquet", hugging_face(tmp_path, {"train.parquet": [0, -1, 1]})))
+    # Without names of classes, -1 may be one.
+    found = find(of("parquet", hugging_face(tmp_path, {"train.parquet": [1, -1, 1]}, names=None)))
+    assert {sample.label for sample in found.samples} == {"1", "-1"}
+
+
+def test_test_images_of_a_table_without_labels_are_left_out(folder):
+    path = table(folder, change=lambda rows: rows.assign(
+        part=["Training"] * 3 + ["HOLDOUT"] * 2 + ["train", "dev", "dev", "dev", "train"],
+        label=["a"] * 3 + [""] * 2 + ["b"] * 5))  # fmt: skip
+    found = find(of("table", path, split_column="part"))
+    assert [sample.split for sample in found.samples] == ["train"] * 4 + ["validation"] * 3 + ["train"]
+    assert [file.reason for file in found.left_out] == ["the source gives it no label"] * 2
+    assert found.notes == ("no image of the split HOLDOUT has a label: its images are left out",)

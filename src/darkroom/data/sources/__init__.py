@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from darkroom.base.errors import InputError
 from darkroom.data.formats.samples import LeftOut, Sample, printable
+from darkroom.data.sources.readings import table_hint
 from darkroom.data.sources.tree import plain
 from darkroom.params import DataParams
 
@@ -38,7 +39,7 @@ def find(data: DataParams, size: tuple[int, int, int]) -> Found:
     labels = sorted({sample.label for sample in found.samples})
     if len(labels) < 2:  # noqa: PLR2004 - classification needs two classes
         what = f"only the class {labels.pop()!r}" if labels else "no image"
-        raise InputError(f"data.path: {data.path} holds {what}{_told(found)}; {_expected(data)}")
+        raise InputError(f"data.path: {data.path} holds {what}; {_expected(data)}{_told(found)}")
     _reject_similar_labels(labels, data.path)
     return found
 
@@ -77,7 +78,8 @@ def _told(found: Found) -> str:
         reason, count = Counter(each.reason for each in found.left_out).most_common(1)[0]
         first = printable(next(each.name for each in found.left_out if each.reason == reason))
         told.append(f"left out: {len(found.left_out)} files; {count} (such as {first}): {reason}")
-    return f" ({'; '.join(told)})" if told else ""
+    table = table_hint([each.name for each in found.left_out]) if not found.samples else ""
+    return (f" ({'; '.join(told)})" if told else "") + table
 
 
 def _expected(data: DataParams) -> str:

@@ -59,7 +59,7 @@ def _chosen(folders: Sequence[Folder[FileT]], others: Sequence[str]) -> LayoutNa
         return "split/class"
     beside = f", {named(rest)} {_are(rest)} not" if rest else ""
     raise InputError(
-        f"data.path: {named(called)} {_are(called)} called after parts of a data set{beside}{_table_hint(others)}; set "
+        f"data.path: {named(called)} {_are(called)} called after parts of a data set{beside}{table_hint(others)}; set "
         "data.layout: class if these are classes too, otherwise lay the images out as train/<class>/<image>, val/… and "
         "test/…, or move elsewhere what is no class"
     )
@@ -134,7 +134,7 @@ def _split_class(folders: Sequence[Folder[FileT]], others: Sequence[str], *, cer
     if not known:
         what = f"{named(training)} holds no class folder" if training else f"{named(parts)}: none is called train"
         raise InputError(
-            f"data.path: {what}; expected train/<class>/<image>{_table_hint(others)}: set data.layout: class if "
+            f"data.path: {what}; expected train/<class>/<image>{table_hint(others)}: set data.layout: class if "
             f"{named(parts)} {_are(parts)} classes"
         )
     found: list[Labelled[FileT]] = []
@@ -211,7 +211,7 @@ def _are(names: Iterable[object]) -> str:
     return "is" if len(list(names)) == 1 else "are"
 
 
-def _table_hint(others: Sequence[str]) -> str:
+def table_hint(others: Sequence[str]) -> str:
     """Name a table that lies beside the images; it may hold their labels."""
     tables = sorted((name for name in others if name.lower().endswith(TABLES)), key=lambda name: name.count("/"))
     return f" (if {named(tables[:1])} holds the labels, set data.source: table and data.path to it)" if tables else ""
