@@ -117,11 +117,13 @@ def test_check_refuses_what_the_stages_would(photographs, capsys):
     )
     Path("data/expectations.json").unlink()
     assert main(["check", "--inputs"]) == 0
-    for split in ("train", "test"):
-        write_folder(Path("data/given") / split, "ab", 25)
-    write_folder(Path("data/given/test"), "c", 25)
+    write_folder(Path("data/given/test"), "abc", 25)
+    write_folder(Path("data/given/train"), "ab", 25)
     photographs.params(data__path="data/given", validate__maximum_duplicate_share=0.9)
     capsys.readouterr()
+    line = refused(capsys, "check", "--inputs")
+    assert "class 'a' (50 images) has no validation image; the source assigns none, and none of its training" in line
+    write_folder(Path("data/given/train"), "ab", 60)
     line = refused(capsys, "check", "--inputs")
     assert "class 'c' (25 images) has no train image; the source assigns train images of other classes: add" in line
     photographs.params(data__path="data/raw", validate__minimum_side=500)

@@ -218,6 +218,11 @@ def _advice(of_class: pd.DataFrame, missing: str, given: set[str]) -> str:
             f"the source assigns {missing} images of other classes: add images to it there, or take this class out of "
             "the data"
         )
+    if given - {""}:
+        return (
+            "the source assigns none, and none of its training images can be moved there, as they are too few or equal "
+            f"test images: give {missing} images of it, or add training images"
+        )
     if len(of_class) < len(SPLITS):
         return f"add images to it, so that it has {len(SPLITS)} or more, or take it out of the data"
     units = of_class["cluster"].nunique() if "cluster" in of_class else len(of_class)
