@@ -458,3 +458,41 @@ def test_test_images_of_a_table_without_labels_are_left_out(folder):
     assert [sample.split for sample in found.samples] == ["train"] * 4 + ["validation"] * 3 + ["train"]
     assert [file.reason for file in found.left_out] == ["the source gives it no label"] * 2
     assert found.notes == ("no image of the split HOLDOUT has a label: its images are left out",)
+
+
+def image_folder(root, **labels):
+    """Images with a table ``metadata.csv`` in each folder."""
+    for split, of_split in labels.items():
+        (root / split).mkdir(parents=True)
+        for number in range(len(of_split)):
+            draw("a", number).save(root / split / f"{number}.png")
+        rows = {"file_name": [f"{number}.png" for number in range(len(of_split))], "label": of_split}
+        pd.DataFrame(rows).to_csv(root / split / "metadata.csv", index=False)
+    return root
+
+
+def test_image_folders_with_a_table_each(tmp_path):
+    root = image_folder(tmp_path, train=["cat", "dog"], Testing=["cat", "dog", "dog"])
+    data = of("table", root, image_column="file_name")
+    found = find(data)
+    assert [(sample.name, sample.label, sample.split) for sample in found.samples][-1] == (
+        "train/1.png",
+        "dog",
+        "train",
+    )
+    assert [sample.split for sample in found.samples].count("test") == 3
+    assert "Testing/metadata.csv as test" in found.notes[0]
+    with pytest.raises(
+        InputError, match=r"if Testing/metadata.csv holds the labels, set data.source: table and data.path"
+    ):
+        find(of("folder", root))
+    (root / "train").rename(root / "more")
+    with pytest.raises(InputError, match=r"more/metadata.csv is not called after one split; .*set data.layout: class"):
+        find(data)
+    assert {sample.split for sample in find(data.model_copy(update={"layout": "class"})).samples} == {None}
+
+
+def test_images_without_folders_beside_a_table(tmp_path):
+    root = image_folder(tmp_path, set=["cat", "dog"]) / "set"
+    with pytest.raises(InputError, match=r"holds no image; .*if metadata.csv holds the labels, set data.source: table"):
+        find(of("folder", root))

@@ -93,10 +93,12 @@ def _check_charts(params: Params, path: str) -> None:
 def _check_names(params: Params, path: str) -> None:
     """Check that the parameters of names fit the source, and that Python knows the encoding."""
     data = params.data
-    if data.layout != "auto" and data.source not in {"folder", "archive", "parquet"}:
-        raise InputError(f"{path}: data.layout applies only to the sources folder, archive and parquet; remove it")
-    if data.layout.count("/") and data.source == "parquet":
-        raise InputError(f"{path}: data.layout: {data.layout} is not for data.source: parquet; set auto or class")
+    if data.layout != "auto" and data.source not in {"folder", "archive", "table", "parquet"}:
+        raise InputError(
+            f"{path}: data.layout applies only to the sources folder, archive, table and parquet; remove it"
+        )
+    if "/" in data.layout and data.source in {"table", "parquet"}:
+        raise InputError(f"{path}: data.layout: {data.layout} is not for data.source: {data.source}; set auto or class")
     if data.name_encoding is None:
         return
     if data.source != "archive":

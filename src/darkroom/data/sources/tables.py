@@ -27,13 +27,36 @@ LABEL_IT = "label it to use it"
 def find_table(data: DataParams) -> Listed:
     """List the images named in a table; paths are relative to the table's folder.
 
-    ``data.path`` is the table, or a folder that contains exactly one. Images of a split without any label, such as
-    published test images, are left out.
+    ``data.path`` is the table, or a folder that contains exactly one, or one ``metadata`` table in each of its folders,
+    as in Hugging Face's image folders; the folders' names then assign the splits. Images of a split without any label,
+    such as published test images, are left out.
 
     Raises:
         InputError: a column is missing, or a row has no image, no label, a missing image or a repeated one.
     """
-    path = _table(Path(data.path))
+    root = Path(data.path)
+    tables = _tables(root)
+    several = len(tables) > 1
+    splits, notes = parquet_splits.of_files(tables, root, data.layout) if several else ({}, ())
+    found: list[Sample] = []
+    left_out: list[LeftOut] = []
+    for path in tables:
+        samples, without, told = _in_table(path, data, splits.get(path))
+        below = f"{path.parent.name}/" if several else ""
+        found += [sample._replace(name=below + sample.name) for sample in samples]
+        left_out += [file._replace(name=below + file.name) for file in without]
+        notes += told
+    return found, left_out, notes
+
+
+def _in_table(path: Path, data: DataParams, of_file: SplitName | None) -> Listed:
+    """List the images of one table.
+
+    Args:
+        path: the table.
+        data: its columns.
+        of_file: split of rows that name none.
+    """
     table = _read_table(path, data)
     without = _splits_without_labels(table)
     seen: dict[str, int] = {}
@@ -55,7 +78,7 @@ def find_table(data: DataParams) -> Listed:
         if not file.is_file():
             raise InputError(f"{where}: {file} does not exist; paths are relative to the folder of the table")
         place = File(str(file), file.stat().st_ino)
-        found.append(Sample(Path(image).as_posix(), label, place, _split(split, where), group))
+        found.append(Sample(Path(image).as_posix(), label, place, _split(split, where) or of_file, group))
     notes = [f"no image of the split {split} has a label: its images are left out" for split in sorted(without)]
     return found, left_out, tuple(notes)
 
@@ -66,14 +89,18 @@ def _splits_without_labels(table: pd.DataFrame) -> set[str]:
     return set(split[split != ""]) - set(split[label != ""])
 
 
-def _table(path: Path) -> Path:
+def _tables(path: Path) -> list[Path]:
     if path.is_file():
-        return path
+        return [path]
     tables = sorted(file for file in path.iterdir() if file.suffix.lower() in TABLES)
+    if not tables:
+        tables = sorted(file for file in path.glob("*/metadata.*") if file.suffix.lower() in TABLES)
+        if tables and len({file.parent for file in tables}) == len(tables):
+            return tables
     if len(tables) != 1:
         what = f"{len(tables)} tables" if tables else f"no table ({', '.join(TABLES)})"
         raise InputError(f"data.path: {path} holds {what}; expected exactly one: set data.path to the file")
-    return tables[0]
+    return tables
 
 
 def _read_table(path: Path, data: DataParams) -> pd.DataFrame:
