@@ -3,6 +3,7 @@
 import base64
 import inspect
 import json
+import os
 import shlex
 import shutil
 import socket
@@ -19,7 +20,9 @@ from ruamel.yaml import YAML
 
 from darkroom.base.files import write_json
 from darkroom.cli import main
-from support.pictures import write_folder
+from darkroom.data.validation import rules
+from darkroom.params import DataParams
+from support.pictures import ingested, write_folder
 from support.projects import ROOT
 
 HEAVY = {"tensorflow", "keras", "mlflow", "optuna", "great_expectations", "albumentations"}
@@ -56,7 +59,9 @@ def test_the_default_project_is_in_order(project, capsys):
 def test_a_folder_is_read_again_when_it_changed(photographs, capsys):
     assert main(["check", "--inputs"]) == 0
     assert main(["check", "--inputs"]) == 0
-    assert capsys.readouterr().out.splitlines()[1].endswith("(unchanged since the last check)")
+    first, again = (lines.splitlines() for lines in capsys.readouterr().out.split("params.yaml and data are valid")[1:])
+    assert again[0].endswith("(unchanged since the last check)")
+    assert first[1:] == again[1:] == ["classes: a (30), b (30)", "splits: none given; assigned by preprocess.split"]
     (photographs.root / "data/raw/a/000.png").write_bytes(b"no picture")
     assert main(["check", "--inputs"]) == 0
     assert "59 images in 2 classes; 1 files quarantined" in capsys.readouterr().out
@@ -91,7 +96,63 @@ def test_what_check_refuses(project, capsys, changes, words):
 
 def test_a_class_without_a_split(photographs, capsys):
     write_folder(Path("data/raw"), "c", 2)
+    assert "2 of 62 images have 2 (c); each class needs 20 images" in refused(capsys, "check")
+    photographs.params(validate__minimum_images_per_class=1, validate__maximum_class_ratio=100.0)
     assert "class 'c' (2 images) has no validation image; add images to it" in refused(capsys, "check")
+
+
+def test_check_refuses_what_the_stages_would(photographs, capsys):
+    """A renamed class, a test class that training lacks, and images that all break a rule."""
+    root = photographs.root / "data/raw"
+    learnt = rules.learn(ingested(DataParams(source="folder", path="data/raw"), Path("once")).manifest, "expectations")
+    rules.write_learnt(Path("data/expectations.json"), DataParams(source="folder", path="data/raw"), learnt)
+    assert main(["check", "--inputs"]) == 0
+    capsys.readouterr()
+    (root / "b").rename(root / "bird")
+    assert main(["check", "--inputs"]) == 2
+    unknown, missing = capsys.readouterr().err.splitlines()
+    assert "30 of 60 images have bird" in unknown
+    assert (
+        "no image of b; each known label needs images; add some, or, if it was renamed or removed, change " in missing
+    )
+    Path("data/expectations.json").unlink()
+    assert main(["check", "--inputs"]) == 0
+    write_folder(Path("data/given/test"), "abc", 25)
+    write_folder(Path("data/given/train"), "ab", 25)
+    photographs.params(data__path="data/given", validate__maximum_duplicate_share=0.9)
+    capsys.readouterr()
+    line = refused(capsys, "check", "--inputs")
+    assert "class 'a' (50 images) has no validation image; the source assigns none, and none of its training" in line
+    write_folder(Path("data/given/train"), "ab", 60)
+    line = refused(capsys, "check", "--inputs")
+    assert "class 'c' (25 images) has no train image; the source assigns train images of other classes: add" in line
+    photographs.params(data__path="data/raw", validate__minimum_side=500)
+    line = refused(capsys, "check", "--inputs")
+    assert "none of 60 files can be used; 60 (such as a/000.png): width: expect_column_values_to_be_between" in line
+
+
+def test_check_says_what_was_taken_for_what(photographs, capsys):
+    root = photographs.root / "data/set/outer"
+    write_folder(root / "Training", "ab", 30)
+    write_folder(root / "test_images", "a", 5)
+    (root / "test_images/a").rename(root / "test_images/unknown")
+    photographs.params(data__path="data/set")
+    assert main(["check", "--inputs"]) == 0
+    assert capsys.readouterr().out.splitlines()[1:] == [
+        "classes: a (30), b (30)",
+        "splits given: train (60); validation and test images are taken from train",
+        "outer/ holds all images: taken for neither class nor split",
+        "top folders taken for splits, those in them for classes: Training as train",
+        "test_images holds no class of train: its 5 images are left out, unlabelled",
+        "left out: 5 of 65 files: 5 (such as test_images/unknown/000.png): the source gives it no label",
+    ]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names are bytes on Linux alone")
+def test_a_name_that_dvc_cannot_track(photographs, capsys):
+    Path("data/raw/a/000.png").rename(os.fsdecode(b"data/raw/a/caf\xe9.png"))
+    line = refused(capsys, "check")
+    assert "1 files whose names are not UTF-8, such as a/caf\\xe9.png; DVC cannot track them: rename them" in line
 
 
 def test_an_empty_folder(photographs, capsys):

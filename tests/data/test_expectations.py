@@ -6,7 +6,7 @@ import pytest
 
 from darkroom.base.errors import InputError
 from darkroom.data.formats import manifest
-from darkroom.data.validation import rules
+from darkroom.data.validation import findings, quick, rules
 from darkroom.data.validation.expectations import Suites, validate
 from darkroom.params import DataParams, ValidateParams
 from support.pictures import ingested, write_folder
@@ -201,3 +201,52 @@ def test_learnt_rules_that_make_no_sense(held, rows, tmp_path, change, words):
     with pytest.raises(InputError, match=words) as caught:
         held(learnt=rules.read_learnt(tmp_path / "rules.json", data))
     assert "\n" not in str(caught.value)
+
+
+def _odd_images(rows):
+    for column, place, value in (
+        *(("width", [0, 30], 1), ("mode", 3, "F"), ("pixel_deviation", slice(5, 9), 0.0), ("label", 10, None)),
+        *(("picture", [11, 49], "same"), ("picture", slice(12, 20), "copies")),
+    ):
+        rows.loc[place, column] = value
+    return rows
+
+
+def _another_class(rows):
+    rows.loc[20:24, "label"] = "c"
+    rows.loc[0, "name"] = "a/001.png"
+    return rows.assign(red=rows["red"] - 60)
+
+
+CHANGES = {"odd images": _odd_images, "another class": _another_class, "small classes": lambda rows: rows.iloc[22:35]}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_the_quick_check_finds_what_great_expectations_finds(rows, tmp_path, change):
+    changed = CHANGES[change](rows.copy())
+    learnt = rules.learn(rows, "rules.json")
+    unread = manifest.quarantine_from_rows([(f"a/{number}.jpg", "a", "damaged", "repair it") for number in range(4)])
+    unread.loc[3, "reason"] = manifest.UNLABELLED
+    expected = [*rules.from_params(ValidateParams(labels=("a", "b"), maximum_class_ratio=1.2)), *learnt]
+    slow = validate(changed, unread, expected, Suites(tmp_path / "docs"))
+    fast = findings.validate(changed, unread, expected, quick.findings)
+    # Great Expectations has an order of its own.
+    assert sorted(finding.line() for finding in fast.failed()) == sorted(finding.line() for finding in slow.failed())
+    outcomes = [sorted((one.expectation, one.column, one.success) for one in found.findings) for found in (fast, slow)]
+    assert outcomes[0] == outcomes[1]
+    assert fast.quarantine["name"].tolist() == slow.quarantine["name"].tolist()
+
+
+def test_rules_that_the_quick_check_does_not_know_are_left_to_the_stage(rows):
+    odd = rules.data_rule("expect_column_median_to_be_between", "width", "no", min_value=10**6)
+    strict = rules.data_rule(rules.BETWEEN, "width", "no", min_value=10**6, strict_min=True)
+    elsewhere = rules.data_rule(rules.BETWEEN, "colour", "no", min_value=10**6)
+    assert quick.findings("data", rows, [odd, strict, elsewhere]) == []
+    assert quick.findings("data", rows.head(0), rules.from_params(ValidateParams()))
+
+
+def test_images_that_the_source_gives_no_label_do_not_count_as_damaged(held):
+    unlabelled = [(f"test/{number}.png", "", manifest.UNLABELLED, "label it") for number in range(40)]
+    validation = held(unread=manifest.quarantine_from_rows(unlabelled))
+    assert validation.failed() == []
+    assert len(validation.quarantine) == 40

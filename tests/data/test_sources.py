@@ -183,18 +183,6 @@ def test_images_come_in_the_order_of_the_parts_of_their_paths():
     assert found == sorted(names, key=lambda name: name.split("/"))
 
 
-def test_classes_that_are_called_like_splits(tmp_path):
-    for label in ("train", "bus"):
-        (tmp_path / "raw" / label).mkdir(parents=True)
-        draw("a", 1).save(tmp_path / "raw" / label / "1.png")
-    found = find(of("folder", tmp_path / "raw")).samples
-    assert {(sample.label, sample.split) for sample in found} == {("train", None), ("bus", None)}
-    # Two of them, but with no class below.
-    (tmp_path / "raw" / "bus").rename(tmp_path / "raw" / "test")
-    found = find(of("folder", tmp_path / "raw")).samples
-    assert {(sample.label, sample.split) for sample in found} == {("train", None), ("test", None)}
-
-
 @pytest.mark.parametrize(("one", "other"), [("cat", "Cat"), ("cat", " cat"), ("big cat", "bigcat"), ("ü", "u\u0308")])
 def test_labels_that_only_look_alike(tmp_path, one, other):
     for label in (one, other, "dog"):
@@ -371,3 +359,140 @@ def test_fashion_mnist_from_the_cache_of_keras(tmp_path, project):
     )
     printed = project.run("python", "-c", code, KERAS_HOME=str(cache.parent), PYTHONPATH="src")
     assert printed.splitlines()[-1] == "70000 10000 boot"
+
+
+def hugging_face(folder, files, names=("cat", "dog")):
+    """Parquet files with two images of each label, by path; None stands for a file without the column of labels."""
+    buffer = io.BytesIO()
+    draw("a", 1).save(buffer, "PNG")
+    for path, labels in files.items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        columns = {"image": [{"bytes": buffer.getvalue(), "path": None}] * len(labels or [0, 0])}
+        rows = pa.table(columns if labels is None else {**columns, "label": labels})
+        note = {"info": {"features": {"label": {"names": names}}}}
+        pq.write_table(rows.replace_schema_metadata({"huggingface": json.dumps(note)} if names else {}), folder / path)
+    return folder
+
+
+BOTH = [0, 1, 0, 1]
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        ("train-00000-of-00001.parquet", "test-00000-of-00001.parquet"),
+        ("data/train-00000-of-00001-0a1b.parquet", "data/test-00000-of-00001-0a1b.parquet"),
+        ("default/train/0000.parquet", "default/test/0000.parquet"),
+        ("default/partial-train/0000.parquet", "default/holdout/0000.parquet"),
+        ("plain_text/cifar10-train.parquet", "plain_text/cifar10-test.parquet"),
+        ("TRAIN.parquet", "Testing.parquet"),
+    ],
+)
+def test_splits_of_parquet_files_by_their_paths(tmp_path, files):
+    found = find(of("parquet", hugging_face(tmp_path, dict.fromkeys(files, BOTH))))
+    assert [sample.split for sample in found.samples].count("train") == 4
+    assert [sample.split for sample in found.samples].count("test") == 4
+    assert f"{files[0]} as train" in found.notes[0]
+
+
+@pytest.mark.parametrize(
+    ("files", "note"),
+    [
+        (("a.parquet", "b.parquet"), "no file is called after a split"),
+        (("train-0.parquet", "train-1.parquet"), "all files are called train: taken for no split"),
+        (("test.parquet",), "all files are called test: taken for no split"),
+    ],
+)
+def test_parquet_files_without_given_splits_say_so(tmp_path, files, note):
+    found = find(of("parquet", hugging_face(tmp_path, dict.fromkeys(files, BOTH))))
+    assert {sample.split for sample in found.samples} == {None}
+    assert found.notes == (note,)
+
+
+@pytest.mark.parametrize(
+    ("files", "words"),
+    [
+        (
+            ("train.parquet", "test.parquet", "extra.parquet"),
+            "extra.parquet is not called after one split; test.parquet",
+        ),
+        (("train-test.parquet", "train.parquet"), "train-test.parquet is not called after one split"),
+        (("validation.parquet", "test.parquet"), "no file is called train; add it"),
+        (("data/train.parquet", "data/unlabelled.parquet"), "data/unlabelled.parquet is not called after one split"),
+    ],
+)
+def test_ambiguous_names_of_parquet_files(tmp_path, files, words):
+    data = of("parquet", hugging_face(tmp_path, dict.fromkeys(files, BOTH)))
+    with pytest.raises(InputError, match=words) as caught:
+        find(data)
+    assert "set data.layout: class" in str(caught.value)
+    assert "\n" not in str(caught.value)
+    found = find(data.model_copy(update={"layout": "class"}))
+    assert {sample.split for sample in found.samples} == {None}
+    assert found.notes == ("data.layout: class ignores names of files",)
+
+
+@pytest.mark.parametrize("labels", [[-1, -1], None])
+@pytest.mark.parametrize("names", [("cat", "dog"), None])
+def test_parquet_files_without_labels_are_left_out(tmp_path, labels, names):
+    folder = hugging_face(tmp_path, {"train.parquet": BOTH, "test.parquet": labels}, names)
+    found = find(of("parquet", folder))
+    assert len(found.samples) == 4
+    assert [file.name for file in found.left_out] == ["test/000000", "test/000001"]
+    assert "test.parquet: no row has a label, so its 2 images are left out" in found.notes
+
+
+def test_a_single_row_without_a_label_is_no_unlabelled_file(tmp_path):
+    with pytest.raises(InputError, match="row 2: no label, while other rows of the file have one; label it, or take"):
+        find(of("parquet", hugging_face(tmp_path, {"train.parquet": [0, -1, 1]})))
+    # Without names of classes, -1 may be one.
+    found = find(of("parquet", hugging_face(tmp_path, {"train.parquet": [1, -1, 1]}, names=None)))
+    assert {sample.label for sample in found.samples} == {"1", "-1"}
+
+
+def test_test_images_of_a_table_without_labels_are_left_out(folder):
+    path = table(folder, change=lambda rows: rows.assign(
+        part=["Training"] * 3 + ["HOLDOUT"] * 2 + ["train", "dev", "dev", "dev", "train"],
+        label=["a"] * 3 + [""] * 2 + ["b"] * 5))  # fmt: skip
+    found = find(of("table", path, split_column="part"))
+    assert [sample.split for sample in found.samples] == ["train"] * 4 + ["validation"] * 3 + ["train"]
+    assert [file.reason for file in found.left_out] == ["the source gives it no label"] * 2
+    assert found.notes == ("no image of the split HOLDOUT has a label: its images are left out",)
+
+
+def image_folder(root, **labels):
+    """Images with a table ``metadata.csv`` in each folder."""
+    for split, of_split in labels.items():
+        (root / split).mkdir(parents=True)
+        for number in range(len(of_split)):
+            draw("a", number).save(root / split / f"{number}.png")
+        rows = {"file_name": [f"{number}.png" for number in range(len(of_split))], "label": of_split}
+        pd.DataFrame(rows).to_csv(root / split / "metadata.csv", index=False)
+    return root
+
+
+def test_image_folders_with_a_table_each(tmp_path):
+    root = image_folder(tmp_path, train=["cat", "dog"], Testing=["cat", "dog", "dog"])
+    data = of("table", root, image_column="file_name")
+    found = find(data)
+    assert [(sample.name, sample.label, sample.split) for sample in found.samples][-1] == (
+        "train/1.png",
+        "dog",
+        "train",
+    )
+    assert [sample.split for sample in found.samples].count("test") == 3
+    assert "Testing/metadata.csv as test" in found.notes[0]
+    with pytest.raises(
+        InputError, match=r"if Testing/metadata.csv holds the labels, set data.source: table and data.path"
+    ):
+        find(of("folder", root))
+    (root / "train").rename(root / "more")
+    with pytest.raises(InputError, match=r"more/metadata.csv is not called after one split; .*set data.layout: class"):
+        find(data)
+    assert {sample.split for sample in find(data.model_copy(update={"layout": "class"})).samples} == {None}
+
+
+def test_images_without_folders_beside_a_table(tmp_path):
+    root = image_folder(tmp_path, set=["cat", "dog"]) / "set"
+    with pytest.raises(InputError, match=r"holds no image; .*if metadata.csv holds the labels, set data.source: table"):
+        find(of("folder", root))

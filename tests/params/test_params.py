@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import re
 from datetime import date
 
 import pytest
@@ -484,3 +485,25 @@ def test_step_and_exponential_by_the_formula():
     assert [learning_rate(step, 1.0, epoch, 100) for epoch in (0, 7, 8, 16)] == [1.0, 1.0, 0.5, 0.25]
     exponential = ScheduleParams(kind="exponential", factor=0.01, every=8)
     assert learning_rate(exponential, 1.0, 4, 100) == pytest.approx(0.1)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"data.layout": "class"}, "data.layout applies only to the sources folder, archive, table and parquet"),
+        ({"data.source": "parquet", "data.layout": "split/class"}, "split/class is not for data.source: parquet; set"),
+        ({"data.layout": "classes"}, "data.layout: 'classes' given"),
+        (
+            {"data.source": "folder", "data.name_encoding": "gbk"},
+            "data.name_encoding applies only to data.source: archive",
+        ),
+        (
+            {"data.source": "archive", "data.name_encoding": "cp9"},
+            "data.name_encoding: 'cp9' given; expected an encoding",
+        ),
+    ],
+)
+def test_parameters_of_names(project, changes, words):
+    project.params(**changes)
+    with pytest.raises(InputError, match=re.escape(words)):
+        read_params()

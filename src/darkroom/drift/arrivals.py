@@ -46,7 +46,7 @@ def find(place: str) -> list[Sample]:
     if path.is_dir():
         inside = {below + name: file for below, files in folders.walk(path) for name, file in files.items()}
     else:
-        inside = {name: entry.place for name, entry in archives.files(path).items()}
+        inside = {name: entry.place for name, entry in archives.contents(path).entries.items()}
     found = [
         Sample(name, "", location) for name, location in sorted(inside.items()) if name.lower().endswith(images.ENDINGS)
     ]

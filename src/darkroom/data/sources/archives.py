@@ -9,14 +9,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from threading import Lock
+from typing import NamedTuple
 
 from darkroom.base.errors import ImageError, InputError
-from darkroom.data.formats.samples import Place, Sample
-from darkroom.data.sources.layout import group_by_folder, is_hidden, is_image, read_layout
+from darkroom.data.formats.samples import LeftOut, Place, Sample
+from darkroom.data.sources import entry_names
+from darkroom.data.sources.layout import group_by_folder, is_hidden, read_layout
+from darkroom.data.sources.tree import LayoutName
 
 MAXIMUM_BYTES = 2**28  # limit for one file
 MAXIMUM_GROWTH = 100  # limit of the total size, as a multiple of the archive's size
 ALWAYS_ACCEPTED = 2**30  # total bytes that are accepted at any compression ratio
+ENCRYPTED = 1  # flag of a zip entry
 _READING = Lock()  # archive objects share one file position
 
 
@@ -25,13 +29,15 @@ class InZip:
     """A file inside a zip file."""
 
     archive: zipfile.ZipFile
-    name: str
+    entry: zipfile.ZipInfo
 
     def read(self) -> bytes:
         """Return the content of the file; zipfile reads no more bytes than the directory declares."""
+        if self.entry.flag_bits & ENCRYPTED:
+            raise ImageError("is encrypted (pack the images without a password)")
         try:
             with _READING:
-                return self.archive.read(self.name)
+                return self.archive.read(self.entry)
         except (zipfile.BadZipFile, zlib.error, OSError, EOFError, NotImplementedError, RuntimeError) as error:
             raise ImageError(f"cannot be unpacked ({error})") from None
 
@@ -68,58 +74,80 @@ class Entry:
     order: int
 
 
-def find(path: Path) -> tuple[list[Sample], list[str]]:
-    """List the images in an archive, and its other visible files.
+class Contents(NamedTuple):
+    """The visible files of an archive."""
 
-    Folders that contain all images are not classes and are skipped.
+    entries: dict[str, Entry]
+    """By path, with forward slashes."""
+    replaced: list[LeftOut]
+    """Entries that a later one of the same name replaces, as when an archive is unpacked."""
+
+
+def find(
+    path: Path, rule: LayoutName = "auto", encoding: str | None = None
+) -> tuple[list[Sample], list[LeftOut], tuple[str, ...]]:
+    """List the images in an archive, its other visible files, and what was taken for what.
+
+    Args:
+        path: the archive.
+        rule: see ``read_layout``.
+        encoding: see ``entry_names.of_zip``.
 
     Raises:
-        InputError: not an archive, or an unsafe one: paths outside it, links, devices or a decompression bomb.
+        InputError: not an archive, an unsafe one (paths outside it, links, devices or a decompression bomb), or its
+            names or layout are ambiguous.
     """
-    inside = files(path)
-    shared = _shared_folders(inside)
-    places = {below.split("/", shared)[-1]: entry for below, entry in inside.items()}
-    layout = read_layout(group_by_folder(places))
+    entries, replaced = contents(path, encoding)
+    layout = read_layout(group_by_folder(entries), rule)
     found = [
         Sample(below + name, label, entry.place, split, order=entry.order)
-        for (below, entries), label, split in layout.images
-        for name, entry in entries.items()
+        for (below, inside), label, split in layout.images
+        for name, entry in inside.items()
     ]
-    return found, layout.others
+    return found, [*layout.left_out, *replaced], layout.notes
 
 
-def files(path: Path) -> dict[str, Entry]:
-    """Return the visible files of an archive by path, with forward slashes.
+def contents(path: Path, encoding: str | None = None) -> Contents:
+    """Return the visible files of an archive.
 
     Raises:
         InputError: not an archive, or an unsafe one; see ``find``.
     """
     found: dict[str, Entry] = {}
+    replaced: list[LeftOut] = []
     total = 0
-    for entry in _entries(path):
+    for number, entry in enumerate(_entries(path, encoding), start=1):
         total += entry.size
         _reject_unsafe(path, entry, total)
         below = PurePosixPath(entry.name)
-        if not any(map(is_hidden, below.parts)):
-            found[below.as_posix()] = entry
-    return found
+        if any(map(is_hidden, below.parts)):
+            continue
+        name = below.as_posix()
+        if name in found:
+            again = f"entry {number} of the archive has the same name"
+            replaced.append(LeftOut(f"{name} ({len(replaced) + 1})", again, "rename it, or pack the images again"))
+        found[name] = entry
+    return Contents(found, replaced)
 
 
-def _entries(path: Path) -> Iterator[Entry]:
+def _entries(path: Path, encoding: str | None) -> Iterator[Entry]:
     """Iterate over the directory of an archive without reading its files."""
     try:
         if zipfile.is_zipfile(path):
             zipped = zipfile.ZipFile(path)
             for info in zipped.infolist():
-                if not info.is_dir():
+                if not (name := entry_names.of_zip(path, info, encoding)).endswith("/"):
                     link = stat.S_ISLNK(info.external_attr >> 16)
-                    yield Entry(info.filename, info.file_size, not link, InZip(zipped, info.filename), 0)
+                    yield Entry(name, info.file_size, not link, InZip(zipped, info), 0)
         else:
-            tar = tarfile.open(path)  # noqa: SIM115 - stays open while its images are read
+            tar = tarfile.open(path, encoding=encoding or "utf-8")  # noqa: SIM115 - stays open while images are read
             weakref.finalize(tar, tar.fileobj.close)
             for member in tar:
                 if not member.isdir():
-                    yield Entry(member.name, member.size, member.isreg(), InTar(tar, member), member.offset)
+                    name = entry_names.of_tar(path, member.name, encoding)
+                    yield Entry(name, member.size, member.isreg(), InTar(tar, member), member.offset)
+    except UnicodeDecodeError:
+        raise InputError(f"{path}: a name is marked as UTF-8 and is not; pack the images again") from None
     except (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, OSError) as error:
         reason = str(error).splitlines()[0].rstrip(":")
         what = "a folder" if path.is_dir() else f"not a zip or tar file that can be read ({reason})"
@@ -128,7 +156,9 @@ def _entries(path: Path) -> Iterator[Entry]:
 
 def _reject_unsafe(path: Path, entry: Entry, total: int) -> None:
     below = PurePosixPath(entry.name.replace("\\", "/"))
-    if below.is_absolute() or ".." in below.parts or ":" in below.parts[0]:
+    if not below.parts:
+        what = "is no name of a file"
+    elif below.is_absolute() or ".." in below.parts or ":" in below.parts[0]:
         what = "points outside the archive"
     elif not entry.plain:
         what = "is a link or a device"
@@ -142,10 +172,3 @@ def _reject_unsafe(path: Path, entry: Entry, total: int) -> None:
         f"{path}: {entry.name[:200]!r} {what}; the archive is not read: check where it came from, and pack "
         "the images again"
     )
-
-
-def _shared_folders(entries: dict[str, Entry]) -> int:
-    """Count the leading folders that all images share, above their class folders."""
-    above = [below.split("/")[:-2] for below in entries if is_image(below)]
-    apart = (depth for depth, names in enumerate(zip(*above, strict=False)) if len(set(names)) > 1)
-    return next(apart, min(map(len, above), default=0))

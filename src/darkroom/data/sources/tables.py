@@ -12,28 +12,62 @@ import pyarrow.parquet as pq
 
 from darkroom.base.errors import ImageError, InputError
 from darkroom.base.types import SplitName
-from darkroom.data.formats.samples import File, Sample
-from darkroom.data.sources.layout import SPLIT_FOLDERS
+from darkroom.data.formats.manifest import UNLABELLED
+from darkroom.data.formats.samples import File, LeftOut, Sample
+from darkroom.data.sources import parquet_splits
+from darkroom.data.sources.split_names import split_of
 from darkroom.params import DataParams
 
 TABLES = (".csv", ".tsv", ".parquet")
+Listed = tuple[list[Sample], list[LeftOut], tuple[str, ...]]
+"""Images, images without a label, and what was taken for what."""
+LABEL_IT = "label it to use it"
 
 
-def find_table(data: DataParams) -> list[Sample]:
+def find_table(data: DataParams) -> Listed:
     """List the images named in a table; paths are relative to the table's folder.
 
-    ``data.path`` is the table, or a folder that contains exactly one.
+    ``data.path`` is the table, or a folder that contains exactly one, or one ``metadata`` table in each of its folders,
+    as in Hugging Face's image folders; the folders' names then assign the splits. Images of a split without any label,
+    such as published test images, are left out.
 
     Raises:
         InputError: a column is missing, or a row has no image, no label, a missing image or a repeated one.
     """
-    path = _table(Path(data.path))
+    root = Path(data.path)
+    tables = _tables(root)
+    several = len(tables) > 1
+    splits, notes = parquet_splits.of_files(tables, root, data.layout) if several else ({}, ())
+    found: list[Sample] = []
+    left_out: list[LeftOut] = []
+    for path in tables:
+        samples, without, told = _in_table(path, data, splits.get(path))
+        below = f"{path.parent.name}/" if several else ""
+        found += [sample._replace(name=below + sample.name) for sample in samples]
+        left_out += [file._replace(name=below + file.name) for file in without]
+        notes += told
+    return found, left_out, notes
+
+
+def _in_table(path: Path, data: DataParams, of_file: SplitName | None) -> Listed:
+    """List the images of one table.
+
+    Args:
+        path: the table.
+        data: its columns.
+        of_file: split of rows that name none.
+    """
     table = _read_table(path, data)
+    without = _splits_without_labels(table)
     seen: dict[str, int] = {}
-    found = []
+    found: list[Sample] = []
+    left_out: list[LeftOut] = []
     for row, values in enumerate(table.itertuples(index=False, name=None), start=2):
         image, label, group, split = values
         where = f"{path}, row {row}"
+        if image and split in without:
+            left_out.append(LeftOut(f"{Path(image).as_posix()} (row {row})", UNLABELLED, LABEL_IT))
+            continue
         if not image or not label:
             empty = data.label_column if image else data.image_column
             raise InputError(f"{where}: the {empty} is empty; every row needs an image and a label")
@@ -44,18 +78,29 @@ def find_table(data: DataParams) -> list[Sample]:
         if not file.is_file():
             raise InputError(f"{where}: {file} does not exist; paths are relative to the folder of the table")
         place = File(str(file), file.stat().st_ino)
-        found.append(Sample(Path(image).as_posix(), label, place, _split(split, where), group))
-    return found
+        found.append(Sample(Path(image).as_posix(), label, place, _split(split, where) or of_file, group))
+    notes = [f"no image of the split {split} has a label: its images are left out" for split in sorted(without)]
+    return found, left_out, tuple(notes)
 
 
-def _table(path: Path) -> Path:
+def _splits_without_labels(table: pd.DataFrame) -> set[str]:
+    """Return the splits, as written in the table, of which no row has a label."""
+    label, split = table.iloc[:, 1], table.iloc[:, 3]
+    return set(split[split != ""]) - set(split[label != ""])
+
+
+def _tables(path: Path) -> list[Path]:
     if path.is_file():
-        return path
+        return [path]
     tables = sorted(file for file in path.iterdir() if file.suffix.lower() in TABLES)
+    if not tables:
+        tables = sorted(file for file in path.glob("*/metadata.*") if file.suffix.lower() in TABLES)
+        if tables and len({file.parent for file in tables}) == len(tables):
+            return tables
     if len(tables) != 1:
         what = f"{len(tables)} tables" if tables else f"no table ({', '.join(TABLES)})"
         raise InputError(f"data.path: {path} holds {what}; expected exactly one: set data.path to the file")
-    return tables[0]
+    return tables
 
 
 def _read_table(path: Path, data: DataParams) -> pd.DataFrame:
@@ -86,9 +131,9 @@ def _require_columns(path: Path, there: list[str], wanted: list[str | None]) -> 
 
 
 def _split(text: str, where: str) -> SplitName | None:
-    if text and text.lower() not in SPLIT_FOLDERS:
+    if text and split_of(text) is None:
         raise InputError(f"{where}: split {text!r}; expected train, validation, test or an empty cell")
-    return SPLIT_FOLDERS[text.lower()] if text else None
+    return split_of(text) if text else None
 
 
 @dataclass
@@ -126,37 +171,41 @@ class InParquet:
         return content
 
 
-def find_parquet(data: DataParams) -> list[Sample]:
+def find_parquet(data: DataParams) -> Listed:
     """List the images embedded in one or more Parquet files, the format of Hugging Face data sets.
 
-    The start of a file or folder name, such as ``test-00000-of-00001.parquet``, assigns the split if all files have one
-    and these differ.
+    Names of files and folders assign the splits, see ``parquet_splits.of_files``. Images of a file without any label
+    are left out if another file has labels.
 
     Raises:
-        InputError: no such file, a column is missing, or a row has no label.
+        InputError: no such file, a column is missing, a row has no label, or names of splits are ambiguous.
     """
     root = Path(data.path)
     files = [root] if root.is_file() else sorted(root.rglob("*.parquet"))
     if not files:
         raise InputError(f"data.path: {root} holds no .parquet file; set it to a file, or a folder of them")
-    splits = {path: _split_of_file(path, root) for path in files}
-    # A single split name assigns nothing: the images would all be in one split.
-    given = len(set(splits.values())) > 1 and None not in splits.values()
+    splits, notes = parquet_splits.of_files(files, root, data.layout)
     found: list[Sample] = []
+    left_out: list[LeftOut] = []
     for number, path in enumerate(files):
-        name = path.name if path == root else path.relative_to(root).as_posix()
-        found += _in_parquet(path, name.removesuffix(".parquet"), splits[path] if given else None, data, number)
-    return found
+        name = (path.name if path == root else path.relative_to(root).as_posix()).removesuffix(".parquet")
+        samples, rows = _in_parquet(path, name, splits[path], data, number)
+        found += samples
+        left_out += [LeftOut(f"{name}/{row:06d}", UNLABELLED, LABEL_IT) for row in range(rows)]
+        if rows:
+            notes = (*notes, f"{name}.parquet: no row has a label, so its {rows} images are left out")
+    return found, left_out, notes
 
 
-def _split_of_file(path: Path, root: Path) -> SplitName | None:
-    first = path.name if path == root else path.relative_to(root).parts[0]
-    return SPLIT_FOLDERS.get(first.replace(".", "-").split("-")[0].lower())
-
-
-def _in_parquet(path: Path, name: str, split: SplitName | None, data: DataParams, number: int) -> list[Sample]:
+def _in_parquet(
+    path: Path, name: str, split: SplitName | None, data: DataParams, number: int
+) -> tuple[list[Sample], int]:
+    """Return the images of a file, and how many it has without a label, which are all or none."""
     try:
         file = pq.ParquetFile(path)
+        held_out = split not in {None, "train"}
+        if held_out and data.label_column not in file.schema_arrow.names:
+            return [], file.metadata.num_rows
         _require_columns(path, file.schema_arrow.names, [data.image_column, data.label_column, data.group_column, None])
         wanted = [column for column in (data.label_column, data.group_column) if column]
         table = file.read(columns=wanted)
@@ -167,6 +216,8 @@ def _in_parquet(path: Path, name: str, split: SplitName | None, data: DataParams
         ) from None
     names = _class_names(file.schema_arrow, data.label_column)
     labels = table[data.label_column].to_pylist()
+    if parquet_splits.has_no_labels(labels, numbered=names is not None or held_out):
+        return [], len(labels)
     groups = table[data.group_column].to_pylist() if data.group_column else [""] * len(labels)
     opened = _Opened(file, data.image_column)
     found: list[Sample] = []
@@ -177,7 +228,7 @@ def _in_parquet(path: Path, name: str, split: SplitName | None, data: DataParams
             place = InParquet(opened, group, row)
             owner = "" if groups[index] is None else str(groups[index])
             found.append(Sample(f"{name}/{index:06d}", label, place, split, owner, number * 2**32 + index))
-    return found
+    return found, 0
 
 
 def _class_names(schema: pa.Schema, column: str) -> list[str] | None:
@@ -191,8 +242,11 @@ def _class_names(schema: pa.Schema, column: str) -> list[str] | None:
 
 
 def _label(value: Any, names: list[str] | None, where: str) -> str:
-    if value is None or value == "":
-        raise InputError(f"{where}: no label; every row needs one")
+    if value is None or value == "" or (value == parquet_splits.MISSING and names is not None):
+        raise InputError(
+            f"{where}: no label, while other rows of the file have one; label it, or take the row out (a file without "
+            "any label is left out)"
+        )
     if names is None or isinstance(value, str):
         return str(value)
     if not 0 <= value < len(names):
