@@ -186,9 +186,10 @@ class _Worker:
         return Outcome(number, fault, seconds=SECONDS)
 
     def end(self) -> None:
+        self._here.close()
+        self._process.join(1)
         self._process.kill()
         self._process.join()
-        self._here.close()
 
 
 def _work(module: str, seed: int, connection: Connection) -> None:

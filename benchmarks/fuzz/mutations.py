@@ -21,9 +21,9 @@ Mutation = Callable[[bytearray, np.random.Generator], None]
 
 
 def mutate(content: bytes, generator: np.random.Generator, dictionary: Sequence[bytes] = ()) -> bytes:
-    """Return content with one to ``MOST`` changes; ``dictionary`` has words of the format, such as names of blocks."""
+    """Return content with one to ``MOST`` changes, mostly few; ``dictionary`` has words of the format, such as names of blocks."""
     changed = bytearray(content)
-    for _ in range(int(generator.integers(1, MOST + 1))):
+    for _ in range(min(int(generator.geometric(0.5)), MOST)):
         if not changed:
             break
         mutation = _MUTATIONS[generator.integers(len(_MUTATIONS))]

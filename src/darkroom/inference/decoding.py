@@ -4,7 +4,9 @@ The one place where Pillow reads files. Whatever goes wrong is an ``ImageError``
 """
 
 import io
+import logging
 import sys
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple, cast
@@ -15,6 +17,9 @@ from PIL import Image, ImageFile, UnidentifiedImageError
 from ..base.errors import ImageError, ImageMemoryError
 from . import metadata
 
+# Pillow warns of metadata, or of damage that its error tells too. Turned into errors, warnings would decide about files.
+warnings.filterwarnings("ignore", module=r"PIL\.")
+logging.getLogger("PIL").addHandler(logging.NullHandler())
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "GIF")
 MAXIMUM_PIXELS = 80_000_000
 """Largest number of pixels of an image, counted before it is decoded."""
@@ -123,17 +128,8 @@ def decode_for(content: bytes, least: int | None) -> Decoded:
         mode, form = opened.mode, opened.format or ""
         image, note = _scaled(opened, decode_lower)
         image = to_8_bits(image)
-        box: Box | None = drafted[1] if drafted is not None else None
-        if stripped.orientation not in EDGES:
-            return Decoded(image, width, height, box, mode, form, note)
-        if box is not None:
-            margins = box[0], box[1], image.width - box[2], image.height - box[3]
-            left, top, right, bottom = (margins[edge] for edge in EDGES[stripped.orientation])
-        image = image.transpose(TURNS[stripped.orientation])
-        if box is not None:
-            box = left, top, image.width - right, image.height - bottom
-        size = (height, width) if stripped.orientation in SWAPPED_AXES else (width, height)
-        return Decoded(image, *size, box, mode, form, note)
+        box = drafted[1] if drafted is not None else None
+        return _turned(Decoded(image, width, height, box, mode, form, note), stripped.orientation)
 
 
 def declared_size(content: bytes) -> tuple[int, int]:
@@ -195,6 +191,21 @@ def _open(content: bytes) -> ImageFile.ImageFile:
     image = Image.open(io.BytesIO(content), formats=FORMATS)
     check_size(*image.size)
     return image
+
+
+def _turned(decoded: Decoded, orientation: int) -> Decoded:
+    """Turn an image upright by its Exif orientation."""
+    if orientation not in TURNS:
+        return decoded
+    image, width, height, box = decoded[:4]
+    turned = image.transpose(TURNS[orientation])
+    if box is not None:
+        margins = box[0], box[1], image.width - box[2], image.height - box[3]
+        left, top, right, bottom = (margins[edge] for edge in EDGES[orientation])
+        box = left, top, turned.width - right, turned.height - bottom
+    if orientation in SWAPPED_AXES:
+        width, height = height, width
+    return Decoded(turned, width, height, box, *decoded[4:])
 
 
 def _lower_bytes(image: ImageFile.ImageFile, content: bytes) -> Callable[[], Image.Image] | None:

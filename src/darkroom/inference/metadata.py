@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 UPRIGHT = 1
+DAMAGE = (struct.error, IndexError, OverflowError)
+"""What reading numbers from cut content, or positions beyond it, raises."""
 ORIENTATION = 274  # tag in TIFF and Exif
 NUMBERS = {1: "B", 3: "H", 4: "I"}
 """Types of tags that hold whole numbers: BYTE, SHORT, LONG (TIFF 6.0)."""
@@ -66,7 +68,7 @@ def strip(content: bytes) -> Stripped:
         if content.startswith(start):
             try:
                 return reader(content)
-            except (struct.error, IndexError):
+            except DAMAGE:
                 break  # the decoder says what is damaged
     return Stripped(content, UPRIGHT)
 
@@ -139,6 +141,7 @@ def _directory(block: bytes) -> _Directory:
 
     Raises:
         struct.error: there is none, or it is cut.
+        OverflowError: it should be at a position that no file has.
     """
     order = {b"II": "<", b"MM": ">"}.get(block[:2])
     if order is None:
@@ -164,7 +167,7 @@ def _orientation(exif: Sequence[bytes], xmp: Sequence[bytes]) -> int:
     for block in exif:
         try:
             found = _directory(block.removeprefix(EXIF_START)).orientation()
-        except struct.error:
+        except DAMAGE:
             continue
         if found:
             return _upright_unless(found)
