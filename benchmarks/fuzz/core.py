@@ -3,7 +3,7 @@
 A family is a module with the function ``family(folder) -> Family``. An input is a fault if it
 
 - raises anything but a ``DarkroomError`` of one line,
-- takes more than ``SECONDS``, kills its process, or needs more than ``MEMORY`` bytes beside what it started with,
+- takes more than ``SECONDS``, does not end, kills its process, or needs more than ``MEMORY`` bytes,
 - is lost: what was found is not what was used and what was left out.
 
 Linux only: memory is read from /proc.
@@ -28,7 +28,9 @@ from tqdm import tqdm
 from darkroom.base.errors import DarkroomError
 
 SECONDS = 10.0
-"""Limit of one input."""
+"""Limit of one input in processor time, which other work on the machine does not lengthen."""
+PATIENCE = 60.0
+"""Seconds after which a worker that does not answer is killed."""
 MEMORY = 10**9
 """Limit of one input, in bytes above the resident memory before it."""
 ADDRESS_SPACE = 8 * 10**9
@@ -78,6 +80,7 @@ class Outcome(NamedTuple):
     refused: str = ""
     """Why the input as a whole was refused."""
     seconds: float = 0.0
+    """Processor time."""
     memory: int = 0
     """Peak in bytes above the resident memory before."""
 
@@ -137,7 +140,7 @@ def make(module: str, number: int, seed: int) -> Input:
 
 def attempt(family: Family, given: Input, number: int = 0) -> Outcome:
     """Read one input in this process, and judge what happens."""
-    before, started = _reset_peak(), time.monotonic()
+    before, started = _reset_peak(), time.process_time()
     tally, refused, fault, report = Tally(0, 0, 0), "", "", ""
     try:
         tally = family.attempt(given)
@@ -149,7 +152,7 @@ def attempt(family: Family, given: Input, number: int = 0) -> Outcome:
             fault = f"an error that is not one line: {error!r}"
     except Exception as error:  # noqa: BLE001 - any other exception is what is looked for
         fault, report = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}", traceback.format_exc()
-    seconds, memory = time.monotonic() - started, _status("VmHWM") - before
+    seconds, memory = time.process_time() - started, _status("VmHWM") - before
     if not fault and memory > MEMORY:
         fault = f"needs {memory / 1e6:.0f} MB"
     if not fault and seconds > SECONDS:
@@ -174,16 +177,16 @@ class _Worker:
     def run(self, number: int) -> Outcome:
         self._here.send(number)
         try:
-            if self._here.poll(1.1 * SECONDS):
+            if self._here.poll(PATIENCE):
                 outcome: Outcome = self._here.recv()
                 return outcome
-            fault = f"no answer after {SECONDS:g} s"
+            fault = f"no answer after {PATIENCE:g} s"
         except (EOFError, ConnectionError):
             self._process.join()
             fault = f"the process died ({self._process.exitcode})"
         self.end()
         self._start()
-        return Outcome(number, fault, seconds=SECONDS)
+        return Outcome(number, fault)
 
     def end(self) -> None:
         self._here.close()

@@ -21,7 +21,7 @@ Mutation = Callable[[bytearray, np.random.Generator], None]
 
 
 def mutate(content: bytes, generator: np.random.Generator, dictionary: Sequence[bytes] = ()) -> bytes:
-    """Return content with one to ``MOST`` changes, mostly few; ``dictionary`` has words of the format, such as names of blocks."""
+    """Return content with one to ``MOST`` changes, mostly few; ``dictionary`` has words of the format."""
     changed = bytearray(content)
     for _ in range(min(int(generator.geometric(0.5)), MOST)):
         if not changed:

@@ -2,9 +2,10 @@
 
 import re
 
+import numpy as np
 import pytest
 
-from benchmarks.fuzz import core
+from benchmarks.fuzz import core, images
 from support import faulty_inputs
 
 MODULE = faulty_inputs.__name__
@@ -13,7 +14,8 @@ MODULE = faulty_inputs.__name__
 @pytest.fixture(autouse=True)
 def _small_limits(monkeypatch):
     monkeypatch.setattr(core, "SECONDS", faulty_inputs.SECONDS)
-    monkeypatch.setattr(core, "MEMORY", 10**8)
+    monkeypatch.setattr(core, "PATIENCE", 5)
+    monkeypatch.setattr(core, "MEMORY", faulty_inputs.MEMORY)
 
 
 @pytest.mark.parametrize(
@@ -24,7 +26,7 @@ def _small_limits(monkeypatch):
         ("lost", r"lost: Tally\(found=3, used=1, left_out=1\)"),
         ("raises", r"KeyError: 'a\\nb'"),
         ("two lines", "an error that is not one line"),
-        ("slow", "takes 0.6 s"),
+        ("slow", "takes 0.5 s"),
         ("large", "needs 1[0-9]{2} MB"),
     ],
 )
@@ -41,5 +43,12 @@ def test_a_worker_that_dies_or_hangs_is_replaced():
     order = ("dies", "sound", "hangs", "refused", "sound")
     summary = core.run(MODULE, [kinds[kind] for kind in order], 7)
     assert [outcome.number for outcome in summary.faults] == [kinds["dies"], kinds["hangs"]]
-    assert [outcome.fault for outcome in summary.faults] == ["the process died (3)", "no answer after 0.5 s"]
+    assert [outcome.fault for outcome in summary.faults] == ["the process died (3)", "no answer after 5 s"]
     assert (summary.inputs, summary.refused, summary.tally["found"]) == (5, 1, 4)
+
+
+def test_mutated_images_are_used_or_left_out_alike_by_all_commands(tmp_path):
+    family = images.family(tmp_path)
+    outcomes = [core.attempt(family, family.make(np.random.default_rng([1, number]))) for number in range(80)]
+    assert [outcome for outcome in outcomes if outcome.fault] == []
+    assert 10 < sum(outcome.tally.used for outcome in outcomes) < 70

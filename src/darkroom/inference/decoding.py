@@ -17,7 +17,7 @@ from PIL import Image, ImageFile, UnidentifiedImageError
 from ..base.errors import ImageError, ImageMemoryError
 from . import metadata
 
-# Pillow warns of metadata, or of damage that its error tells too. Turned into errors, warnings would decide about files.
+# Pillow warns of metadata, and of damage that its error tells too. As errors, warnings would decide about files.
 warnings.filterwarnings("ignore", module=r"PIL\.")
 logging.getLogger("PIL").addHandler(logging.NullHandler())
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "GIF")
