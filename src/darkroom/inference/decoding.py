@@ -250,8 +250,8 @@ def _scaled(image: Image.Image, decode_lower: Callable[[], Image.Image] | None =
         The image, and a note if it needs fewer than 16 bits.
     """
     if image.mode.startswith("I;16"):
-        _, largest = cast("tuple[int, int]", image.getextrema())
-        bits = _bits(largest)
+        # Pillow's getextrema does not know all of these modes.
+        bits = _bits(max(int(np.asarray(band, dtype=np.uint16).max()) for _, band in bands(image)))
         grey = Image.new("L", image.size)
         for top, band in bands(image):
             values = np.asarray(band, dtype=np.uint16) >> (bits - 8)
