@@ -11,7 +11,7 @@ from darkroom.data.ingestion.ingest import Ingested, ingest
 from darkroom.params import Params
 
 SHOWN = 10
-"""Maximum number of quarantined files to print."""
+"""Maximum number of quarantined files, and of different notes, to print."""
 
 
 def main(params: Params, manifest_path: str, images_path: str, quarantine_path: str) -> None:
@@ -40,10 +40,13 @@ def _find(params: Params) -> sources.Found:
 
 
 def _report(ingested: Ingested, quarantine_path: str) -> None:
-    """Print the number of images of each class and the first quarantined files."""
+    """Print the number of images of each class, the first quarantined files and the notes on used ones."""
     for label, count in ingested.manifest["label"].value_counts(sort=False).sort_index().items():
         print(f"{label}: {count} images")
     for row in ingested.quarantine.head(SHOWN).itertuples():
         print(f"quarantined: {row.name}: {row.reason}")
     if len(ingested.quarantine) > SHOWN:
         print(f"quarantined: {len(ingested.quarantine) - SHOWN} more; see {quarantine_path}")
+    noted = ingested.manifest[ingested.manifest["note"] != ""]
+    for note, names in list(noted.groupby("note", sort=False)["name"])[:SHOWN]:
+        print(f"note: {len(names)} images: {note}; first: {names.iloc[0]}")

@@ -13,7 +13,7 @@ from PIL import Image, ImageOps
 from sklearn.datasets import load_sample_image
 
 from darkroom.base.errors import ImageError
-from darkroom.inference import images
+from darkroom.inference import decoding, images
 
 
 def encoded(image, kind="PNG", **options):
@@ -64,7 +64,7 @@ def test_what_cannot_be_decoded(content, words):
 
 
 def test_a_bomb_is_refused_by_its_header(monkeypatch):
-    monkeypatch.setattr(images, "MAXIMUM_PIXELS", 599)
+    monkeypatch.setattr(decoding, "MAXIMUM_PIXELS", 599)
     with pytest.raises(ImageError, match="30×20 pixels; at most 599"):
         images.decode(encoded(COLOUR))
 

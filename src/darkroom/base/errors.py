@@ -4,6 +4,7 @@ DarkroomError               the work failed: exit code 1
 ├── TrainingError           training cannot continue
 └── InputError              the user's parameters, files or services are wrong: exit code 2
     └── ImageError          an image cannot be used
+        └── ImageMemoryError    … because too little memory is free
 
 A message is one line: what happened, what was expected, how to fix it.
 """
@@ -27,3 +28,7 @@ class InputError(DarkroomError):
 
 class ImageError(InputError):
     """An image cannot be decoded or its pixels cannot be used."""
+
+
+class ImageMemoryError(ImageError):
+    """Too little memory is free to decode an image; it may succeed later."""

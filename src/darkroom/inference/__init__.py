@@ -1,6 +1,8 @@
 """Code copied into every packaged model: decode, resize, predict.
 
-- ``images``: decode images and convert them to one size and colour depth
+- ``metadata``: separate image files from their metadata
+- ``decoding``: decode image files, in the one place where Pillow reads them
+- ``images``: convert images to one size and number of channels
 - ``charts``: draw price charts
 - ``classifier``: raw images to labels and probabilities
 - ``packaged_model``: the script that MLflow runs to load the model

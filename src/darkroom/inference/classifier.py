@@ -1,6 +1,6 @@
 """The packaged model: raw images to labels and probabilities.
 
-A packaged model contains copies of this module, ``images.py``, ``charts.py`` (used by ``darkroom predict --table``) and
+A packaged model contains copies of this package, with ``charts.py`` (used by ``darkroom predict --table``), and of
 ``errors.py``, so that its predictions never change. They import nothing else of Darkroom.
 """
 
@@ -54,11 +54,7 @@ class Classifier:
         Raises:
             ImageError: an image cannot be used; the message names its index, from 0.
         """
-        return [self._prediction(row) for row in self.probabilities(self.decoded(model_input))]
-
-    def decoded(self, model_input: Any) -> list[images.Decoded]:
-        """Decode the input of ``predict``."""
-        return as_images(model_input, images.least_side(self._size, self._interpolation))
+        return [self._prediction(row) for row in self.probabilities(as_entries(model_input))]
 
     def pixels(self, decoded: images.Decoded) -> images.Pixels:
         """Convert an image to the input of the network: uint8 of shape (height, width, channels)."""
@@ -66,17 +62,33 @@ class Classifier:
             decoded.image, self._size, self._interpolation, self._aspect, self._background, decoded.box
         )
 
-    def probabilities(self, found: Sequence[images.Decoded]) -> npt.NDArray[np.float32]:
-        """Return the class probabilities, float32 of shape (images, classes)."""
-        result = np.empty((len(found), len(self.labels)), dtype=np.float32)
-        for start in range(0, len(found), BATCH):
-            portion = found[start : start + BATCH]
-            pixels = np.stack([self.pixels(image) for image in portion])
+    def probabilities(self, entries: Sequence[Any]) -> npt.NDArray[np.float32]:
+        """Return the class probabilities, float32 of shape (images, classes).
+
+        One image at a time is decoded and shrunk, so that many large ones need no more memory than one.
+
+        Args:
+            entries: from ``as_entries``.
+
+        Raises:
+            ImageError: an image cannot be used; the message names its index, from 0.
+        """
+        result = np.empty((len(entries), len(self.labels)), dtype=np.float32)
+        for start in range(0, len(entries), BATCH):
+            portion = entries[start : start + BATCH]
+            pixels = np.stack([self._entry_pixels(entry, number) for number, entry in enumerate(portion, start)])
             # Padded, so that the network is compiled for only two batch sizes: 1 and BATCH.
             missing = 0 if len(portion) == 1 else BATCH - len(portion)
             batch = np.concatenate([pixels, np.zeros((missing, *self._size), dtype=np.uint8)])
             result[start : start + BATCH] = self._network.predict_on_batch(batch)[: len(portion)]
         return result
+
+    def _entry_pixels(self, entry: Any, number: int) -> images.Pixels:
+        """Decode and resize one entry; errors name its index."""
+        try:
+            return self.pixels(_decoded(entry, images.least_side(self._size, self._interpolation)))
+        except ImageError as error:
+            raise type(error)(f"image {number}: {error}") from None
 
     def _prediction(self, row: npt.NDArray[np.float32]) -> Prediction:
         return {
@@ -85,8 +97,8 @@ class Classifier:
         }
 
 
-def as_images(model_input: Any, least: int | None) -> list[images.Decoded]:
-    """Decode the input of ``Classifier.predict``; for ``least`` see ``images.decode_for``."""
+def as_entries(model_input: Any) -> list[Any]:
+    """Divide the input of ``Classifier.predict`` into one entry per image, not yet decoded."""
     if hasattr(model_input, "columns"):
         model_input = {str(column): model_input[column].tolist() for column in model_input.columns}
     if isinstance(model_input, dict):
@@ -96,7 +108,7 @@ def as_images(model_input: Any, least: int | None) -> list[images.Decoded]:
     entries = _entries(model_input)
     if not entries:
         raise ImageError("no image given; at least one was expected")
-    return [_image(entry, number, least) for number, entry in enumerate(entries)]
+    return entries
 
 
 def _entries(model_input: Any) -> list[Any]:
@@ -124,14 +136,6 @@ def _pixels(nested: Any) -> npt.NDArray[Any] | None:
         return np.array(nested)
     except ValueError:
         return None  # images of different sizes: one entry each
-
-
-def _image(entry: Any, number: int, least: int | None) -> images.Decoded:
-    """Decode one entry; errors name its index."""
-    try:
-        return _decoded(entry, least)
-    except ImageError as error:
-        raise ImageError(f"image {number}: {error}") from None
 
 
 def _decoded(entry: Any, least: int | None) -> images.Decoded:

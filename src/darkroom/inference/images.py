@@ -1,110 +1,61 @@
-"""Decode images and convert them to one size and colour depth, in preprocessing and in packaged models.
+"""Convert images to one size and number of channels, in preprocessing and in packaged models.
 
 Imports only Pillow, NumPy and ``base.errors``, because packaged models contain a copy.
 """
 
-import io
 import math
-import struct
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
-from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
+from PIL import Image
 
 from ..base.errors import ImageError
+from .decoding import (
+    Box,
+    Decoded,
+    bands,
+    check_size,
+    decode,
+    decode_for,
+    guard,
+    to_8_bits,
+)
+
+__all__ = [
+    "Aspect",
+    "Background",
+    "Box",
+    "Decoded",
+    "Interpolation",
+    "Pixels",
+    "Size",
+    "bands",
+    "decode",
+    "decode_for",
+    "from_array",
+    "guard",
+    "least_side",
+    "to_8_bits",
+    "to_channels",
+    "to_pixels",
+]
 
 Pixels = npt.NDArray[np.uint8]
-FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "GIF")
 ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif")
-MAXIMUM_PIXELS = 80_000_000
-DAMAGE = (OSError, ValueError, SyntaxError, OverflowError, IndexError, TypeError, KeyError, EOFError, struct.error)
-"""Exceptions of Pillow's decoders on damaged files. Pillow handles IndexError and those after it when it opens a file
-(``ImageFile.__init__``), but not when it loads one."""
 BACKGROUNDS = {"white": (255, 255, 255), "black": (0, 0, 0), "grey": (127, 127, 127)}
 Background = Literal["white", "black", "grey"]
-EDGES = {
-    2: (2, 1, 0, 3),
-    3: (2, 3, 0, 1),
-    4: (0, 3, 2, 1),
-    5: (1, 0, 3, 2),
-    6: (3, 0, 1, 2),
-    7: (3, 2, 1, 0),
-    8: (1, 2, 3, 0),
-}
-"""Edge of the file that becomes the left, upper, right and lower edge, by Exif orientation (Exif 2.3)."""
-SWAPPED_AXES = range(5, 9)
-"""Exif orientations that swap width and height."""
 Interpolation = Literal["nearest", "box", "bilinear", "bicubic", "lanczos"]
 Aspect = Literal["stretch", "pad", "crop"]
 Size = tuple[int, int, int]
 """Height, width, channels."""
-Box = tuple[float, float, float, float]
-"""Left, upper, right and lower edge, in pixels."""
 OVERSAMPLING = 1.5
 """Minimum size of a reduced-size decode, per axis, as a multiple of the target size."""
-
-
-class Decoded(NamedTuple):
-    """A decoded image with its original size."""
-
-    image: Image.Image
-    width: int
-    """Width and height in the file."""
-    height: int
-    box: Box | None = None
-    """The part of the image that contains the picture; None for all. Reduced-size decoders pad to whole blocks."""
-
-
-def decode(content: bytes) -> Image.Image:
-    """Decode an image file in full; see ``decode_for``."""
-    return decode_for(content, None).image
 
 
 def least_side(size: Size, interpolation: Interpolation) -> int | None:
     """Return the minimum side in pixels for resizing to ``size``; None if the full resolution is needed."""
     return None if interpolation == "nearest" else math.ceil(OVERSAMPLING * max(size[:2]))
-
-
-def decode_for(content: bytes, least: int | None) -> Decoded:
-    """Decode an image file at sufficient resolution, and apply its Exif orientation.
-
-    JPEG files can be decoded at 1/2, 1/4 or 1/8 of their size in a fraction of the time, as Pillow's ``thumbnail``
-    does; the decoder averages blocks of pixels.
-
-    Args:
-        content: bytes of a file in one of ``FORMATS``; the first frame of an animation is used.
-        least: minimum length of each side in pixels; None for full size.
-
-    Raises:
-        ImageError: unknown format, damaged, or more than ``MAXIMUM_PIXELS`` pixels according to the header.
-    """
-    try:
-        image = Image.open(io.BytesIO(content), formats=FORMATS)
-        width, height = image.size
-        if width * height > MAXIMUM_PIXELS:
-            raise ImageError(f"{width}×{height} pixels; at most {MAXIMUM_PIXELS:,} are accepted")
-        drafted = image.draft(None, (least, least)) if least is not None and min(width, height) >= 2 * least else None
-        image.load()
-        orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
-    except UnidentifiedImageError:
-        raise ImageError(f"not an image in a supported format ({', '.join(FORMATS)})") from None
-    except Image.DecompressionBombError:
-        raise ImageError(f"more than {MAXIMUM_PIXELS:,} pixels") from None
-    except DAMAGE as error:
-        raise ImageError(f"damaged ({error})") from None
-    box: Box | None = drafted[1] if drafted is not None else None
-    if orientation not in EDGES:
-        return Decoded(image, width, height, box)
-    upright = ImageOps.exif_transpose(image)
-    if upright.mode != image.mode:
-        upright = upright.convert(image.mode)
-    upright.format = image.format
-    if box is not None:
-        margins = box[0], box[1], image.width - box[2], image.height - box[3]
-        left, top, right, bottom = (margins[edge] for edge in EDGES[orientation])
-        box = left, top, upright.width - right, upright.height - bottom
-    return Decoded(upright, *((height, width) if orientation in SWAPPED_AXES else (width, height)), box)
 
 
 def from_array(pixels: Pixels) -> Image.Image:
@@ -123,8 +74,7 @@ def from_array(pixels: Pixels) -> Image.Image:
     colour = pixels.ndim == 3 and pixels.shape[2] in {3, 4}  # noqa: PLR2004
     if not (pixels.ndim == 2 or colour) or 0 in pixels.shape:  # noqa: PLR2004
         raise ImageError(f"pixels of shape {pixels.shape}; (height, width) or (height, width, 1, 3 or 4) was expected")
-    if pixels.shape[0] * pixels.shape[1] > MAXIMUM_PIXELS:
-        raise ImageError(f"{pixels.shape[1]}×{pixels.shape[0]} pixels; at most {MAXIMUM_PIXELS:,} are accepted")
+    check_size(pixels.shape[1], pixels.shape[0])
     return Image.fromarray(np.ascontiguousarray(pixels))
 
 
@@ -134,17 +84,17 @@ def to_channels(image: Image.Image, channels: int, background: Background = "whi
     Raises:
         ImageError: the pixel format has no fixed range of values.
     """
-    if image.mode in {"I", "F"}:
-        raise ImageError(f"pixel format {image.mode} has no fixed range; save the image with 8 or 16 bits per channel")
-    if image.mode.startswith("I;16"):
-        # Pillow's own conversion would clip values above 255.
-        image = Image.fromarray((np.asarray(image, dtype=np.uint16) >> 8).astype(np.uint8))
-    if image.mode in {"LA", "PA", "RGBA", "La", "RGBa"} or "transparency" in image.info:
-        transparent = image.convert("RGBA")
-        image = Image.new("RGBA", image.size, (*BACKGROUNDS[background], 255))
-        image.alpha_composite(transparent)
     mode = "L" if channels == 1 else "RGB"
-    return image if image.mode == mode else image.convert(mode)
+    with guard():
+        image = to_8_bits(image)
+        if image.mode != "RGBA":
+            return image if image.mode == mode else image.convert(mode)
+        opaque = Image.new(mode, image.size)
+        for top, band in bands(image):
+            ground = Image.new("RGBA", band.size, (*BACKGROUNDS[background], 255))
+            ground.alpha_composite(band)
+            opaque.paste(ground.convert(mode), (0, top))
+        return opaque
 
 
 def to_pixels(
@@ -168,8 +118,13 @@ def to_pixels(
     Returns:
         uint8 of shape ``size``.
     """
-    height, width, channels = size
-    image = to_channels(image, channels, background)
+    with guard():
+        return _resized(to_channels(image, size[2], background), size, interpolation, aspect, box)
+
+
+def _resized(image: Image.Image, size: Size, interpolation: Interpolation, aspect: Aspect, box: Box | None) -> Pixels:
+    """Resize an image that has the channels of ``size``."""
+    height, width, _ = size
     left, top, right, bottom = box or (0, 0, *image.size)
     across, down = right - left, bottom - top
     inner = (width, height)

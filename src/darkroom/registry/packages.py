@@ -24,13 +24,10 @@ PACKAGED_REQUIREMENTS = ("mlflow", "keras", "numpy", "pandas", "pillow")
 MINIMUM_PROBABILITY = ParamSpec("minimum_probability", DataType.double, 0.0)
 DARKROOM = Path(__file__).parents[1]
 """Folder of Darkroom's code."""
-CODE = (
-    *("base/__init__.py", "base/errors.py"),
-    *("inference/__init__.py", "inference/charts.py", "inference/classifier.py", "inference/images.py"),
-)
-"""Files of Darkroom packaged with a model."""
+BASE_CODE = ("base/__init__.py", "base/errors.py")
+"""Files of Darkroom packaged with a model, beside the package ``inference``."""
 EARLIER_CODE = ("charts.py", "errors.py", "images.py", "serving.py")
-"""The same for commits before the package ``inference``, which ``darkroom restore --all`` packages again."""
+"""What is packaged for commits before the package ``inference``, which ``darkroom restore --all`` packages again."""
 
 
 def log_model(run: Run, network: str | Path, description: str | Path, darkroom: Path = DARKROOM) -> str:
@@ -70,13 +67,15 @@ def log_model(run: Run, network: str | Path, description: str | Path, darkroom: 
 
 def copy_code(darkroom: Path, target: Path) -> Path:
     """Copy the code to package with a model; return the script that MLflow runs when it loads the model."""
-    is_current = (darkroom / "inference").is_dir()
-    for name in CODE if is_current else EARLIER_CODE:
+    script = Path("inference/packaged_model.py")
+    inference = [path.relative_to(darkroom) for path in sorted((darkroom / "inference").glob("*.py"))]
+    current = [*map(Path, BASE_CODE), *(name for name in inference if name != script)]
+    for name in current if inference else map(Path, EARLIER_CODE):
         (target / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(darkroom / name, target / name)
     # Empty, because Darkroom's own __init__ of earlier commits sets environment variables.
     (target / "__init__.py").touch()
-    return darkroom / ("inference/packaged_model.py" if is_current else "packaged_model.py")
+    return darkroom / (script if inference else script.name)
 
 
 def _overwrite(run_id: str, model: LoggedModel, folder: Path, parts: Mapping[str, Any]) -> None:

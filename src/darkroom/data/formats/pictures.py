@@ -5,11 +5,11 @@ import hashlib
 import numpy as np
 from PIL import Image
 
-from darkroom.inference.images import Decoded, Pixels, decode, to_channels
+from darkroom.inference.images import Decoded, Pixels, bands, decode, to_8_bits
 
 OPAQUE = 255
-WITH_ALPHA = {"LA", "PA", "RGBA", "La", "RGBa"}
-"""Pillow's modes with transparency; others may have it in ``Image.info``."""
+CHANNELS = {"L": slice(0, 1), "RGB": slice(0, 3), "LA": slice(0, 4, 3), "RGBA": slice(0, 4)}
+"""Channels of the simplest mode that holds a picture, of those that are decoded."""
 SAMPLED = 64  # pixels that are compared before all are
 
 
@@ -41,26 +41,23 @@ def picture_hash(image: Image.Image) -> str:
     Raises:
         ImageError: the pixel format has no fixed range of values.
     """
-    mode, pixels = _canonical(image)
+    image = to_8_bits(image)
+    with_alpha = image.mode == "RGBA" and image.getchannel("A").getextrema() != (OPAQUE, OPAQUE)
+    is_grey = image.mode == "L" or all(_is_grey(_shown(band)[..., :3].tobytes()) for _, band in bands(image))
+    mode = ("L" if is_grey else "RGB") + "A" * with_alpha
     digest = hashlib.sha256(f"{mode} {image.width} {image.height}\n".encode())
-    digest.update(pixels)
+    for _, band in bands(image):
+        digest.update(_shown(band)[..., CHANNELS[mode]].tobytes())
     return digest.hexdigest()
 
 
-def _canonical(image: Image.Image) -> tuple[str, bytes]:
-    """Return the simplest of the modes L, RGB, LA and RGBA that holds the picture, and its pixels, row by row."""
-    if not image.mode.startswith("I;16") and (image.mode in WITH_ALPHA or "transparency" in image.info):
-        image = image.convert("RGBA")
-        pixels = np.array(image)
-        if (pixels[..., 3] != OPAQUE).any():
-            pixels[pixels[..., 3] == 0] = 0
-            grey = _is_grey(pixels[..., :3].tobytes())
-            return ("LA", pixels[..., [0, 3]].tobytes()) if grey else ("RGBA", pixels.tobytes())
-        image = image.convert("RGB")
-    if image.mode in {"1", "L"}:
-        return "L", to_channels(image, 1).tobytes()
-    colour = to_channels(image, 3).tobytes()
-    return ("L", colour[::3]) if _is_grey(colour) else ("RGB", colour)
+def _shown(band: Image.Image) -> Pixels:
+    """Return pixels of shape (height, width, channels); those that are wholly transparent are 0."""
+    if band.mode != "RGBA":
+        return np.asarray(band, dtype=np.uint8).reshape(band.height, band.width, -1)
+    pixels = np.array(band, dtype=np.uint8)
+    pixels[pixels[..., 3] == 0] = 0
+    return pixels
 
 
 def _is_grey(colour: bytes) -> bool:

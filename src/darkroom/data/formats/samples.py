@@ -113,4 +113,4 @@ def open_image(content: bytes | images.Pixels, least: int | None) -> images.Deco
     if isinstance(content, bytes):
         return images.decode_for(content, least)
     image = images.from_array(content)
-    return images.Decoded(image, *image.size)
+    return images.Decoded(image, *image.size, mode=image.mode)

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from darkroom.base.errors import ImageError
+from darkroom.base.errors import ImageError, ImageMemoryError
 from darkroom.base.types import Pixels
 from darkroom.data.formats.pictures import picture_of
 from darkroom.data.formats.samples import open_image
@@ -32,6 +32,8 @@ class Content(NamedTuple):
     blue: float = 0.0
     picture: str = ""
     """See ``picture_of``."""
+    note: str = ""
+    """See ``Decoded.note``."""
 
 
 def describe(content: bytes | Pixels | ImageError, params: PreprocessParams) -> tuple[Content, Pixels | None]:
@@ -46,28 +48,37 @@ def describe(content: bytes | Pixels | ImageError, params: PreprocessParams) -> 
 
     Returns:
         The measurements, and uint8 pixels of shape ``params.size``, or None if the image cannot be used.
+
+    Raises:
+        ImageMemoryError: too little memory is free; this says nothing about the image.
     """
     if isinstance(content, ImageError):
         return Content(str(content)), None
-    height, width, channels = params.size
     try:
+        return _described(content, params)
+    except ImageMemoryError:
+        raise
+    except ImageError as error:
+        return Content(str(error)), None
+
+
+def _described(content: bytes | Pixels, params: PreprocessParams) -> tuple[Content, Pixels]:
+    height, width, channels = params.size
+    with images.guard():
         decoded = open_image(content, images.least_side(params.size, params.interpolation))
         image = decoded.image
         pixels = images.to_pixels(
             image, params.size, params.interpolation, params.aspect, params.background, decoded.box
         )
-        colour = images.to_channels(image, 3, params.background)
         picture = picture_of(content, decoded)
-    except ImageError as error:
-        return Content(str(error)), None
-    if colour.size == (width, height) and channels == 3:  # noqa: PLR2004
-        measured = pixels  # same pixels; converting the image again takes time
-    elif (squares := min(colour.size) // MEASURED_SIDE) > 1:
-        measured = np.asarray(colour.reduce(squares))
-    else:
-        measured = np.asarray(colour)
+        colour = images.to_channels(image, 3, params.background)
+        if colour.size == (width, height) and channels == 3:  # noqa: PLR2004
+            measured = pixels  # same pixels; converting the image again takes time
+        elif (squares := min(colour.size) // MEASURED_SIDE) > 1:
+            measured = np.asarray(colour.reduce(squares))
+        else:
+            measured = np.asarray(colour)
     mean, deviation = np.ravel(cv2.meanStdDev(cv2.cvtColor(measured, cv2.COLOR_RGB2GRAY))).tolist()
     red, green, blue, _ = cv2.mean(measured)
-    kind = image.format or ""
-    measures = (mean, deviation, red, green, blue, picture)
-    return Content(None, decoded.width, decoded.height, image.mode, kind, *measures), pixels
+    measures = (mean, deviation, red, green, blue, picture, decoded.note)
+    return Content(None, decoded.width, decoded.height, decoded.mode, decoded.format, *measures), pixels

@@ -119,7 +119,8 @@ def _manifest(samples: Sequence[Sample], described: pd.DataFrame) -> pd.DataFram
         "group": [sample.group for sample in samples],
     }
     columns = {name: pd.Series(pa.array(text, pa.large_string()), dtype="str") for name, text in texts.items()}
-    note = _notes(columns["name"], described["format"])
+    notes = [_notes(columns["name"], described["format"]), described["note"]]
+    note = notes[0].where(notes[1] == "", notes[1].where(notes[0] == "", notes[0] + "; " + notes[1]))
     return manifest.from_columns({**described, **columns, "note": note})
 
 
@@ -128,9 +129,7 @@ def _notes(names: pd.Series, kinds: pd.Series) -> pd.Series:
     notes = pd.Series("", names.index, dtype="str")
     lowered = names.str.lower()
     for kind in filter(None, kinds.unique()):
-        # MPO is Pillow's name for JPEG files with several pictures, as some cameras write.
-        written = kind.replace("MPO", "JPEG")
-        fitting = [end for end in images.ENDINGS if FORMAT_OF_ENDING.get(end, end[1:].upper()) == written]
+        fitting = [end for end in images.ENDINGS if FORMAT_OF_ENDING.get(end, end[1:].upper()) == kind]
         others = [end for end in images.ENDINGS if end not in fitting]
         odd = lowered[(kinds == kind) & ~lowered.str.endswith(tuple(fitting))]
         for ending in others if len(odd) else ():

@@ -22,6 +22,8 @@ from darkroom.data.ingestion.decoding import Content
 from darkroom.inference import images
 from darkroom.params import PreprocessParams
 
+MODULES = (pictures, decoding, reading)
+"""With the package ``inference``, the code that determines what is remembered."""
 COPIED_BYTES = 2**22
 """Bytes read at a time when pixels are copied."""
 ROW = pa.schema(
@@ -136,7 +138,7 @@ def _parsed(rows: bytes) -> pa.Table:
 
 
 def _settings_digest(params: PreprocessParams) -> str:
-    files = (images.__file__, pictures.__file__, decoding.__file__, reading.__file__)
-    code = [Path(str(file)).read_bytes() for file in files]
+    inference = sorted(Path(images.__file__).parent.glob("*.py"))
+    code = [path.read_bytes() for path in (*inference, *(Path(str(module.__file__)) for module in MODULES))]
     settings = [params.size, params.interpolation, params.aspect, params.background, PIL.__version__, ROW.names]
     return hashlib.sha256(json.dumps(settings).encode() + b"".join(code)).hexdigest()[:16]

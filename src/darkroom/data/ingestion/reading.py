@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from darkroom.base.errors import DarkroomError, ImageError
+from darkroom.base.errors import DarkroomError, ImageError, ImageMemoryError
 from darkroom.base.pools import in_turn
 from darkroom.base.types import Pixels
 from darkroom.data.formats.samples import File, Place, Sample, content_hash
@@ -150,7 +150,10 @@ def _read_one(
     sha256 = UNREADABLE if isinstance(content, ImageError) else content_hash(content)
     if sha256 in known:
         return Read(index, sha256, None, None)
-    described, pixels = describe(content, params)
+    try:
+        described, pixels = describe(content, params)
+    except ImageMemoryError as error:  # not remembered by content: the next run may have more
+        return Read(index, UNREADABLE, Content(str(error)), None)
     return Read(index, sha256, described, None if pixels is None else pixels.tobytes())
 
 
