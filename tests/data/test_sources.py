@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from darkroom.base.errors import InputError
-from darkroom.data.sources import archives
+from darkroom.data.sources import limits
 from darkroom.data.sources.layout import group_by_folder, read_layout
 from darkroom.params import DataParams
 from support.pictures import draw, find, ingested, write_folder
@@ -128,7 +128,7 @@ def test_a_bomb_of_ten_gigabytes_is_refused_unread(tmp_path):
 
 
 def test_a_bomb_of_many_files_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(archives, "ALWAYS_ACCEPTED", 2**20)
+    monkeypatch.setattr(limits, "ALWAYS_ACCEPTED", 2**20)
     with zipfile.ZipFile(tmp_path / "bomb.zip", "w", zipfile.ZIP_DEFLATED) as archive:
         for number in range(20):
             archive.writestr(f"a/{number}.png", bytes(2**20))

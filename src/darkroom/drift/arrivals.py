@@ -9,7 +9,7 @@ from tqdm import tqdm
 from darkroom.base.errors import ImageError, InputError
 from darkroom.base.pools import in_threads
 from darkroom.base.types import Pixels
-from darkroom.data.formats.samples import Place, Sample, content_hash, open_image
+from darkroom.data.formats.samples import Sample, content_hash, open_image
 from darkroom.data.ingestion.reading import PORTION
 from darkroom.data.prepared.datasets import Description
 from darkroom.data.sources import archives, folders
@@ -41,14 +41,13 @@ def find(place: str) -> list[Sample]:
     path = Path(place)
     if not path.exists():
         raise InputError(f"{place} does not exist; pass a folder or zip file of new images")
-    inside: dict[str, Place]
     if path.is_dir():
-        inside = {below + name: file for below, files in folders.walk(path) for name, file in files.items()}
+        inside = [Sample(below + name, "", file) for below, files in folders.walk(path) for name, file in files.items()]
     else:
-        inside = {name: entry.place for name, entry in archives.files(path).items()}
-    found = [
-        Sample(name, "", location) for name, location in sorted(inside.items()) if name.lower().endswith(images.ENDINGS)
-    ]
+        # In the order of the archive: compressed ones can only be read forward.
+        entries = sorted(archives.files(path).items(), key=lambda item: (item[1].order, item[0]))
+        inside = [Sample(name, "", entry.place, order=entry.order) for name, entry in entries]
+    found = [sample for sample in inside if sample.name.lower().endswith(images.ENDINGS)]
     if not found:
         raise InputError(f"{place} holds no image ({', '.join(images.ENDINGS)}); pass another folder or zip file")
     return found
