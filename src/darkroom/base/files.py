@@ -1,4 +1,4 @@
-"""Read and write text and JSON files in UTF-8; missing folders are created. Files from outside are read up to a limit."""
+"""Read and write text and JSON files in UTF-8, creating missing folders; read files from outside up to a limit."""
 
 import errno
 import hashlib
@@ -26,7 +26,7 @@ def open_regular(path: str | Path) -> BinaryIO:
     Raises:
         OSError: it does not exist, cannot be opened, or is not a regular file.
     """
-    _require_regular(os.stat(path).st_mode)  # first, as opening a device can have effects
+    _require_regular(Path(path).stat().st_mode)  # first, as opening a device can have effects
     file = os.fdopen(os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)), "rb")
     try:
         _require_regular(os.fstat(file.fileno()).st_mode)
@@ -58,7 +58,7 @@ def read_limited(path: str | Path, most: int) -> bytes:
 
 def disk_bytes(path: str | Path) -> int:
     """Return the bytes that a file occupies on disk: less than its size if it has holes."""
-    status = os.stat(path)
+    status = Path(path).stat()
     # Some file systems state no blocks at all.
     return min(status.st_size, getattr(status, "st_blocks", 0) * 512 or status.st_size)
 

@@ -37,7 +37,9 @@ def read_yaml(path: str | Path, most: int = MAXIMUM_BYTES) -> Any:
 
 
 def parse_yaml(content: str | bytes, name: str, advice: str = "correct the file") -> Any:
-    """Parse one document of YAML 1.2 as DVC does, so that both see the same values (``1e-3`` is a number, ``no`` a string).
+    """Parse one document of YAML 1.2.
+
+    DVC does so too, and both see the same values: ``1e-3`` is a number, ``no`` a string.
 
     Args:
         content: the text, in UTF-8.
