@@ -5,7 +5,8 @@ from pathlib import Path
 
 from darkroom.base.project import state_folder
 from darkroom.data import sources
-from darkroom.data.formats import manifest
+from darkroom.data.formats import manifest, usable
+from darkroom.data.ingestion.account import account
 from darkroom.data.ingestion.ingest import Ingested, ingest
 from darkroom.params import Params
 
@@ -14,13 +15,19 @@ SHOWN = 10
 
 
 def main(params: Params, manifest_path: str, images_path: str, quarantine_path: str) -> None:
-    """Write the manifest, the resized images and the list of quarantined files."""
+    """Write the manifest, the resized images and the list of quarantined files.
+
+    Raises:
+        InputError: the source cannot be read, or fewer than two classes of it can be used.
+    """
     found = _find(params)
     ingested = ingest(found, params.preprocess, state_folder() / "ingested", Path(images_path))
     manifest.write(ingested.manifest, manifest_path)
     manifest.write_quarantine(ingested.quarantine, quarantine_path)
     _report(ingested, quarantine_path)
-    print(*found.notes, sep="\n", end="\n" if found.notes else "")
+    lines = account(params.data, found, ingested)
+    print(*lines, sep="\n", end="\n" if lines else "")
+    usable.require_classes(ingested.manifest, ingested.quarantine)
 
 
 def _find(params: Params) -> sources.Found:

@@ -6,7 +6,7 @@ import pandas as pd
 
 from darkroom.base.errors import InputError
 from darkroom.base.files import write_json
-from darkroom.data.formats import manifest
+from darkroom.data.formats import manifest, usable
 from darkroom.data.validation import expectations, rules
 from darkroom.params import DataParams, Params
 
@@ -17,13 +17,15 @@ def main(
     """Learn expectations from the first images, validate, and write the quarantine and Data Docs.
 
     Raises:
-        InputError: an expectation about the data as a whole failed.
+        InputError: an expectation about the data as a whole failed, or fewer than two classes are left.
     """
     rows, unused = manifest.read(manifest_path), manifest.read_quarantine(unread)
+    usable.require_classes(rows, unused)
     expected = [*rules.from_params(params.validation), *_learnt(Path(learnt_path), params.data, rows)]
     found = expectations.validate(rows, unused, expected, expectations.Suites(Path(data_docs)))
     manifest.write_quarantine(found.quarantine, quarantine)
     write_json(validation, {"success": not found.failed(), "expectations": [each.as_json() for each in found.findings]})
+    usable.require_classes(manifest.without(rows, found.quarantine), found.quarantine)
     if failed := [finding.line() for finding in found.failed()]:
         raise InputError("\n".join([*failed, f"{len(failed)} expectations failed; see {data_docs}/index.html"]))
     print(f"{len(found.findings)} expectations checked on {len(rows)} images; see {data_docs}/index.html")

@@ -56,7 +56,9 @@ def test_the_default_project_is_in_order(project, capsys):
 def test_a_folder_is_read_again_when_it_changed(photographs, capsys):
     assert main(["check", "--inputs"]) == 0
     assert main(["check", "--inputs"]) == 0
-    assert capsys.readouterr().out.splitlines()[1].endswith("(unchanged since the last check)")
+    first, again = (lines.splitlines() for lines in capsys.readouterr().out.split("params.yaml and data are valid")[1:])
+    assert again[0].endswith("(unchanged since the last check)")
+    assert first[1:] == again[1:] == ["classes: a (30), b (30)", "splits: none given; assigned by preprocess.split"]
     (photographs.root / "data/raw/a/000.png").write_bytes(b"no picture")
     assert main(["check", "--inputs"]) == 0
     assert "59 images in 2 classes; 1 files quarantined" in capsys.readouterr().out

@@ -534,5 +534,8 @@ def test_what_lies_beside_class_folders_is_told(tmp_path):
     (folder / "README.md").write_text("about")
     draw("a", 50).save(folder / "loose.png")
     found = find(of(folder))
-    assert found.left_out == ["README.md", "loose.png"]
+    assert [(file.name, file.reason) for file in found.left_out] == [
+        ("README.md", "its extension is not that of an image"),
+        ("loose.png", "it lies beside the class folders"),
+    ]
     assert {PurePosixPath(sample.name).suffix for sample in found.samples} <= set(images.ENDINGS)

@@ -183,18 +183,6 @@ def test_images_come_in_the_order_of_the_parts_of_their_paths():
     assert found == sorted(names, key=lambda name: name.split("/"))
 
 
-def test_classes_that_are_called_like_splits(tmp_path):
-    for label in ("train", "bus"):
-        (tmp_path / "raw" / label).mkdir(parents=True)
-        draw("a", 1).save(tmp_path / "raw" / label / "1.png")
-    found = find(of("folder", tmp_path / "raw")).samples
-    assert {(sample.label, sample.split) for sample in found} == {("train", None), ("bus", None)}
-    # Two of them, but with no class below.
-    (tmp_path / "raw" / "bus").rename(tmp_path / "raw" / "test")
-    found = find(of("folder", tmp_path / "raw")).samples
-    assert {(sample.label, sample.split) for sample in found} == {("train", None), ("test", None)}
-
-
 @pytest.mark.parametrize(("one", "other"), [("cat", "Cat"), ("cat", " cat"), ("big cat", "bigcat"), ("ü", "u\u0308")])
 def test_labels_that_only_look_alike(tmp_path, one, other):
     for label in (one, other, "dog"):

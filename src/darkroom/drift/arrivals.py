@@ -48,7 +48,7 @@ def find(place: str) -> list[Sample]:
     if path.is_dir():
         inside = [Sample(below + name, "", file) for below, files in folders.walk(path) for name, file in files.items()]
     else:
-        inside = [Sample(name, "", one.place, order=one.order) for name, one in archives.files(path).items()]
+        inside = [Sample(name, "", one.place, order=one.order) for name, one in archives.contents(path).entries.items()]
     found = sorted((one for one in inside if one.name.lower().endswith(images.ENDINGS)), key=lambda sample: sample.name)
     if not found:
         raise InputError(f"{place} holds no image ({', '.join(images.ENDINGS)}); pass another folder or zip file")

@@ -12,6 +12,7 @@ from darkroom.base.errors import InputError
 from darkroom.base.files import read_json, write_text
 from darkroom.data.formats.samples import File
 from darkroom.data.sources import Found
+from darkroom.maintenance.check_data import REMEMBERED, check_data
 from darkroom.networks import Network, NetworkParams, file_of, is_documented, try_build
 from darkroom.params import Params, check_network_data, read_params
 from darkroom.reporting.results import Results
@@ -30,7 +31,7 @@ def check_inputs(path: str | Path = "params.yaml") -> str:
     successful check is not read again.
 
     Returns:
-        One line with the result.
+        A line with the result, and lines on what the data was taken for.
 
     Raises:
         InputError: something is wrong; one line per problem.
@@ -46,23 +47,19 @@ def check_inputs(path: str | Path = "params.yaml") -> str:
     remembered = project.state_folder() / "checked"
     before = remembered.read_text(encoding="utf-8").splitlines() if remembered.is_file() else []
     if before[:1] == [seen]:
-        return f"{'; '.join(['params.yaml and data are valid', *before[1:]])} (unchanged since the last check)"
-    from darkroom.data.ingestion.ingest import ingest
-    from darkroom.data.splitting import assign, kept, pairs
-
-    ingested = ingest(found, params.preprocess, project.state_folder() / "ingested", None)
-    rows = assign.assign(ingested.manifest, pairs.NO_PAIRS, kept.NOTHING, params.preprocess)
-    assign.require_all_splits(rows)
+        first = "; ".join(["params.yaml and data are valid", *before[1:2]])
+        return "\n".join([f"{first} (unchanged since the last check)", *before[2:]])
+    rows, quarantined, account = check_data(params, found)
     training_images = int((rows["split"] == "train").sum())
     for network in params.models:
         check_network_data(params, network, training_images, rows["label"].nunique())
         _check_weights(network, params.network(network).initial_weights)
         _check_own_network(network, params, rows["label"].nunique())
     told = _power(rows.loc[rows["split"] == "test", "cluster"], params)
-    write_text(remembered, f"{seen}\n{told}\n")
-    unread = f"; {len(ingested.quarantine)} files quarantined" if len(ingested.quarantine) else ""
+    write_text(remembered, "\n".join([seen, told, *account]) + "\n")
+    unread = f"; {quarantined} files quarantined" if quarantined else ""
     valid = f"params.yaml and data are valid: {len(rows)} images in {rows['label'].nunique()} classes{unread}"
-    return f"{valid}; {told}"
+    return "\n".join([f"{valid}; {told}", *account])
 
 
 def _power(groups: "pd.Series[int]", params: Params) -> str:
@@ -112,6 +109,8 @@ def _fingerprint(params: Params, found: Found) -> str:
         params.data.model_dump(mode="json"),
         params.preprocess.seed,
         params.preprocess.split.model_dump(),
+        params.validation.model_dump(mode="json"),
+        [file.read_text(encoding="utf-8", errors="replace") for file in REMEMBERED if file.is_file()],
         params.promote.significance,
         [_of_network(params.network(name)) for name in params.models],
         [_of_own(name, params) for name in params.models if not is_documented(name)],
@@ -119,12 +118,19 @@ def _fingerprint(params: Params, found: Found) -> str:
     ]
     files = [sample.place.path for sample in found.samples if isinstance(sample.place, File)]
     state.append(found.left_out)
-    for file in (params.data.path, *files):
-        status = Path(file).stat()
-        state.append((file, status.st_size, status.st_mtime_ns))
+    state += [(file, *_state(file)) for file in (params.data.path, *files)]
     if not files:
         state.append((metadata.version("scikit-learn"), [sample.name for sample in found.samples]))
     return hashlib.sha256(json.dumps(state).encode()).hexdigest()
+
+
+def _state(file: str) -> tuple[int, ...]:
+    """Return size and time of a file; nothing if it cannot be had, as of a broken link."""
+    try:
+        status = Path(file).stat()
+    except OSError:
+        return ()
+    return status.st_size, status.st_mtime_ns
 
 
 def _of_own(name: Network, params: Params) -> tuple[object, ...]:

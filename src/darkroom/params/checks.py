@@ -28,6 +28,7 @@ def check_together(params: Params, path: str) -> None:
     if repeated:
         raise InputError(f"{path}: models lists {', '.join(sorted(repeated))} twice; list each network once")
     _check_charts(params, path)
+    _check_names(params, path)
     for name in params.models:
         _check_sections(params, name, path)
         check_size(params, name, params.network(name), path)
@@ -87,6 +88,26 @@ def _check_charts(params: Params, path: str) -> None:
                 reject_geometry(own, f"train.{name}.augmentation")
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
+
+
+def _check_names(params: Params, path: str) -> None:
+    """Check that the parameters of names fit the source, and that Python knows the encoding."""
+    data = params.data
+    if data.layout != "auto" and data.source not in {"folder", "archive", "parquet"}:
+        raise InputError(f"{path}: data.layout applies only to the sources folder, archive and parquet; remove it")
+    if data.layout.count("/") and data.source == "parquet":
+        raise InputError(f"{path}: data.layout: {data.layout} is not for data.source: parquet; set auto or class")
+    if data.name_encoding is None:
+        return
+    if data.source != "archive":
+        raise InputError(f"{path}: data.name_encoding applies only to data.source: archive; remove it")
+    try:
+        "a".encode(data.name_encoding)
+    except LookupError:
+        raise InputError(
+            f"{path}: data.name_encoding: {data.name_encoding!r} given; expected an encoding such as cp437, cp1252, "
+            "cp932 or gbk"
+        ) from None
 
 
 def _check_weights(params: Params, name: Network, path: str) -> None:

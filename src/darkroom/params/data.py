@@ -14,6 +14,11 @@ class DataParams(Section):
     source: Literal["digits", "folder", "archive", "table", "parquet", "keras", "price_charts"]
     path: Name
     """The folder or file with the images; for ``digits`` and ``keras``, the data set's documentation page."""
+    layout: Literal["auto", "class", "split/class", "class/split"] = "auto"
+    """For ``folder`` and ``archive``: what the folders stand for, if their names leave it open. For ``parquet``,
+    ``class`` ignores names of splits."""
+    name_encoding: Name | None = None
+    """For ``archive``: encoding of names that are not UTF-8, such as cp437, cp1252, cp932 or gbk."""
     image_column: Name = "image"
     """For ``table``: image paths; for ``parquet``: encoded images."""
     label_column: Name = "label"

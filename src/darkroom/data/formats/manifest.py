@@ -32,6 +32,8 @@ COLUMNS = {
 UNIQUE = {"name", "sha256", "picture"}
 """Columns of text whose values rarely repeat."""
 QUARANTINE_COLUMNS = {"name": "str", "label": "str", "reason": "str", "remedy": "str"}
+UNLABELLED = "the source gives it no label"
+"""Reason of images that are sound but cannot be used, such as published test images; they do not count as damaged."""
 
 
 def from_columns(columns: Mapping[Any, Sequence[Any] | pd.Series]) -> pd.DataFrame:

@@ -78,6 +78,20 @@ class Sample(NamedTuple):
             raise ImageError(f"{self.name}: {error}") from None
 
 
+class LeftOut(NamedTuple):
+    """A file of the source that is not used."""
+
+    name: str
+    """As in ``Sample``."""
+    reason: str
+    remedy: str
+
+
+def printable(name: str) -> str:
+    """Return a file name with its bytes that are not UTF-8 as escapes."""
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
 def content_hash(content: bytes | images.Pixels) -> str:
     """Return the SHA-256 of an encoded file, or of the shape and values of pixels.
 

@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from darkroom.base.errors import DarkroomError
 from darkroom.data.formats import manifest
-from darkroom.data.formats.samples import Sample
+from darkroom.data.formats.samples import Sample, printable
 from darkroom.data.ingestion import file_states, reading
 from darkroom.data.ingestion.ledger import Ledger
 from darkroom.data.ingestion.reading import UNREADABLE
@@ -71,8 +71,8 @@ def ingest(source: Found, params: PreprocessParams, folder: Path, pixels: Path |
         for number, refusal in sorted(refused.items())
     ]
     rename = "rename or remove it"
-    not_utf8 = [(_escape(one.name), _escape(one.label), "its name is not UTF-8", rename) for one in unnamed]
-    other_files = [(_escape(name), "", "its extension is not that of an image", rename) for name in source.left_out]
+    not_utf8 = [(printable(one.name), printable(one.label), "its name is not UTF-8", rename) for one in unnamed]
+    other_files = [(printable(one.name), "", one.reason, one.remedy) for one in source.left_out]
     return Ingested(table, manifest.quarantine_from_rows(unused + not_utf8 + other_files))
 
 
@@ -83,11 +83,6 @@ def _is_utf8(name: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
-
-
-def _escape(name: str) -> str:
-    """Replace invalid UTF-8 bytes by backslash escapes."""
-    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def _read_all(

@@ -1,12 +1,13 @@
 """Image sources. Each lists every image once, with name and label, in a fixed order."""
 
-import unicodedata
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
 from darkroom.base.errors import InputError
-from darkroom.data.formats.samples import Sample
+from darkroom.data.formats.samples import LeftOut, Sample, printable
+from darkroom.data.sources.tree import plain
 from darkroom.params import DataParams
 
 
@@ -14,10 +15,10 @@ class Found(NamedTuple):
     """Content of a source."""
 
     samples: list[Sample]
-    left_out: list[str]
-    """Visible files that are not images; ingestion lists them in the quarantine."""
+    left_out: list[LeftOut]
+    """Visible files that are not used; ingestion lists them in the quarantine."""
     notes: tuple[str, ...] = ()
-    """Messages about other data that is not used."""
+    """What was taken for what, and messages about other data that is not used."""
 
 
 def find(data: DataParams, size: tuple[int, int, int]) -> Found:
@@ -37,7 +38,7 @@ def find(data: DataParams, size: tuple[int, int, int]) -> Found:
     labels = sorted({sample.label for sample in found.samples})
     if len(labels) < 2:  # noqa: PLR2004 - classification needs two classes
         what = f"only the class {labels.pop()!r}" if labels else "no image"
-        raise InputError(f"data.path: {data.path} holds {what}; {_expected(data)}")
+        raise InputError(f"data.path: {data.path} holds {what}{_told(found)}; {_expected(data)}")
     _reject_similar_labels(labels, data.path)
     return found
 
@@ -48,15 +49,15 @@ def _finder(data: DataParams, size: tuple[int, int, int]) -> Callable[[Path], Fo
         case "folder":
             from darkroom.data.sources import folders
 
-            return lambda root: Found(*folders.find(root))
+            return lambda root: Found(*folders.find(root, data.layout))
         case "archive":
             from darkroom.data.sources import archives
 
-            return lambda root: Found(*archives.find(root))
+            return lambda root: Found(*archives.find(root, data.layout, data.name_encoding))
         case "table" | "parquet":
             from darkroom.data.sources import tables
 
-            return lambda _: Found((tables.find_table if data.source == "table" else tables.find_parquet)(data), [])
+            return lambda _: Found(*(tables.find_table if data.source == "table" else tables.find_parquet)(data))
         case "price_charts":
             from darkroom.data.sources import charts
 
@@ -69,6 +70,16 @@ def _finder(data: DataParams, size: tuple[int, int, int]) -> Callable[[Path], Fo
             )
 
 
+def _told(found: Found) -> str:
+    """Return what was taken for what, and the commonest reason why files are left out, for an error."""
+    told = list(found.notes)
+    if found.left_out:
+        reason, count = Counter(each.reason for each in found.left_out).most_common(1)[0]
+        first = printable(next(each.name for each in found.left_out if each.reason == reason))
+        told.append(f"left out: {len(found.left_out)} files; {count} (such as {first}): {reason}")
+    return f" ({'; '.join(told)})" if told else ""
+
+
 def _expected(data: DataParams) -> str:
     if data.source == "price_charts":
         return "expected windows of at least two classes; change the thresholds, or provide more days"
@@ -78,13 +89,13 @@ def _expected(data: DataParams) -> str:
 
 
 def _reject_similar_labels(labels: list[str], path: str) -> None:
-    """Reject labels that differ only in case, spaces or Unicode form."""
+    """Reject labels that differ only in case, spaces, invisible characters or Unicode form."""
     seen: dict[str, str] = {}
     for label in labels:
-        plain = "".join(unicodedata.normalize("NFKC", label).casefold().split())
-        if plain in seen:
+        form = plain(label)
+        if form in seen:
             raise InputError(
-                f"data.path: {path} has the classes {seen[plain]!r} and {label!r}, which differ only in case, "
+                f"data.path: {path} has the classes {seen[form]!r} and {label!r}, which differ only in case, "
                 "spaces or Unicode form; give their images one label"
             )
-        seen[plain] = label
+        seen[form] = label

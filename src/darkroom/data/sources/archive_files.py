@@ -20,13 +20,14 @@ from darkroom.base.errors import ImageError
 from darkroom.base.files import open_regular
 from darkroom.base.hooks import require_hook
 from darkroom.data.formats.samples import Place
-from darkroom.data.sources import limits
+from darkroom.data.sources import entry_names, limits
 
 DAMAGE = (
     *(tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, OSError, EOFError, struct.error),
     *(ValueError, LookupError, OverflowError, NotImplementedError, RuntimeError),
 )
 """Exceptions of the standard library on damaged, encrypted or unsupported archives."""
+ENCRYPTED = 1  # flag of a zip entry
 STEP = 2**16  # bytes read at a time
 ENTRY_OF_ZIP = b"PK\x01\x02"  # begins each entry of a zip file's directory
 LZMA_HEADER = struct.Struct("<xxHBI")
@@ -55,6 +56,8 @@ class InZip:
 
     def read(self) -> bytes:
         """Return the content of the file; no more bytes are unpacked than the directory declares."""
+        if self.info.flag_bits & ENCRYPTED:
+            raise ImageError("is encrypted (pack the images without a password)")
         try:
             with _READING:
                 return _unzip(self.archive, self.info)
@@ -132,22 +135,27 @@ class TarStream:
         return self._file.tell()
 
 
-def entries(path: Path) -> Iterator[Entry]:
+def entries(path: Path, encoding: str | None) -> Iterator[Entry]:
     """Iterate over the directory of an archive without reading its files.
 
+    Args:
+        path: the archive.
+        encoding: see ``entry_names.of_zip``.
+
     Raises:
+        InputError: a name is in an encoding that does not fit.
         Exception: one of ``DAMAGE``: the archive cannot be read, or has too many files.
     """
     most = limits.entries(path)
     with open_regular(path) as file:
         zipped = zipfile.is_zipfile(file)
-    for count, entry in enumerate(_in_zip(path, most) if zipped else _in_tar(path)):
+    for count, entry in enumerate(_in_zip(path, encoding, most) if zipped else _in_tar(path, encoding)):
         if count == most:
             raise tarfile.ReadError(f"more than {most:,} files")
         yield entry
 
 
-def _in_zip(path: Path, most: int) -> Iterator[Entry]:
+def _in_zip(path: Path, encoding: str | None, most: int) -> Iterator[Entry]:
     file = open_regular(path)
     try:
         _count_entries(file, most)
@@ -157,9 +165,9 @@ def _in_zip(path: Path, most: int) -> Iterator[Entry]:
         raise
     weakref.finalize(zipped, file.close)
     for info in zipped.infolist():
-        if not info.is_dir():
+        if not (name := entry_names.of_zip(path, info, encoding)).endswith("/"):
             link = stat.S_ISLNK(info.external_attr >> 16)
-            yield Entry(info.filename, info.file_size, not link, InZip(zipped, info), 0)
+            yield Entry(name, info.file_size, not link, InZip(zipped, info), 0)
 
 
 def _count_entries(file: BinaryIO, most: int) -> None:
@@ -179,9 +187,9 @@ def _count_entries(file: BinaryIO, most: int) -> None:
             raise zipfile.BadZipFile(f"more than {most:,} files")
 
 
-def _in_tar(path: Path) -> Iterator[Entry]:
+def _in_tar(path: Path, encoding: str | None) -> Iterator[Entry]:
     stream: Any = TarStream(path)
-    tar = tarfile.TarFile(fileobj=stream)
+    tar = tarfile.TarFile(fileobj=stream, encoding=encoding or "utf-8")
     while True:
         stream.allow(limits.MAXIMUM_HEADER)
         member = tar.next()
@@ -190,7 +198,8 @@ def _in_tar(path: Path) -> Iterator[Entry]:
         tar.members = []  # tarfile would keep all
         if not member.isdir():
             place = InTar(stream, member.offset_data, member.size, member.issparse())
-            yield Entry(member.name, member.size, member.isreg(), place, member.offset)
+            name = entry_names.of_tar(path, member.name, encoding)
+            yield Entry(name, member.size, member.isreg(), place, member.offset)
 
 
 def _decompressed(file: BinaryIO) -> Any:

@@ -1,4 +1,4 @@
-"""Image folders: ``<path>/<class>/<image>``, or ``<path>/<split>/<class>/<image>``."""
+"""Image folders: ``<path>/<class>/<image>`` or ``<path>/<split>/<class>/<image>``, see ``layout``."""
 
 import os
 from collections.abc import Iterator
@@ -6,25 +6,26 @@ from itertools import groupby
 from pathlib import Path
 
 from darkroom.base.errors import InputError
-from darkroom.data.formats.samples import File, Sample
-from darkroom.data.sources.layout import FolderFiles, is_hidden, read_layout
+from darkroom.data.formats.samples import File, LeftOut, Sample
+from darkroom.data.sources.layout import is_hidden, read_layout
+from darkroom.data.sources.tree import FolderFiles, LayoutName
 
 
-def find(root: Path) -> tuple[list[Sample], list[str]]:
-    """List the images of a folder, and its other visible files.
+def find(root: Path, rule: LayoutName) -> tuple[list[Sample], list[LeftOut], tuple[str, ...]]:
+    """List the images of a folder, its other visible files, and what was taken for what.
 
     Raises:
-        InputError: not a folder, or a folder inside it cannot be listed.
+        InputError: not a folder, a folder inside it cannot be listed, or its layout is ambiguous.
     """
     if not root.is_dir():
         raise InputError(f"data.path: {root} is not a folder; set it to the folder with one folder for each class")
-    layout = read_layout(walk(root))
+    layout = read_layout(walk(root), rule)
     found = [
         Sample(below + name, label, file, split)
         for (below, files), label, split in layout.images
         for name, file in files.items()
     ]
-    return found, layout.others
+    return found, layout.left_out, layout.notes
 
 
 def walk(root: Path) -> Iterator[FolderFiles[File]]:

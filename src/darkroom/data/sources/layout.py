@@ -1,24 +1,30 @@
-"""Derive splits and classes from the paths of a folder or archive."""
+"""Derive splits and classes from the paths of a folder or archive.
 
+What the folders stand for is read from their names and depths. Names that allow two readings are refused, with the
+value of ``data.layout`` that settles them; what was taken for what is told in notes.
+"""
+
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import groupby
 from typing import Generic, NamedTuple, TypeVar
 
-from darkroom.base.types import SplitName
+from darkroom.data.formats.samples import LeftOut, printable
+from darkroom.data.sources.readings import read
+from darkroom.data.sources.split_names import as_split, part_within
+from darkroom.data.sources.tree import (
+    NO_CLASS,
+    NO_IMAGE,
+    Folder,
+    FolderFiles,
+    Labelled,
+    LayoutName,
+    shared_depth,
+)
 from darkroom.inference import images
 
-SPLIT_FOLDERS: dict[str, SplitName] = {
-    "train": "train",
-    "training": "train",
-    "val": "validation",
-    "valid": "validation",
-    "validation": "validation",
-    "test": "test",
-    "testing": "test",
-}
 FileT = TypeVar("FileT")
 LITTER = {"thumbs.db", "desktop.ini", "__macosx"}  # files of Windows and macOS, in lower case
-BELOW_A_SPLIT = 2  # slashes in "<split>/<class>/"
 
 
 def is_hidden(name: str) -> bool:
@@ -26,27 +32,15 @@ def is_hidden(name: str) -> bool:
     return name[:1] == "." or name.lower() in LITTER
 
 
-def is_image(path: str) -> bool:
-    """Return whether a path is an image below the top folder."""
-    return "/" in path and path.lower().endswith(images.ENDINGS)
-
-
-class FolderFiles(NamedTuple, Generic[FileT]):
-    """The files of one folder."""
-
-    below: str
-    """Path of the folder relative to the source, with a trailing slash; empty for the source itself."""
-    files: dict[str, FileT]
-    """Files by name, sorted."""
-
-
 class Layout(NamedTuple, Generic[FileT]):
     """Classes and splits of the files of a source."""
 
-    images: list[tuple[FolderFiles[FileT], str, SplitName | None]]
-    """Images of each folder with class and split, sorted by path components."""
-    others: list[str]
-    """Sorted paths of all other files."""
+    images: list[Labelled[FileT]]
+    """Sorted by path components."""
+    left_out: list[LeftOut]
+    """All other files, sorted by name."""
+    notes: tuple[str, ...]
+    """What was taken for what."""
 
 
 def group_by_folder(files: Mapping[str, FileT]) -> Iterator[FolderFiles[FileT]]:
@@ -56,28 +50,51 @@ def group_by_folder(files: Mapping[str, FileT]) -> Iterator[FolderFiles[FileT]]:
         yield FolderFiles(below, {path[len(below) :]: files[path] for path in together})
 
 
-def read_layout(folders: Iterable[FolderFiles[FileT]]) -> Layout[FileT]:
+def read_layout(folders: Iterable[FolderFiles[FileT]], rule: LayoutName = "auto") -> Layout[FileT]:
     """Derive classes, and splits if there are any, from the paths of images.
 
-    The layout is ``<split>/<class>/<image>`` if all top folders have names of splits, one of them is ``train``, and
-    each has class folders; otherwise ``<class>/<image>``, at any depth below the class.
+    Folders that hold all images are skipped. The rest is ``<split>/<class>/<image>`` if all top folders are called
+    after splits, ``<class>/<split>/<image>`` if all folders below the top ones are, and otherwise ``<class>/<image>``,
+    at any depth below the class.
 
     Args:
         folders: files sorted by path components.
+        rule: the layout, or ``auto``.
+
+    Raises:
+        InputError: the names fit no layout or several; the text says which value of ``data.layout`` settles it.
     """
-    inside: list[FolderFiles[FileT]] = []
+    found: list[FolderFiles[FileT]] = []
     others: list[str] = []
     for below, files in folders:
-        shown = {name: file for name, file in files.items() if name.lower().endswith(images.ENDINGS)} if below else {}
+        shown = {name: file for name, file in files.items() if name.lower().endswith(images.ENDINGS)}
         if shown:
-            inside.append(FolderFiles(below, shown))
+            found.append(FolderFiles(below, shown))
         if len(shown) < len(files):
             others += [below + name for name in files.keys() - shown.keys()]
-    others.sort()
-    parts = [below.split("/") for below, _ in inside]
-    splits = {top: SPLIT_FOLDERS.get(top.lower()) for top, *_ in parts}
-    named = set(splits.values())
-    given = None not in named and "train" in named and len(named) > 1
-    if not given or any(below.count("/") < BELOW_A_SPLIT for below, _ in inside):
-        return Layout([(each, top, None) for each, (top, *_) in zip(inside, parts, strict=True)], others)
-    return Layout([(each, label, splits[top]) for each, (top, label, *_) in zip(inside, parts, strict=True)], others)
+    paths = [tuple(below.split("/")[:-1]) for below, _ in found]
+    depth = shared_depth(paths)
+    around = next((path for path in paths if len(path) > depth), ())[:depth]
+    if rule == "split/class":
+        depth = next((level for level, name in enumerate(around) if as_split(part_within([name]))), depth)
+    outer = "".join(f"{name}/" for name in around[:depth])
+    inside = [
+        Folder(FolderFiles(each.below.removeprefix(outer), each.files), path[depth:])
+        for each, path in zip(found, paths, strict=True)
+        if len(path) > depth
+    ]
+    beside = [each.below + name for each, path in zip(found, paths, strict=True) if len(path) <= depth
+              for name in each.files]  # fmt: skip
+    labelled, unlabelled, notes = read(inside, rule, tuple(others))
+    named = _shortened([*others, *beside], outer)
+    left_out = [LeftOut(named[name], *NO_IMAGE) for name in others]
+    left_out += [LeftOut(named[name], *NO_CLASS) for name in beside]
+    skipped = (f"{printable(outer)} holds all images: taken for neither class nor split",) if outer else ()
+    return Layout(labelled, sorted(left_out + unlabelled), skipped + notes)
+
+
+def _shortened(names: list[str], outer: str) -> dict[str, str]:
+    """Return names without the outer folders, by name; in full where two would be equal."""
+    short = {name: name.removeprefix(outer) for name in names}
+    count = Counter(short.values())
+    return {name: brief if count[brief] == 1 else name for name, brief in short.items()}

@@ -11,31 +11,41 @@ import pyarrow as pa
 
 from darkroom.base.errors import InputError
 from darkroom.base.types import SplitName
-from darkroom.data.formats.samples import File, Sample
-from darkroom.data.sources import csv_files, limits, parquet_files
-from darkroom.data.sources.layout import SPLIT_FOLDERS
+from darkroom.data.formats.manifest import UNLABELLED
+from darkroom.data.formats.samples import File, LeftOut, Sample
+from darkroom.data.sources import csv_files, limits, parquet_files, parquet_splits
 from darkroom.data.sources.parquet_files import ImageColumn, InParquet
+from darkroom.data.sources.split_names import split_of
 from darkroom.params import DataParams
 
 TABLES = (".csv", ".tsv", ".parquet")
 SHOWN = 20  # columns that an error lists
+Listed = tuple[list[Sample], list[LeftOut], tuple[str, ...]]
+"""Images, images without a label, and what was taken for what."""
+LABEL_IT = "label it to use it"
 
 
-def find_table(data: DataParams) -> list[Sample]:
+def find_table(data: DataParams) -> Listed:
     """List the images named in a table; paths are relative to the table's folder.
 
-    ``data.path`` is the table, or a folder that contains exactly one.
+    ``data.path`` is the table, or a folder that contains exactly one. Images of a split without any label, such as
+    published test images, are left out.
 
     Raises:
         InputError: a column is missing, or a row has no image, no label, a missing image or a repeated one.
     """
     path = _table(Path(data.path))
     table = _read_table(path, data)
+    without = _splits_without_labels(table)
     seen: dict[str, int] = {}
-    found = []
+    found: list[Sample] = []
+    left_out: list[LeftOut] = []
     for row, values in enumerate(table.itertuples(index=False, name=None), start=2):
         image, label, group, split = values
         where = f"{path}, row {row}"
+        if image and split in without:
+            left_out.append(LeftOut(f"{Path(image).as_posix()} (row {row})", UNLABELLED, LABEL_IT))
+            continue
         if not image or not label:
             empty = data.label_column if image else data.image_column
             raise InputError(f"{where}: the {empty} is empty; every row needs an image and a label")
@@ -47,7 +57,14 @@ def find_table(data: DataParams) -> list[Sample]:
             raise InputError(f"{where}: {file} does not exist; paths are relative to the folder of the table")
         place = File(str(file), file.stat().st_ino)
         found.append(Sample(Path(image).as_posix(), label, place, _split(split, where), group))
-    return found
+    notes = [f"no image of the split {split} has a label: its images are left out" for split in sorted(without)]
+    return found, left_out, tuple(notes)
+
+
+def _splits_without_labels(table: pd.DataFrame) -> set[str]:
+    """Return the splits, as written in the table, of which no row has a label."""
+    label, split = table.iloc[:, 1], table.iloc[:, 3]
+    return set(split[split != ""]) - set(split[label != ""])
 
 
 def _table(path: Path) -> Path:
@@ -107,42 +124,46 @@ def _require_columns(path: Path, there: list[str], wanted: list[str | None]) -> 
 
 
 def _split(text: str, where: str) -> SplitName | None:
-    if text and text.lower() not in SPLIT_FOLDERS:
+    if text and split_of(text) is None:
         raise InputError(f"{where}: split {text!r}; expected train, validation, test or an empty cell")
-    return SPLIT_FOLDERS[text.lower()] if text else None
+    return split_of(text) if text else None
 
 
-def find_parquet(data: DataParams) -> list[Sample]:
+def find_parquet(data: DataParams) -> Listed:
     """List the images embedded in one or more Parquet files, the format of Hugging Face data sets.
 
-    The start of a file or folder name, such as ``test-00000-of-00001.parquet``, assigns the split if all files have one
-    and these differ.
+    Names of files and folders assign the splits, see ``parquet_splits.of_files``. Images of a file without any label
+    are left out if another file has labels.
 
     Raises:
-        InputError: no such file, a column is missing, or a row has no label.
+        InputError: no such file, a column is missing, a row has no label, or names of splits are ambiguous.
     """
     root = Path(data.path)
     files = [root] if root.is_file() else sorted(root.rglob("*.parquet"))
     if not files:
         raise InputError(f"data.path: {root} holds no .parquet file; set it to a file, or a folder of them")
-    splits = {path: _split_of_file(path, root) for path in files}
-    # A single split name assigns nothing: the images would all be in one split.
-    given = len(set(splits.values())) > 1 and None not in splits.values()
+    splits, notes = parquet_splits.of_files(files, root, data.layout)
     found: list[Sample] = []
+    left_out: list[LeftOut] = []
     for number, path in enumerate(files):
-        name = path.name if path == root else path.relative_to(root).as_posix()
-        found += _in_parquet(path, name.removesuffix(".parquet"), splits[path] if given else None, data, number)
-    return found
+        name = (path.name if path == root else path.relative_to(root).as_posix()).removesuffix(".parquet")
+        samples, rows = _in_parquet(path, name, splits[path], data, number)
+        found += samples
+        left_out += [LeftOut(f"{name}/{row:06d}", UNLABELLED, LABEL_IT) for row in range(rows)]
+        if rows:
+            notes = (*notes, f"{name}.parquet: no row has a label, so its {rows} images are left out")
+    return found, left_out, notes
 
 
-def _split_of_file(path: Path, root: Path) -> SplitName | None:
-    first = path.name if path == root else path.relative_to(root).parts[0]
-    return SPLIT_FOLDERS.get(first.replace(".", "-").split("-")[0].lower())
-
-
-def _in_parquet(path: Path, name: str, split: SplitName | None, data: DataParams, number: int) -> list[Sample]:
+def _in_parquet(
+    path: Path, name: str, split: SplitName | None, data: DataParams, number: int
+) -> tuple[list[Sample], int]:
+    """Return the images of a file, and how many it has without a label, which are all or none."""
     try:
         file = parquet_files.open_file(path)
+        held_out = split not in {None, "train"}
+        if held_out and data.label_column not in file.schema_arrow.names:
+            return [], file.metadata.num_rows
         _require_columns(path, file.schema_arrow.names, [data.image_column, data.label_column, data.group_column, None])
         wanted = [column for column in (data.label_column, data.group_column) if column]
         labels, *more = parquet_files.read_texts(path, file, wanted)
@@ -153,6 +174,8 @@ def _in_parquet(path: Path, name: str, split: SplitName | None, data: DataParams
             f"data.path: {path} cannot be read as Parquet ({_reason(error)}); write or download it again"
         ) from None
     names = _class_names(file.schema_arrow, data.label_column)
+    if parquet_splits.has_no_labels(labels, numbered=names is not None or held_out):
+        return [], len(labels)
     groups = more[0] if more else [""] * len(labels)
     opened = ImageColumn.of(path, file, data.image_column)
     found: list[Sample] = []
@@ -163,7 +186,7 @@ def _in_parquet(path: Path, name: str, split: SplitName | None, data: DataParams
             place = InParquet(opened, group, row)
             owner = "" if groups[index] is None else str(groups[index])
             found.append(Sample(f"{name}/{index:06d}", label, place, split, owner, number * 2**32 + index))
-    return found
+    return found, 0
 
 
 def _reason(error: Exception) -> str:
@@ -183,8 +206,11 @@ def _class_names(schema: pa.Schema, column: str) -> list[str] | None:
 
 
 def _label(value: Any, names: list[str] | None, where: str) -> str:
-    if value is None or value == "":
-        raise InputError(f"{where}: no label; every row needs one")
+    if value is None or value == "" or (value == parquet_splits.MISSING and names is not None):
+        raise InputError(
+            f"{where}: no label, while other rows of the file have one; label it, or take the row out (a file without "
+            "any label is left out)"
+        )
     if names is None or isinstance(value, str):
         return str(value)
     if not isinstance(value, int) or not 0 <= value < len(names):

@@ -196,10 +196,34 @@ def require_all_splits(assigned: pd.DataFrame) -> None:
         InputError: a class has none in a split.
     """
     counts = pd.crosstab(assigned["label"], assigned["split"]).reindex(columns=SPLITS, fill_value=0)
+    given = set(assigned["given_split"]) if "given_split" in assigned else set()
     for label, row in counts.iterrows():
         for name in SPLITS:
             if row[name] == 0:
-                raise InputError(
-                    f"class {label!r} ({row.sum()} images) has no {name} image; add images to it, "
-                    f"or change preprocess.split or preprocess.seed in params.yaml"
-                )
+                of_class = assigned[assigned["label"] == label]
+                advice = _advice(of_class, name, given)
+                raise InputError(f"class {label!r} ({row.sum()} images) has no {name} image; {advice}")
+
+
+def _advice(of_class: pd.DataFrame, missing: str, given: set[str]) -> str:
+    """Return how to give a class images in a split: what helps depends on why it has none.
+
+    Args:
+        of_class: the class's images, with their splits.
+        missing: the split without images.
+        given: splits that the source assigns.
+    """
+    if missing in given:
+        return (
+            f"the source assigns {missing} images of other classes: add images to it there, or take this class out of "
+            "the data"
+        )
+    if len(of_class) < len(SPLITS):
+        return f"add images to it, so that it has {len(SPLITS)} or more, or take it out of the data"
+    units = of_class["cluster"].nunique() if "cluster" in of_class else len(of_class)
+    if units < len(SPLITS):
+        return (
+            f"its images form {units} groups of near-duplicates, equal pictures or group members, which stay together; "
+            f"add images to it that are independent of these, so that it has {len(SPLITS)} groups or more"
+        )
+    return "add images to it, or change preprocess.split or preprocess.seed in params.yaml"

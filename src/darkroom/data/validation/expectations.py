@@ -3,7 +3,6 @@
 import re
 import shutil
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,49 +14,9 @@ from great_expectations.exceptions import GreatExpectationsError
 
 from darkroom.base.errors import InputError
 from darkroom.base.files import write_text
-from darkroom.data.formats import manifest
-from darkroom.data.validation.rules import Rule, is_image_rule
-
-SHOWN = 5  # offending images listed in a message; the Data Docs list all
-
-
-@dataclass(frozen=True)
-class Finding:
-    """The outcome of one expectation."""
-
-    expectation: str
-    column: str
-    of: str
-    """``image``: offending images are quarantined; ``data``: a failure stops the pipeline."""
-    success: bool
-    observed: str
-    offending: tuple[str, ...]
-    """Names of the offending images or classes."""
-    meaning: str
-    """What was expected, and how to fix it."""
-
-    def line(self) -> str:
-        """Return one line: which expectation failed, why, and how to fix it."""
-        named = f" ({', '.join(self.offending[:SHOWN])})" if self.offending else ""
-        return f"{self.expectation} on {self.column}: {self.observed}{named}; {self.meaning}"
-
-    def as_json(self) -> dict[str, Any]:
-        """Return the finding for a report."""
-        return {**asdict(self), "offending": self.offending[:SHOWN]}
-
-
-@dataclass(frozen=True)
-class Validation:
-    """The outcome of all expectations."""
-
-    findings: list[Finding]
-    quarantine: pd.DataFrame
-    """All quarantined files, see ``manifest.QUARANTINE_COLUMNS``."""
-
-    def failed(self) -> list[Finding]:
-        """Return the failed expectations that stop the pipeline."""
-        return [finding for finding in self.findings if finding.of == "data" and not finding.success]
-
+from darkroom.data.validation import findings
+from darkroom.data.validation.findings import SHOWN, Finding, Validation
+from darkroom.data.validation.rules import Rule
 
 TIMES = re.compile(r"\d{8}T\d{6}\.\d+Z|\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}:\d{2}(?:\.\d+)?(?:Z|[+-]\d{2}:?\d{2})?")
 """Times as Great Expectations writes them, in pages and in the names of their folders."""
@@ -152,58 +111,10 @@ def _expectation(rule: Rule) -> Any:
 
 
 def validate(rows: pd.DataFrame, unread: pd.DataFrame, rules: Sequence[Rule], suites: Suites) -> Validation:
-    """Check rules about single images, then rules about the data without the offending images.
-
-    Args:
-        rows: manifest.
-        unread: files that ingestion quarantined, see ``manifest.QUARANTINE_COLUMNS``.
-        rules: see ``rules``.
-        suites: checks them and writes the Data Docs.
-    """
-    everything = _all(rows, unread)
-    alone = suites.findings("images", everything, [rule for rule in rules if is_image_rule(rule)])
-    broken = [(offender, finding) for finding in alone for offender in finding.offending]
-    quarantine = _quarantine(rows, unread, broken)
-    of_data = [rule for rule in rules if not is_image_rule(rule)]
-    together = suites.findings("data", _together(everything, quarantine), of_data)
+    """Check rules, see ``findings.validate``, and write the Data Docs."""
+    found = findings.validate(rows, unread, rules, suites.findings)
     suites.make_reproducible()
-    return Validation([*alone, *together], quarantine)
-
-
-def _all(rows: pd.DataFrame, unread: pd.DataFrame) -> pd.DataFrame:
-    """Combine all files in one table; unreadable ones have only name, label and reason.
-
-    Hashes of pictures are replaced by numbers, because only their equality matters and Great Expectations hashes every
-    value, which is slow for long texts.
-    """
-    refusal = pd.Series(None, rows.index, dtype="str")
-    used = rows.assign(refusal=refusal, content=pd.factorize(rows["picture"])[0], labels_of_content=1)
-    copies = used[used["content"].duplicated(keep=False)]
-    used.loc[copies.index, "labels_of_content"] = copies.groupby("content")["label"].transform("nunique")
-    refused = unread[["name", "label"]].assign(refusal=unread["reason"])
-    return pd.concat([used, refused], ignore_index=True)
-
-
-def _quarantine(rows: pd.DataFrame, unread: pd.DataFrame, broken: list[tuple[str, Finding]]) -> pd.DataFrame:
-    """Add the images that break a rule, each with the first rule that it breaks."""
-    first: dict[str, Finding] = {}
-    for name, finding in broken:
-        first.setdefault(name, finding)
-    known = rows[rows["name"].isin(first)]
-    added = (
-        (name, label, f"{first[name].column}: {first[name].expectation}", first[name].meaning)
-        for name, label in known[["name", "label"]].itertuples(index=False, name=None)
-    )
-    return pd.concat([unread, manifest.quarantine_from_rows(added)], ignore_index=True)
-
-
-def _together(everything: pd.DataFrame, quarantine: pd.DataFrame) -> pd.DataFrame:
-    """Blank quarantined images, and add columns computed over all images."""
-    unused = everything["name"].isin(quarantine["name"])
-    used = everything.assign(**{column: everything[column].mask(unused) for column in everything.columns.drop("name")})
-    class_size = used.groupby("label")["name"].transform("size")
-    ratio = class_size.max() / class_size
-    return used.assign(quarantined=unused.astype("float64"), class_size=class_size, class_ratio=ratio)
+    return found
 
 
 def _finding(row: Any) -> Finding:

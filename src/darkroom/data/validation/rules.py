@@ -119,8 +119,10 @@ def _data_rules(params: ValidateParams) -> list[Rule]:
 
 
 def _class_set(labels: list[str], where: str) -> list[Rule]:
-    known = f"known labels are {', '.join(labels)}; relabel the others, or extend {where}"
-    needed = f"each label in {where} needs images; add some, or remove the label"
+    known = (
+        f"known labels are {', '.join(labels)}; relabel the others, or, if a class is new or renamed, change {where}"
+    )
+    needed = f"each known label needs images; add some, or, if it was renamed or removed, change {where}"
     return [
         data_rule(IN_SET, "label", known, value_set=labels),
         data_rule("expect_column_distinct_values_to_contain_set", "label", needed, value_set=labels),
@@ -134,7 +136,7 @@ def learn(manifest: pd.DataFrame, where: str) -> list[Rule]:
         manifest: manifest of the images in use.
         where: path of the rules file, named in the messages.
     """
-    rules = _class_set(labels_of(manifest), where)
+    rules = _class_set(labels_of(manifest), f"both lists of labels in {where}")
     for side in ("width", "height"):
         low, high = int(manifest[side].min() / TOLERANCE), int(manifest[side].max() * TOLERANCE)
         meaning = f"the first images suggest {low} to {high} pixels; check these images, or widen the range in {where}"

@@ -1,0 +1,64 @@
+"""Count what is left out by reason, and refuse data of which too little is left."""
+
+import re
+from typing import NamedTuple
+
+import pandas as pd
+
+from darkroom.base.errors import InputError
+from darkroom.data.formats.manifest import labels_of
+
+REASONS_SHOWN = 3
+
+
+class Reason(NamedTuple):
+    """Why files are left out."""
+
+    files: int
+    text: str
+    """The reason of the first file."""
+    example: str
+    """Name of the first file."""
+    remedy: str
+
+    def __str__(self) -> str:
+        return f"{self.files} (such as {self.example}): {self.text}"
+
+
+def reasons(quarantine: pd.DataFrame) -> list[Reason]:
+    """Count the quarantined files by reason, the commonest first; names and numbers in a reason do not count."""
+    found: dict[str, Reason] = {}
+    for name, _, text, remedy in quarantine.itertuples(index=False, name=None):
+        text = " ".join(text.replace(name, "it").split())  # noqa: PLW2901
+        kind = re.sub(r"\d[\d,.]*", "#", text)
+        before = found.get(kind, Reason(0, text, name, remedy))
+        found[kind] = before._replace(files=before.files + 1)
+    return sorted(found.values(), key=lambda reason: -reason.files)
+
+
+def left_out_line(rows: pd.DataFrame, quarantine: pd.DataFrame) -> str:
+    """Return a line that says how many of the files are left out, and why."""
+    every = reasons(quarantine)
+    more = f"; {sum(reason.files for reason in every[REASONS_SHOWN:])} for others" if every[REASONS_SHOWN:] else ""
+    total = len(rows) + len(quarantine)
+    return f"left out: {len(quarantine)} of {total} files: {'; '.join(map(str, every[:REASONS_SHOWN]))}{more}"
+
+
+def require_classes(rows: pd.DataFrame, quarantine: pd.DataFrame) -> None:
+    """Check that images of at least two classes can be used.
+
+    Args:
+        rows: manifest of the usable images.
+        quarantine: all other files.
+
+    Raises:
+        InputError: no image or only one class is left; the text names the commonest reason.
+    """
+    labels = labels_of(rows)
+    if len(labels) > 1:
+        return
+    total = len(rows) + len(quarantine)
+    left = f"only the class {labels[0]!r} is left: {len(rows)}" if labels else "none"
+    why = reasons(quarantine)
+    because = f"; {why[0]}; {why[0].remedy}" if why else "; add images of another class"
+    raise InputError(f"{left} of {total} files can be used{because}")

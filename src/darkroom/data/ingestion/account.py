@@ -1,0 +1,40 @@
+"""Say what a source was taken for: classes, splits and what is left out."""
+
+from collections.abc import Iterator
+
+import pandas as pd
+
+from darkroom.data.formats.manifest import SPLITS
+from darkroom.data.formats.usable import left_out_line
+from darkroom.data.ingestion.ingest import Ingested
+from darkroom.data.sources import Found
+from darkroom.params import DataParams
+
+CLASSES_SHOWN = 20
+WITH_LAYOUT = {"folder", "archive", "table", "parquet"}
+"""Sources whose classes and splits come from names that somebody chose."""
+
+
+def account(data: DataParams, found: Found, ingested: Ingested) -> list[str]:
+    """Return lines on how a source was read: classes and splits with their numbers of images, and what is left out."""
+    lines = list(_classes_and_splits(ingested.manifest)) if data.source in WITH_LAYOUT else []
+    lines += found.notes
+    if len(ingested.quarantine):
+        lines.append(left_out_line(ingested.manifest, ingested.quarantine))
+    return lines
+
+
+def _classes_and_splits(rows: pd.DataFrame) -> Iterator[str]:
+    sizes = rows["label"].value_counts().sort_index()
+    shown = [f"{label} ({count})" for label, count in sizes.head(CLASSES_SHOWN).items()]
+    more = f" and {len(sizes) - CLASSES_SHOWN} more" if len(sizes) > CLASSES_SHOWN else ""
+    yield f"classes: {', '.join(shown)}{more}"
+    given = rows["given_split"].value_counts()
+    counts = [f"{split} ({given[split]})" for split in SPLITS if split in given]
+    if not counts:
+        yield "splits: none given; assigned by preprocess.split"
+        return
+    lacking = [split for split in SPLITS if split not in given]
+    rest = f"; {' and '.join(lacking)} images are taken from train" if lacking else ""
+    unassigned = f"; {given['']} images without a split are divided" if "" in given else ""
+    yield f"splits given: {', '.join(counts)}{rest}{unassigned}"

@@ -1,0 +1,85 @@
+"""Splits of Parquet files by their paths, as Hugging Face lays them out, and files without labels."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from darkroom.base.errors import InputError
+from darkroom.base.types import SplitName
+from darkroom.data.sources.split_names import as_split, part_within
+from darkroom.data.sources.tree import LayoutName, named
+
+SHOWN = 6
+"""Maximum number of files to list."""
+MISSING = -1
+"""Class number of Hugging Face for an image without a label."""
+
+
+class FileSplits(NamedTuple):
+    """Split of each file, and what was taken for what."""
+
+    splits: dict[Path, SplitName | None]
+    notes: tuple[str, ...]
+
+
+def of_files(files: Sequence[Path], root: Path, rule: LayoutName) -> FileSplits:
+    """Return the splits of files by their names: ``data/test-00000-of-00001``, ``default/test/0000``, ``test``.
+
+    Args:
+        files: Parquet files.
+        root: the source, a folder or the only file.
+        rule: ``class`` ignores the names.
+
+    Raises:
+        InputError: some files are called after one split, and others are not.
+    """
+    parts = {file: part_within(_names(file, root)) for file in files}
+    found = set(parts.values())
+    unclear = [file for file, part in parts.items() if part in {None, "unclear", "unlabelled"}]
+    if rule == "class" or found == {None}:
+        ignored = "data.layout: class ignores names of files" if rule == "class" else "no file is called after a split"
+        return FileSplits(dict.fromkeys(files), (ignored,) if len(files) > 1 else ())
+    if len(found) == 1 and not unclear:
+        # A single split name assigns nothing: the images would all be in one split.
+        return FileSplits(dict.fromkeys(files), (f"all files are called {found.pop()}: taken for no split",))
+    if unclear:
+        rest = [file for file in files if file not in unclear]
+        beside = f"; {named(_of(rest, root))} {'is' if len(rest) == 1 else 'are'}" if rest else ""
+        raise InputError(
+            f"data.path: {named(_of(unclear, root))} {'is' if len(unclear) == 1 else 'are'} not called after one "
+            f"split{beside}; rename them, leave them out of {root}, or set data.layout: class to ignore the names"
+        )
+    if "train" not in found:
+        raise InputError(
+            f"data.path: {named(_of(files, root))}: no file is called train; add it, or set data.layout: class "
+            "to ignore the names"
+        )
+    splits = {file: as_split(part) for file, part in parts.items()}
+    taken = ", ".join(f"{file} as {splits[path]}" for path, file in zip(files, _of(files, root), strict=True))
+    return FileSplits(splits, (f"files taken for splits: {taken}" if len(files) <= SHOWN else _counted(splits),))
+
+
+def _counted(splits: dict[Path, SplitName | None]) -> str:
+    counts = [f"{sum(one == split for one in splits.values())} as {split}" for split in dict.fromkeys(splits.values())]
+    return f"files taken for splits: {', '.join(counts)}"
+
+
+def _names(file: Path, root: Path) -> list[str]:
+    """Return the folders of a file below the source, and its stem."""
+    inside = file.relative_to(root) if file != root else Path(file.name)
+    return [*inside.parts[:-1], inside.name.partition(".")[0]]
+
+
+def _of(files: Sequence[Path], root: Path) -> list[str]:
+    return [file.name if file == root else file.relative_to(root).as_posix() for file in files]
+
+
+def has_no_labels(labels: Sequence[Any], *, numbered: bool) -> bool:
+    """Return whether a file has rows, and none of them a label.
+
+    Args:
+        labels: the column of labels.
+        numbered: whether -1 stands for no label, and is no class of its own.
+    """
+    missing = {None, "", MISSING} if numbered else {None, ""}
+    return bool(labels) and set(labels) <= missing

@@ -1,0 +1,72 @@
+"""Check the data as the stages ingest, validate and split do, without writing their results."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import pandas as pd
+
+from darkroom.base import project
+from darkroom.base.errors import InputError
+from darkroom.data.formats import manifest
+from darkroom.data.formats.samples import printable
+from darkroom.data.formats.usable import require_classes
+from darkroom.data.sources import Found
+from darkroom.params import Params
+
+EXPECTATIONS = Path("data/expectations.json")
+SPLITS = Path("data/splits.csv")
+REMEMBERED = (EXPECTATIONS, SPLITS)
+"""Files of earlier runs that decide, with the data, whether they are accepted."""
+
+
+class Checked(NamedTuple):
+    """Data that the stages accept."""
+
+    rows: pd.DataFrame
+    """Manifest of the usable images, with their splits; see ``assign.assign``."""
+    quarantined: int
+    account: list[str]
+    """What the source was taken for."""
+
+
+def check_data(params: Params, found: Found) -> Checked:
+    """Read and decode the images, check the expectations and assign splits.
+
+    Near-duplicates are not searched for; only the stage ``split`` knows of them.
+
+    Raises:
+        InputError: a stage would refuse the data; one line per problem.
+    """
+    from darkroom.data.ingestion.account import account
+    from darkroom.data.ingestion.ingest import ingest
+    from darkroom.data.splitting import assign, kept, pairs
+    from darkroom.data.validation import findings, quick, rules
+
+    _reject_names(params, found)
+    ingested = ingest(found, params.preprocess, project.state_folder() / "ingested", None)
+    require_classes(ingested.manifest, ingested.quarantine)
+    learnt = rules.read_learnt(EXPECTATIONS, params.data) or []
+    expected = [*rules.from_params(params.validation), *learnt]
+    validation = findings.validate(ingested.manifest, ingested.quarantine, expected, quick.findings)
+    usable = manifest.without(ingested.manifest, validation.quarantine)
+    require_classes(usable, validation.quarantine)
+    if failed := [finding.line() for finding in validation.failed()]:
+        raise InputError("\n".join(failed))
+    rows = assign.assign(usable, pairs.NO_PAIRS, kept.read(SPLITS, params.preprocess), params.preprocess)
+    assign.require_all_splits(rows)
+    read = account(params.data, found, ingested)
+    return Checked(rows, len(validation.quarantine), read)
+
+
+def _reject_names(params: Params, found: Found) -> None:
+    """Refuse names in a folder that are not UTF-8: DVC, which tracks the folder, cannot handle them."""
+    if params.data.source != "folder":
+        return
+    names = [sample.name for sample in found.samples] + [file.name for file in found.left_out]
+    odd = [name for name in names if not name.isascii() and printable(name) != name]
+    if odd:
+        raise InputError(
+            f"data.path: {params.data.path} has {len(odd)} files whose names are not UTF-8, such as "
+            f"{printable(odd[0])}; DVC cannot track them: rename them (for example with convmv), or pack the folder "
+            "as a zip or tar file (data.source: archive)"
+        )
