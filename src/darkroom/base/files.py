@@ -4,12 +4,15 @@ import errno
 import hashlib
 import json
 import os
+import re
 import stat
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from darkroom.base.errors import InputError
 
+CACHED = re.compile(r"[/\\]files[/\\]md5[/\\][0-9a-f]{2}[/\\][0-9a-f]{30}$")
+"""Paths of files in DVC's cache."""
 KINDS = {
     stat.S_IFDIR: "a folder",
     stat.S_IFIFO: "a named pipe",
@@ -61,6 +64,20 @@ def disk_bytes(path: str | Path) -> int:
     status = Path(path).stat()
     # Some file systems state no blocks at all.
     return min(status.st_size, getattr(status, "st_blocks", 0) * 512 or status.st_size)
+
+
+def leads_out(link: str | Path, folder: str) -> bool:
+    """Return whether a link leads out of a folder.
+
+    Args:
+        link: a path in the folder; what is no link leads nowhere.
+        folder: the folder's real path.
+    """
+    if not os.path.islink(link):
+        return False
+    target = os.path.realpath(link)
+    # DVC can replace data by links to its cache (cache.type symlink).
+    return not (target + os.sep).startswith(folder.rstrip(os.sep) + os.sep) and CACHED.search(target) is None
 
 
 def _require_regular(mode: int) -> None:

@@ -12,12 +12,15 @@ from tqdm import tqdm
 from darkroom.base.errors import ImageError, InputError
 from darkroom.base.pools import in_turn
 from darkroom.base.types import Pixels
-from darkroom.data.formats.samples import File, Sample, content_hash, open_image
+from darkroom.data.formats.samples import File, LeftOut, Sample, Unread, content_hash, open_image
 from darkroom.data.ingestion import reading
 from darkroom.data.ingestion.reading import PORTION, portion_size
 from darkroom.data.prepared.datasets import Description
 from darkroom.data.sources import archives, folders
 from darkroom.inference import images
+
+ALL = "/*"
+"""Follows the name of a folder that is not read."""
 
 
 @dataclass(frozen=True)
@@ -46,13 +49,23 @@ def find(place: str) -> list[Sample]:
     if not path.exists():
         raise InputError(f"{place} does not exist; pass a folder or zip file of new images")
     if path.is_dir():
-        inside = [Sample(below + name, "", file) for below, files in folders.walk(path) for name, file in files.items()]
+        walk = folders.Walk(path)
+        inside = [Sample(below + name, "", file) for below, files in walk.folders() for name, file in files.items()]
+        inside += _links(path, walk.left_out)
     else:
         inside = [Sample(name, "", one.place, order=one.order) for name, one in archives.contents(path).entries.items()]
-    found = sorted((one for one in inside if one.name.lower().endswith(images.ENDINGS)), key=lambda sample: sample.name)
+    found = sorted(
+        (one for one in inside if one.name.lower().endswith((*images.ENDINGS, ALL))), key=lambda one: one.name
+    )
     if not found:
         raise InputError(f"{place} holds no image ({', '.join(images.ENDINGS)}); pass another folder or zip file")
     return found
+
+
+def _links(path: Path, left_out: Sequence[LeftOut]) -> list[Sample]:
+    """Return links that are not followed as unreadable samples; those to folders as if they held something."""
+    named = [(one, one.name + ALL if (path / one.name).is_dir() else one.name) for one in left_out]
+    return [Sample(name, "", Unread(one.reason)) for one, name in named]
 
 
 def label_by_folder(found: Sequence[Sample], labels: Sequence[str]) -> list[Sample] | None:

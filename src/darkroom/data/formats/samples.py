@@ -42,6 +42,17 @@ class File(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
+class Unread:
+    """Something that is not read, such as a link out of the folder."""
+
+    reason: str
+
+    def read(self) -> bytes:
+        """Raise ImageError with the reason."""
+        raise ImageError(self.reason)
+
+
+@dataclass(frozen=True, slots=True)
 class InMemory:
     """Pixels already in memory."""
 

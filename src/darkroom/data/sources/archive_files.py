@@ -216,10 +216,19 @@ def _decompressed(file: BinaryIO) -> Any:
 
 
 def _unzip(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
-    if info.compress_type not in {zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA}:
+    if info.compress_type in {zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA}:
+        content = _unzip_whole_blocks(archive, info)
+    else:
         with archive.open(info) as file:
-            return file.read(info.file_size)
-    # zipfile unpacks these without limit: read the packed bytes, as if they were stored.
+            content = file.read(info.file_size + 1)  # one more, so that zipfile compares the checksum
+    if len(content) < info.file_size:
+        raise zipfile.BadZipFile(f"it holds less than the {info.file_size:,} bytes that it declares")
+    return content
+
+
+def _unzip_whole_blocks(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
+    """Unpack bzip2 or LZMA, of which zipfile unpacks whole blocks of any size."""
+    # Read the packed bytes, as if they were stored.
     packed = copy.copy(info)
     packed.compress_type, packed.file_size = zipfile.ZIP_STORED, info.compress_size
     packed.CRC = None  # type: ignore[assignment] - then zipfile does not check it
@@ -230,7 +239,7 @@ def _unzip(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
             content = _inflate(file, _lzma(file.read(LZMA_HEADER.size), info.file_size), info.file_size)
     if len(content) > info.file_size:
         raise zipfile.BadZipFile(f"it holds more than the {info.file_size:,} bytes that it declares")
-    if len(content) < info.file_size or zlib.crc32(content) != info.CRC:
+    if zlib.crc32(content) != info.CRC:
         raise zipfile.BadZipFile(f"Bad CRC-32 for file {info.filename!r}")
     return content
 

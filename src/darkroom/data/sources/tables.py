@@ -10,10 +10,12 @@ import pandas as pd
 import pyarrow as pa
 
 from darkroom.base.errors import InputError
+from darkroom.base.files import leads_out
 from darkroom.base.types import SplitName
 from darkroom.data.formats.manifest import UNLABELLED
 from darkroom.data.formats.samples import File, LeftOut, Sample
 from darkroom.data.sources import csv_files, limits, parquet_files, parquet_splits
+from darkroom.data.sources.folders import LEADS_OUT
 from darkroom.data.sources.parquet_files import ImageColumn, InParquet
 from darkroom.data.sources.split_names import split_of
 from darkroom.params import DataParams
@@ -68,7 +70,7 @@ def _splits_without_labels(table: pd.DataFrame) -> set[str]:
 
 
 def _table(path: Path) -> Path:
-    if path.is_file():
+    if not path.is_dir():
         return path
     tables = sorted(file for file in path.iterdir() if file.suffix.lower() in TABLES)
     if len(tables) != 1:
@@ -139,12 +141,16 @@ def find_parquet(data: DataParams) -> Listed:
         InputError: no such file, a column is missing, a row has no label, or names of splits are ambiguous.
     """
     root = Path(data.path)
-    files = [root] if root.is_file() else sorted(root.rglob("*.parquet"))
+    every = [root] if not root.is_dir() else sorted(root.rglob("*.parquet"))
+    real = os.path.realpath(root)
+    out = [] if not root.is_dir() or data.follow_links else [path for path in every if leads_out(path, real)]
+    files = sorted({*every}.difference(out))
     if not files:
-        raise InputError(f"data.path: {root} holds no .parquet file; set it to a file, or a folder of them")
+        links = f" but {len(out)} links out of it (data.follow_links)" if out else ""
+        raise InputError(f"data.path: {root} holds no .parquet file{links}; set it to a file, or a folder of them")
     splits, notes = parquet_splits.of_files(files, root, data.layout)
     found: list[Sample] = []
-    left_out: list[LeftOut] = []
+    left_out = [LeftOut(path.relative_to(root).as_posix(), *LEADS_OUT) for path in out]
     for number, path in enumerate(files):
         name = (path.name if path == root else path.relative_to(root).as_posix()).removesuffix(".parquet")
         samples, rows = _in_parquet(path, name, splits[path], data, number)
