@@ -214,7 +214,12 @@ def test_compressed_archives_are_read_forward_by_drift(tmp_path):
         found,
         Description(
             *(("a", "b"), (8, 8, 1), "bicubic", "stretch"),
-            **{"mean": (), "deviation": (), "source": "folder", "counts": {}, "training_counts": {}, "digest": ""},
+            mean=(),
+            deviation=(),
+            source="folder",
+            counts={},
+            training_counts={},
+            digest="",
         ),
     )
     assert len(unreadable) == 300

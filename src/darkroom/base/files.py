@@ -73,7 +73,7 @@ def leads_out(link: str | Path, folder: str) -> bool:
         link: a path in the folder; what is no link leads nowhere.
         folder: the folder's real path.
     """
-    if not os.path.islink(link):
+    if not Path(link).is_symlink():
         return False
     target = os.path.realpath(link)
     # DVC can replace data by links to its cache (cache.type symlink).

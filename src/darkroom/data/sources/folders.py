@@ -84,8 +84,8 @@ class Walk:
             if not self._follow:
                 self.left_out.append(LeftOut(below + entry.name, *LEADS_OUT))
             return not self._follow
-        target = os.path.relpath(os.path.realpath(entry.path), self._real)
-        if is_folder and not any(is_hidden(part) for part in target.split(os.sep) if part != os.curdir):
+        target = Path(os.path.relpath(os.path.realpath(entry.path), self._real))
+        if is_folder and not any(map(is_hidden, target.parts)):
             self.left_out.append(LeftOut(below + entry.name, *READ_ALREADY))
             return True
         return False

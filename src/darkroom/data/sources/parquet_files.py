@@ -1,5 +1,6 @@
 """Read columns of Parquet files in bounded steps, whatever the file declares."""
 
+import io
 import os
 import struct
 from collections.abc import Iterator, Sequence
@@ -16,6 +17,7 @@ from darkroom.base.errors import ImageError
 from darkroom.base.files import open_regular
 from darkroom.data.formats.samples import MAXIMUM_FILE_BYTES
 from darkroom.data.sources import limits, parquet_pages
+from darkroom.data.sources.parquet_pages import RowGroup
 
 DAMAGE = (pa.ArrowException, OSError, ValueError, LookupError, OverflowError, MemoryError, NotImplementedError)
 """Exceptions of pyarrow on damaged files."""
@@ -26,48 +28,92 @@ IMAGES, TEXTS = 32, 2**16
 """Rows read at a time."""
 
 
-def open_file(path: Path) -> pq.ParquetFile:
+@dataclass(frozen=True)
+class ParquetTable:
+    """An open Parquet file."""
+
+    path: Path
+    file: pq.ParquetFile
+    groups: list[RowGroup]
+
+    @property
+    def columns(self) -> list[str]:
+        """Names of the columns."""
+        names: list[str] = self.file.schema_arrow.names
+        return names
+
+    @property
+    def rows(self) -> int:
+        """Number of rows that the file declares."""
+        return int(self.file.metadata.num_rows)
+
+    def kind(self, column: str) -> pa.DataType:
+        """Return the type of a column."""
+        return self.file.schema_arrow.field(column).type
+
+    def batches(self, group: int, columns: Sequence[str], most: int) -> Iterator[pa.RecordBatch]:
+        """Decode columns of a row group, up to ``most`` rows and about ``STEP`` bytes at a time.
+
+        No value is larger than its page, but pages with a dictionary repeat values.
+        """
+        wanted = [one for one in self.groups[group].chunks if any(_is_in(one.path, name) for name in columns)]
+        with open_regular(self.path) as opened:
+            pages = [parquet_pages.largest(opened, chunk) for chunk in wanted]
+        rows = max(1, min(most, STEP // max([*pages, 1])))
+        return iter(self.file.iter_batches(rows, [group], list(columns), use_threads=False))
+
+
+def open_file(path: Path) -> ParquetTable:
     """Open a Parquet file; reads its description.
 
     Raises:
         Exception: one of ``DAMAGE``: the file cannot be read, or exceeds a limit.
     """
+    description = _description(path)
+    # Arrow follows nested columns by recursion, so their number is limited too.
+    opened = pq.ParquetFile(
+        path,
+        thrift_string_size_limit=limits.MAXIMUM_FOOTER,
+        thrift_container_size_limit=limits.MAXIMUM_COLUMNS,
+        pre_buffer=False,
+    )
+    table = ParquetTable(path, opened, parquet_pages.row_groups(io.BytesIO(description)))
+    most = limits.entries(path)
+    if not 0 <= table.rows <= most:
+        raise ValueError(f"it declares {table.rows:,} rows; at most {most:,} are accepted for a file of its size")
+    if sum(group.rows for group in table.groups) != table.rows or opened.num_row_groups != len(table.groups):
+        raise ValueError("its row groups have another number of rows than the file")
+    return table
+
+
+def _description(path: Path) -> bytes:
     with open_regular(path) as file:
         size = file.seek(0, os.SEEK_END)
         file.seek(max(size - TAIL.size, 0))
         tail = file.read(TAIL.size)
-    length = TAIL.unpack(tail)[0] if len(tail) == TAIL.size else 0
-    if limits.MAXIMUM_FOOTER < length < size:
-        raise ValueError(f"its description has {length:,} bytes; at most {limits.MAXIMUM_FOOTER:,} are accepted")
-    # Arrow follows nested columns by recursion, so their number is limited too.
-    most = limits.MAXIMUM_COLUMNS
-    opened = pq.ParquetFile(
-        path, thrift_string_size_limit=limits.MAXIMUM_FOOTER, thrift_container_size_limit=most, pre_buffer=False
-    )
-    rows, most_rows = opened.metadata.num_rows, limits.entries(path)
-    if not 0 <= rows <= most_rows:
-        raise ValueError(f"it declares {rows:,} rows; at most {most_rows:,} are accepted for a file of its size")
-    return opened
+        length = TAIL.unpack(tail)[0] if len(tail) == TAIL.size else 0
+        if limits.MAXIMUM_FOOTER < length < size:
+            raise ValueError(f"its description has {length:,} bytes; at most {limits.MAXIMUM_FOOTER:,} are accepted")
+        file.seek(max(size - TAIL.size - length, 0))
+        return file.read(length)
 
 
-def read_texts(path: Path, file: pq.ParquetFile, columns: Sequence[str]) -> list[list[Any]]:
+def read_texts(table: ParquetTable, columns: Sequence[str]) -> list[list[Any]]:
     """Return the values of columns of short texts or numbers, with a list of equal length for each column.
 
     Raises:
         Exception: one of ``DAMAGE``: a column is nested or damaged, or a text is longer than ``MAXIMUM_TEXT``.
     """
     for name in columns:
-        kind = file.schema_arrow.field(name).type
-        if pa.types.is_nested(kind):
-            raise ValueError(f"column {name} holds {kind}; texts or numbers were expected")
+        if pa.types.is_nested(table.kind(name)):
+            raise ValueError(f"column {name} holds {table.kind(name)}; texts or numbers were expected")
     values: list[list[Any]] = [[] for _ in columns]
-    for group in range(file.num_row_groups):
-        rows = _rows_at_a_time(path, file, group, columns, TEXTS)
-        for batch in file.iter_batches(rows, [group], list(columns), use_threads=False):
+    for group in range(len(table.groups)):
+        for batch in table.batches(group, columns, TEXTS):
             for number, name in enumerate(columns):
                 values[number] += _short(batch.column(batch.schema.get_field_index(name)), name)
-    if any(len(each) != file.metadata.num_rows for each in values):
-        raise ValueError(f"it declares {file.metadata.num_rows:,} rows and holds another number")
+    if any(len(each) != table.rows for each in values):
+        raise ValueError(f"it declares {table.rows:,} rows and holds another number")
     return values
 
 
@@ -86,16 +132,6 @@ def _short(column: pa.Array, name: str) -> list[Any]:
     return values
 
 
-def _rows_at_a_time(path: Path, file: pq.ParquetFile, group: int, columns: Sequence[str], most: int) -> int:
-    """Return how many rows to decode at a time: no value is larger than its page, but a dictionary repeats values."""
-    described = file.metadata.row_group(group)
-    chunks = [described.column(number) for number in range(described.num_columns)]
-    wanted = [chunk for chunk in chunks if any(_is_in(chunk.path_in_schema, name) for name in columns)]
-    with open_regular(path) as opened:
-        pages = [parquet_pages.largest(opened, chunk) for chunk in wanted]
-    return max(1, min(most, STEP // max([*pages, 1])))
-
-
 def _is_in(path: str, column: str) -> bool:
     return path == column or path.startswith(f"{column}.")
 
@@ -104,8 +140,7 @@ def _is_in(path: str, column: str) -> bool:
 class ImageColumn:
     """The images of an open Parquet file, read from first to last; one batch is in memory."""
 
-    path: Path
-    file: pq.ParquetFile
+    table: ParquetTable
     column: str
     most: int
     """Limit of the bytes of all images."""
@@ -119,9 +154,9 @@ class ImageColumn:
     batches: Iterator[pa.RecordBatch] = field(default_factory=lambda: iter(()))
 
     @classmethod
-    def of(cls, path: Path, file: pq.ParquetFile, column: str) -> "ImageColumn":
+    def of(cls, table: ParquetTable, column: str) -> "ImageColumn":
         """Return the images of an open file."""
-        return cls(path, file, column, limits.unpacked_bytes(path))
+        return cls(table, column, limits.unpacked_bytes(table.path))
 
     def value(self, group: int, row: int) -> Any:
         """Return the value of a cell.
@@ -153,24 +188,22 @@ class ImageColumn:
         return content.as_py()
 
     def _open(self, group: int) -> None:
-        leaves = self._leaves()
-        rows = _rows_at_a_time(self.path, self.file, group, leaves, IMAGES)
-        self.batches = self.file.iter_batches(rows, [group], leaves, use_threads=False)
+        self.batches = self.table.batches(group, [self._leaf()], IMAGES)
         self.group, self.start, self.rows = group, 0, None
 
-    def _leaves(self) -> list[str]:
+    def _leaf(self) -> str:
         """Return the column to read: of a struct only its ``bytes``.
 
         Raises:
             ValueError: the column does not hold bytes.
         """
-        kind = self.file.schema_arrow.field(self.column).type
+        kind = self.table.kind(self.column)
         name = self.column
         if pa.types.is_struct(kind) and kind.get_field_index("bytes") >= 0:
             kind, name = kind.field("bytes").type, f"{name}.bytes"
         if pa.types.is_nested(kind):
             raise ValueError("the cell does not contain the bytes of an image")
-        return [name]
+        return name
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,10 +1,11 @@
-"""Sizes of the pages in a Parquet file, from the headers before them.
+"""Row groups and page sizes of a Parquet file, from its description and the headers before the pages.
 
-Arrow allocates what a page's header declares, and the file's own description need not agree with it. Headers are in
-Thrift's compact protocol (https://github.com/apache/parquet-format/blob/master/src/main/thrift/parquet.thrift).
+Arrow allocates what a page's header declares, and the file's own description need not agree with it. pyarrow's objects
+for parts of the description end the process if these are damaged. Both are in Thrift's compact protocol
+(https://github.com/apache/parquet-format/blob/master/src/main/thrift/parquet.thrift).
 """
 
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 from darkroom.data.sources import limits
 
@@ -13,32 +14,68 @@ TRUE, FALSE, BYTE, DOUBLE, BINARY, LIST, SET, STRUCT = 1, 2, 3, 7, 8, 9, 10, 12
 INTEGERS = range(4, 7)
 WIDE = 15  # short form of a list's length, or of a step between field numbers, that another number replaces
 MAXIMUM_DEPTH = 8
-MAXIMUM_ITEMS = 1000
+MAXIMUM_ITEMS = limits.MAXIMUM_COLUMNS
+MAXIMUM_BINARY = 2**12  # bytes; longer values, such as statistics, are skipped
 UNPACKED, PACKED = 2, 3
 VALUES = ((5, 1), (8, 1))
 """Number of values: first field of the header of data pages of version 1 and 2."""
 
 
 class BadPageError(ValueError):
-    """A page is damaged or too large."""
+    """The description or a page is damaged, or a page too large."""
 
 
-def largest(file: BinaryIO, chunk: Any) -> int:
+class Chunk(NamedTuple):
+    """One column of a row group."""
+
+    path: str
+    """Names of the column and of those nested in it, with dots."""
+    values: int
+    start: int
+    """Place of the first page."""
+    size: int
+    """Bytes of all pages."""
+
+
+class RowGroup(NamedTuple):
+    """Rows that are stored together."""
+
+    rows: int
+    chunks: tuple[Chunk, ...]
+
+
+def row_groups(description: BinaryIO) -> list[RowGroup]:
+    """Return the row groups that the end of a file describes.
+
+    Raises:
+        BadPageError: the description is damaged.
+    """
+    try:
+        groups = _struct(description, 0)[4]
+        return [RowGroup(group[3], tuple(_chunk(column[3]) for column in group[1])) for group in groups]
+    except (LookupError, TypeError, AttributeError, UnicodeDecodeError):
+        raise BadPageError("a damaged description") from None
+
+
+def _chunk(described: Fields) -> Chunk:
+    path = b".".join(described[3]).decode()
+    first, dictionary = described[9], described.get(11) or 0
+    start = dictionary if 0 < dictionary < first else first
+    chunk = Chunk(path, described[5], start, described[7])
+    if min(chunk[1:]) < 0:
+        raise BadPageError("a damaged description")
+    return chunk
+
+
+def largest(file: BinaryIO, chunk: Chunk) -> int:
     """Return the size of the largest page of a column chunk when unpacked, in bytes.
-
-    Args:
-        file: the open file.
-        chunk: pyarrow's ``ColumnChunkMetaData``.
 
     Raises:
         BadPageError: a header is damaged or declares too much.
     """
-    place = chunk.data_page_offset
-    if chunk.has_dictionary_page and 0 < (chunk.dictionary_page_offset or 0) < place:
-        place = chunk.dictionary_page_offset
-    end = place + chunk.total_compressed_size
+    place, end = chunk.start, chunk.start + chunk.size
     found, values = 0, 0
-    while values < chunk.num_values and place < end:
+    while values < chunk.values and place < end:
         file.seek(place)
         header = _struct(file, 0)
         unpacked, packed = header.get(UNPACKED), header.get(PACKED)
@@ -61,7 +98,7 @@ def _count(page: Any, field: int) -> int:
 
 
 def _struct(file: BinaryIO, depth: int) -> Fields:
-    """Return the fields of a struct by number: integers, booleans and structs; None for others, which are skipped."""
+    """Return the fields of a struct by number; None for numbers with a fraction and long texts, which are skipped."""
     if depth > MAXIMUM_DEPTH:
         raise BadPageError("a damaged page header")
     fields: Fields = {}
@@ -81,7 +118,10 @@ def _value(file: BinaryIO, kind: int, depth: int) -> Any:
     if kind == STRUCT:
         return _struct(file, depth + 1)
     if kind == BINARY:
-        file.seek(_unsigned(file), 1)
+        length = _unsigned(file)
+        if length <= MAXIMUM_BINARY:
+            return file.read(length)
+        file.seek(length, 1)
     elif kind in {BYTE, DOUBLE}:
         file.seek(1 if kind == BYTE else 8, 1)
     elif kind in {LIST, SET}:
@@ -89,11 +129,15 @@ def _value(file: BinaryIO, kind: int, depth: int) -> Any:
         count = _unsigned(file) if head >> 4 == WIDE else head >> 4
         if count > MAXIMUM_ITEMS:
             raise BadPageError("a damaged page header")
-        for _ in range(count):
-            _value(file, head & 15, depth + 1)
+        return [_item(file, head & 15, depth + 1) for _ in range(count)]
     else:
         raise BadPageError("a damaged page header")
     return None
+
+
+def _item(file: BinaryIO, kind: int, depth: int) -> Any:
+    """Return an item of a list, where booleans have a byte of their own."""
+    return _byte(file) == TRUE if kind in {TRUE, FALSE} else _value(file, kind, depth)
 
 
 def _signed(file: BinaryIO) -> int:

@@ -95,10 +95,10 @@ def _read_table(path: Path, data: DataParams) -> pd.DataFrame:
 
 
 def _read_parquet(path: Path, columns: Sequence[str | None]) -> pd.DataFrame:
-    file = parquet_files.open_file(path)
-    _require_columns(path, file.schema_arrow.names, columns)
+    table = parquet_files.open_file(path)
+    _require_columns(path, table.columns, columns)
     wanted = [*dict.fromkeys(filter(None, columns))]
-    return pd.DataFrame(dict(zip(wanted, parquet_files.read_texts(path, file, wanted), strict=True)))
+    return pd.DataFrame(dict(zip(wanted, parquet_files.read_texts(table, wanted), strict=True)))
 
 
 def _read_csv(path: Path, columns: Sequence[str | None]) -> pd.DataFrame:
@@ -166,27 +166,27 @@ def _in_parquet(
 ) -> tuple[list[Sample], int]:
     """Return the images of a file, and how many it has without a label, which are all or none."""
     try:
-        file = parquet_files.open_file(path)
+        table = parquet_files.open_file(path)
         held_out = split not in {None, "train"}
-        if held_out and data.label_column not in file.schema_arrow.names:
-            return [], file.metadata.num_rows
-        _require_columns(path, file.schema_arrow.names, [data.image_column, data.label_column, data.group_column, None])
+        if held_out and data.label_column not in table.columns:
+            return [], table.rows
+        _require_columns(path, table.columns, [data.image_column, data.label_column, data.group_column, None])
         wanted = [column for column in (data.label_column, data.group_column) if column]
-        labels, *more = parquet_files.read_texts(path, file, wanted)
+        labels, *more = parquet_files.read_texts(table, wanted)
     except InputError:
         raise
     except parquet_files.DAMAGE as error:
         raise InputError(
             f"data.path: {path} cannot be read as Parquet ({_reason(error)}); write or download it again"
         ) from None
-    names = _class_names(file.schema_arrow, data.label_column)
+    names = _class_names(table.file.schema_arrow, data.label_column)
     if parquet_splits.has_no_labels(labels, numbered=names is not None or held_out):
         return [], len(labels)
     groups = more[0] if more else [""] * len(labels)
-    opened = ImageColumn.of(path, file, data.image_column)
+    opened = ImageColumn.of(table, data.image_column)
     found: list[Sample] = []
-    for group in range(file.num_row_groups):
-        for row in range(file.metadata.row_group(group).num_rows):
+    for group, described in enumerate(table.groups):
+        for row in range(described.rows):
             index = len(found)
             label = _label(labels[index], names, f"{path}, row {index + 1}")
             place = InParquet(opened, group, row)
