@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from darkroom.base.errors import InputError
-from darkroom.data.sources import archives
+from darkroom.data.sources import limits
 from darkroom.data.sources.layout import group_by_folder, read_layout
 from darkroom.params import DataParams
 from support.pictures import draw, find, ingested, write_folder
@@ -128,7 +128,7 @@ def test_a_bomb_of_ten_gigabytes_is_refused_unread(tmp_path):
 
 
 def test_a_bomb_of_many_files_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(archives, "ALWAYS_ACCEPTED", 2**20)
+    monkeypatch.setattr(limits, "ALWAYS_ACCEPTED", 2**20)
     with zipfile.ZipFile(tmp_path / "bomb.zip", "w", zipfile.ZIP_DEFLATED) as archive:
         for number in range(20):
             archive.writestr(f"a/{number}.png", bytes(2**20))
@@ -210,9 +210,12 @@ def test_a_folder_that_cannot_be_listed_is_told(tmp_path, folder):
 def test_linked_folders_are_followed_and_none_is_read_twice(tmp_path, folder):
     (folder / "c").symlink_to(write_folder(tmp_path / "elsewhere", "a", 3) / "a")
     (folder / "c" / "again").symlink_to(folder)
-    found = find(of("folder", folder)).samples
-    assert len([sample for sample in found if sample.label == "c"]) == 3
-    assert len(found) == 13
+    found = find(of("folder", folder, follow_links=True))
+    assert len([sample for sample in found.samples if sample.label == "c"]) == 3
+    assert len(found.samples) == 13
+    assert [(link.name, link.reason) for link in found.left_out] == [
+        ("c/again", "it is a link to a folder that is read at its own place")
+    ]
 
 
 def table(folder, name="labels.csv", change=lambda rows: rows):

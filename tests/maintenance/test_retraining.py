@@ -361,7 +361,7 @@ def test_spoilt_results_are_named(worker):
     worker.run("git", "checkout", "--quiet", "reports")
     lock = worker.root / "dvc.lock"
     lock.write_text(f"<<<<<<< HEAD\n{lock.read_text()}=======\n>>>>>>> theirs\n")
-    assert "dvc.lock cannot be read" in refusal(worker, "retrain")
+    assert "invalid YAML" in refusal(worker, "retrain")
 
 
 WITHHELD = """

@@ -127,7 +127,7 @@ def test_a_spoilt_result_is_named_with_the_remedy(tmp_path, monkeypatch, text):
 
 
 def test_a_spoilt_lock_is_named_with_the_remedy():
-    with pytest.raises(InputError, match=r"^dvc.lock cannot be read .*git checkout HEAD -- dvc.lock\)"):
+    with pytest.raises(InputError, match=r"^dvc.lock, line .*invalid YAML .*git checkout HEAD -- dvc.lock\)"):
         lineage.lock_digest("schema: '2.0'\n<<<<<<< HEAD\nstages:\n=======\n  a: {\n>>>>>>> theirs\n")
 
 

@@ -9,10 +9,9 @@ import hashlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
-
 import darkroom
+from darkroom.base.errors import InputError
+from darkroom.base.yaml_files import MAXIMUM_LOCK_BYTES, read_yaml
 
 CODE = ("src", "pipeline", "networks")
 """Project folders that contain code."""
@@ -40,9 +39,9 @@ def declared(stage: str, network: str, root: Path) -> tuple[str, ...]:
     restart work unnecessarily, too few would resume it with weights from different code.
     """
     try:
-        stages = YAML(typ="safe").load(root / "dvc.yaml")["stages"]
+        stages = read_yaml(root / "dvc.yaml", MAXIMUM_LOCK_BYTES)["stages"]
         named = [str(dep).replace("${item.model}", network) for dep in stages[stage]["deps"]]
-    except (OSError, UnicodeError, YAMLError, KeyError, TypeError):
+    except (InputError, KeyError, TypeError):
         return WHOLE
     return tuple(sorted(dep for dep in named if dep.partition("/")[0] in CODE)) or WHOLE
 

@@ -1,11 +1,89 @@
-"""Read and write text and JSON files in UTF-8; missing folders are created."""
+"""Read and write text and JSON files in UTF-8, creating missing folders; read files from outside up to a limit."""
 
+import errno
 import hashlib
 import json
+import os
+import re
+import stat
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from darkroom.base.errors import InputError
+
+CACHED = re.compile(r"[/\\]files[/\\]md5[/\\][0-9a-f]{2}[/\\][0-9a-f]{30}$")
+"""Paths of files in DVC's cache."""
+KINDS = {
+    stat.S_IFDIR: "a folder",
+    stat.S_IFIFO: "a named pipe",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}
+"""What a path can be instead of a file."""
+
+
+def open_regular(path: str | Path) -> BinaryIO:
+    """Open a regular file; links are followed. Never waits for a named pipe or a device.
+
+    Raises:
+        OSError: it does not exist, cannot be opened, or is not a regular file.
+    """
+    _require_regular(Path(path).stat().st_mode)  # first, as opening a device can have effects
+    file = os.fdopen(os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)), "rb")
+    try:
+        _require_regular(os.fstat(file.fileno()).st_mode)
+    except OSError:
+        file.close()
+        raise
+    return file
+
+
+def read_limited(path: str | Path, most: int) -> bytes:
+    """Return the content of a regular file.
+
+    Args:
+        path: the file.
+        most: maximum size in bytes.
+
+    Raises:
+        OSError: see ``open_regular``; or the file is larger than ``most`` or than its size, as files in ``/proc`` are.
+    """
+    with open_regular(path) as file:
+        size = os.fstat(file.fileno()).st_size
+        if size > most:
+            raise OSError(errno.EFBIG, f"it has {size:,} bytes; at most {most:,} are accepted")
+        content = file.read(size + 1) or b""
+    if len(content) > size:
+        raise OSError(errno.EINVAL, "it holds more than its size; it is still being written, or made by the system")
+    return content
+
+
+def disk_bytes(path: str | Path) -> int:
+    """Return the bytes that a file occupies on disk: less than its size if it has holes."""
+    status = Path(path).stat()
+    # Some file systems state no blocks at all.
+    return min(status.st_size, getattr(status, "st_blocks", 0) * 512 or status.st_size)
+
+
+def leads_out(link: str | Path, folder: str) -> bool:
+    """Return whether a link leads out of a folder.
+
+    Args:
+        link: a path in the folder; what is no link leads nowhere.
+        folder: the folder's real path.
+    """
+    if not Path(link).is_symlink():
+        return False
+    target = os.path.realpath(link)
+    # DVC can replace data by links to its cache (cache.type symlink).
+    return not (target + os.sep).startswith(folder.rstrip(os.sep) + os.sep) and CACHED.search(target) is None
+
+
+def _require_regular(mode: int) -> None:
+    if not stat.S_ISREG(mode):
+        what = KINDS.get(stat.S_IFMT(mode), "something else")
+        raise OSError(errno.EINVAL, f"it is {what}; a file was expected")
 
 
 def write_text(path: str | Path, text: str) -> None:
@@ -58,7 +136,7 @@ def parse_json(text: str | bytes, name: str) -> Any:
     """
     try:
         return json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(
             f"{name} is not valid JSON ({error}), perhaps after a merge conflict or an interrupted write; restore it "
             f"with git checkout HEAD -- {name}, or recreate it with dvc repro"

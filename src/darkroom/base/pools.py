@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from typing import TypeVar
 
+AHEAD_BYTES = 2**28
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
 
@@ -16,12 +17,34 @@ def in_threads(function: Callable[[_Item], _Result], items: Iterable[_Item]) -> 
         yield from in_turn(pool, function, items)
 
 
-def in_turn(pool: Executor, function: Callable[[_Item], _Result], items: Iterable[_Item]) -> Iterator[_Result]:
-    """Apply a function in a pool and yield the results in order; only a few items are submitted ahead."""
-    ahead: deque[Future[_Result]] = deque()
+def in_turn(
+    pool: Executor,
+    function: Callable[[_Item], _Result],
+    items: Iterable[_Item],
+    size: Callable[[_Item], int] = lambda _: 0,
+) -> Iterator[_Result]:
+    """Apply a function in a pool and yield the results in order.
+
+    Only a few items are submitted ahead: twice the number of cores, and ``AHEAD_BYTES`` unless a single one is larger.
+
+    Args:
+        pool: where the function runs.
+        function: what to apply.
+        items: its arguments.
+        size: returns how many bytes an item holds in memory.
+    """
+    ahead: deque[tuple[Future[_Result], int]] = deque()
+    held = 0
     for item in items:
-        ahead.append(pool.submit(function, item))
+        while ahead and held > AHEAD_BYTES:
+            future, freed = ahead.popleft()
+            held -= freed
+            yield future.result()
+        ahead.append((pool.submit(function, item), size(item)))
+        held += ahead[-1][1]
         if len(ahead) > 2 * (os.cpu_count() or 1):
-            yield ahead.popleft().result()
+            future, freed = ahead.popleft()
+            held -= freed
+            yield future.result()
     while ahead:
-        yield ahead.popleft().result()
+        yield ahead.popleft()[0].result()

@@ -1,20 +1,27 @@
 """Read new images from a folder or archive; their labels may be unknown."""
 
+import os
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import NoReturn
 
 from tqdm import tqdm
 
 from darkroom.base.errors import ImageError, InputError
-from darkroom.base.pools import in_threads
+from darkroom.base.pools import in_turn
 from darkroom.base.types import Pixels
 from darkroom.data.formats.pictures import picture_of
-from darkroom.data.formats.samples import Place, Sample, open_image
-from darkroom.data.ingestion.reading import PORTION
+from darkroom.data.formats.samples import File, LeftOut, Sample, Unread, open_image
+from darkroom.data.ingestion import reading
+from darkroom.data.ingestion.reading import PORTION, portion_size
 from darkroom.data.prepared.datasets import Description
 from darkroom.data.sources import archives, folders
 from darkroom.inference import images
+
+ALL = "/*"
+"""Follows the name of a folder that is not read."""
 
 
 @dataclass(frozen=True)
@@ -42,17 +49,24 @@ def find(place: str) -> list[Sample]:
     path = Path(place)
     if not path.exists():
         raise InputError(f"{place} does not exist; pass a folder or zip file of new images")
-    inside: dict[str, Place]
     if path.is_dir():
-        inside = {below + name: file for below, files in folders.walk(path) for name, file in files.items()}
+        walk = folders.Walk(path)
+        inside = [Sample(below + name, "", file) for below, files in walk.folders() for name, file in files.items()]
+        inside += _links(path, walk.left_out)
     else:
-        inside = {name: entry.place for name, entry in archives.contents(path).entries.items()}
-    found = [
-        Sample(name, "", location) for name, location in sorted(inside.items()) if name.lower().endswith(images.ENDINGS)
-    ]
+        inside = [Sample(name, "", one.place, order=one.order) for name, one in archives.contents(path).entries.items()]
+    found = sorted(
+        (one for one in inside if one.name.lower().endswith((*images.ENDINGS, ALL))), key=lambda one: one.name
+    )
     if not found:
         raise InputError(f"{place} holds no image ({', '.join(images.ENDINGS)}); pass another folder or zip file")
     return found
+
+
+def _links(path: Path, left_out: Sequence[LeftOut]) -> list[Sample]:
+    """Return links that are not followed as unreadable samples; those to folders as if they held something."""
+    named = [(one, one.name + ALL if (path / one.name).is_dir() else one.name) for one in left_out]
+    return [Sample(name, "", Unread(one.reason)) for one, name in named]
 
 
 def label_by_folder(found: Sequence[Sample], labels: Sequence[str]) -> list[Sample] | None:
@@ -78,24 +92,34 @@ def read(found: Sequence[Sample], description: Description) -> tuple[list[NewIma
         The readable images, and a line for each unreadable one: its name and why.
     """
 
-    def read_one(sample: Sample) -> NewImage | str:
+    def read_one(number: int, given: File | bytes | Pixels | ImageError) -> NewImage | str:
+        sample = found[number]
         try:
-            return _read(sample, description)
+            content = reading.read_content(given) if isinstance(given, File) else given
+            if isinstance(content, ImageError):
+                raise content
+            return _read(sample, content, description)
         except ImageError as error:
             return f"{sample.name}: {str(error).removeprefix(f'{sample.name}: ')}"
 
-    portions = (found[start : start + PORTION] for start in range(0, len(found), PORTION))
-    results: list[NewImage | str] = []
-    with tqdm(total=len(found), desc="reading images", unit=" images", disable=None) as progress:
-        for portion in in_threads(lambda samples: [read_one(sample) for sample in samples], portions):
-            results += portion
-            progress.update(len(portion))
-    arrivals = [result for result in results if isinstance(result, NewImage)]
-    return arrivals, [result for result in results if isinstance(result, str)]
+    # In the order of the archive: compressed ones can only be read forward.
+    in_order = sorted(range(len(found)), key=lambda number: found[number].order)
+    portions = reading.split_up(found, in_order, PORTION)
+    results: dict[int, NewImage | str] = {}
+    with ThreadPoolExecutor(os.cpu_count()) as pool, _progress(len(found)) as progress:
+        for done in in_turn(pool, lambda one: [(at, read_one(at, given)) for at, given in one], portions, portion_size):
+            results.update(done)
+            progress.update(len(done))
+    by_name = [results[number] for number in range(len(found))]
+    arrivals = [result for result in by_name if isinstance(result, NewImage)]
+    return arrivals, [result for result in by_name if isinstance(result, str)]
 
 
-def _read(sample: Sample, description: Description) -> NewImage:
-    content = sample.content()
+def _progress(count: int) -> "tqdm[NoReturn]":
+    return tqdm(total=count, desc="reading images", unit=" images", disable=None)
+
+
+def _read(sample: Sample, content: bytes | Pixels, description: Description) -> NewImage:
     size, interpolation = description.size, description.interpolation
     decoded = open_image(content, images.least_side(size, interpolation))
     pixels = images.to_pixels(

@@ -12,6 +12,8 @@ from darkroom.base.errors import InputError
 from darkroom.params.network_files import names
 from darkroom.params.network_sections import NetworkSections
 
+MAXIMUM_LINES = 20  # errors of one file that are shown
+MAXIMUM_SHOWN = 200  # characters of a wrong value
 NAMED = ("sampler", "pruner")
 """Keys whose sections are discriminated unions: their ``name`` selects the class."""
 
@@ -44,7 +46,9 @@ def error_lines(error: ValidationError, section: type[BaseModel], path: str) -> 
 def _describe(given: Any, message: str) -> str:
     """Turn pydantic's message into what was given and what was expected."""
     if "should" in message:
-        return f"{given!r} given; it {message[message.find('should') :]}"
+        shown = repr(given)
+        shown = f"{shown[:MAXIMUM_SHOWN]}…" if len(shown) > MAXIMUM_SHOWN else shown
+        return f"{shown} given; it {message[message.find('should') :]}"
     # Messages of rules about several values are complete.
     return message.removeprefix("Value error, ")
 

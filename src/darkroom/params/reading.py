@@ -3,16 +3,16 @@
 import json
 from collections.abc import Mapping
 from datetime import date
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
 
 from darkroom.base.errors import InputError
+from darkroom.base.yaml_files import read_yaml
 from darkroom.params.checks import check_together
-from darkroom.params.messages import error_lines
+from darkroom.params.messages import MAXIMUM_LINES, error_lines
 from darkroom.params.network_files import Network, load, names
 from darkroom.params.recipes import with_recipe
 from darkroom.params.values import flatten
@@ -34,13 +34,20 @@ def read_params(path: str | Path = "params.yaml") -> Params:
         raise InputError(f"{path}: {error}") from None
     try:
         # Through JSON: pydantic's strict mode then accepts a list for a tuple, and still converts no other type.
-        params = Params.model_validate_json(json.dumps(raw, default=_as_text))
+        params = Params.model_validate_json(_as_json(raw))
     except ValidationError as error:
-        raise InputError("\n".join(error_lines(error, Params, str(path)))) from None
+        raise InputError("\n".join(_first_lines(error, str(path)))) from None
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
     check_together(params, str(path))
     return params
+
+
+def _first_lines(error: ValidationError, path: str) -> list[str]:
+    lines = list(islice(error_lines(error, Params, path), MAXIMUM_LINES))
+    if len(lines) == MAXIMUM_LINES < error.error_count():
+        lines.append(f"{path}: {error.error_count():,} errors, of which the first {MAXIMUM_LINES} are shown")
+    return lines
 
 
 def _named_networks(raw: Mapping[str, Any]) -> list[str]:
@@ -48,6 +55,17 @@ def _named_networks(raw: Mapping[str, Any]) -> list[str]:
     sections = [raw.get("models"), raw.get("train"), raw.get("search")]
     found = {name for section in sections if isinstance(section, dict | list) for name in section if name in names()}
     return sorted(found)
+
+
+def _as_json(raw: Mapping[str, Any]) -> str:
+    try:
+        text = json.dumps(raw, default=_as_text, ensure_ascii=False)
+        text.encode()
+    except TypeError as error:  # dates and lists can be keys in YAML
+        raise InputError(f"invalid key ({error}); quote it") from None
+    except UnicodeEncodeError as error:
+        raise InputError(f"invalid text ({error.reason}); remove the escape sequence") from None
+    return text
 
 
 def _as_text(value: Any) -> str:
@@ -74,16 +92,9 @@ def _with_recipes(raw: dict[str, Any]) -> dict[str, Any]:
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:
-    """Read YAML 1.2 as DVC does, so that both see the same values (``1e-3`` is a number, ``no`` a string)."""
-    if not path.is_file():
+    if not path.exists():
         raise InputError(f"{path}: no such file; run from the repository's root, which has params.yaml")
-    try:
-        raw = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
-    except (YAMLError, UnicodeDecodeError) as error:
-        where = getattr(error, "problem_mark", None)
-        line = f", line {where.line + 1}" if where else ""
-        what = getattr(error, "problem", None) or str(error).splitlines()[0]
-        raise InputError(f"{path}{line}: invalid YAML ({what}); correct the file") from None
+    raw = read_yaml(path)
     if not isinstance(raw, dict):
         raise InputError(f"{path}: expected sections such as data, models and train; restore the file from git")
     return raw

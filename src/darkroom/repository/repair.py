@@ -10,6 +10,7 @@ import psutil
 from darkroom.base.errors import InputError
 from darkroom.base.git import git
 from darkroom.base.hooks import require_hook
+from darkroom.base.yaml_files import parse_yaml
 
 LOCKFILE = Path("dvc.lock")
 RWLOCK = Path(".dvc/tmp/rwlock")
@@ -95,13 +96,11 @@ def _is_lockfile_damaged() -> bool:
     if text is None or "<<<<<<<" in text:
         return False
     from dvc import schema
-    from ruamel.yaml import YAML
-    from ruamel.yaml.error import YAMLError
     from voluptuous import Invalid
 
     try:
-        require_hook(schema, "COMPILED_LOCKFILE_SCHEMA", "dvc")(YAML(typ="safe", pure=True).load(text) or {})
-    except (YAMLError, Invalid):
+        require_hook(schema, "COMPILED_LOCKFILE_SCHEMA", "dvc")(parse_yaml(text, LOCKFILE.name) or {})
+    except (InputError, Invalid):
         return True
     return False
 

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from darkroom.base.errors import ImageError, InputError
-from darkroom.base.files import as_json
+from darkroom.base.files import as_json, read_limited
 from darkroom.base.types import Pixels
+from darkroom.data.formats.samples import MAXIMUM_FILE_BYTES
 from darkroom.inference.images import ENDINGS
 from darkroom.reporting.tables import plain_table
 
@@ -46,7 +47,8 @@ def find_images(places: Sequence[str]) -> list[Path]:
         if not place.exists():
             raise InputError(f"{place} does not exist; name image files or folders of images")
         if place.is_dir():
-            inside = sorted(path for path in place.rglob("*") if path.suffix.lower() in ENDINGS and path.is_file())
+            # What cannot be read, such as a pipe or a broken link, is listed with its error.
+            inside = sorted(path for path in place.rglob("*") if path.suffix.lower() in ENDINGS and not path.is_dir())
             if not inside:
                 raise InputError(f"{place} contains no image ({', '.join(ENDINGS)}); name another folder")
             found.extend(inside)
@@ -144,7 +146,7 @@ def read(path: Path) -> bytes:
         ImageError: it cannot be read.
     """
     try:
-        return path.read_bytes()
+        return read_limited(path, MAXIMUM_FILE_BYTES)
     except OSError as error:
         raise ImageError(f"cannot be read ({error.strerror})") from None
 

@@ -6,15 +6,15 @@ import os
 from pathlib import Path
 from typing import Any
 
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
-
-from darkroom.base.errors import InputError
 from darkroom.base.git import git
+from darkroom.base.yaml_files import parse_yaml
 from darkroom.tracking.diff import uncommitted_diff
 
 DECIDE_ONLY = "DARKROOM_DECIDE_ONLY"
 """Environment variable that makes promotion a dry run; its value is the reason."""
+CONFLICT = (
+    "perhaps after a merge conflict: restore one side's version (git checkout HEAD -- dvc.lock), then run dvc repro"
+)
 
 
 def tags(stage: str) -> dict[str, str]:
@@ -70,13 +70,7 @@ def locked_stages(dvc_lock: str) -> dict[str, Any]:
     Raises:
         InputError: the text is not valid YAML.
     """
-    try:
-        lock = YAML(typ="safe", pure=True).load(dvc_lock) or {}
-    except YAMLError as error:
-        raise InputError(
-            f"dvc.lock cannot be read ({str(error).splitlines()[0]}), perhaps after a merge conflict; restore one "
-            "side's version (git checkout HEAD -- dvc.lock), then run dvc repro"
-        ) from None
+    lock = parse_yaml(dvc_lock, "dvc.lock", CONFLICT) or {}
     stages: dict[str, Any] = lock.get("stages", {})
     return stages
 

@@ -7,8 +7,12 @@ from typing import NamedTuple, Protocol
 import numpy as np
 
 from darkroom.base.errors import ImageError
+from darkroom.base.files import read_limited
 from darkroom.base.types import SplitName
 from darkroom.inference import images
+
+MAXIMUM_FILE_BYTES = 2**28
+"""Limit of one encoded image, in a folder, an archive or a table."""
 
 
 class Place(Protocol):
@@ -32,10 +36,20 @@ class File(NamedTuple):
     def read(self) -> bytes:
         """Return the content of the file."""
         try:
-            with open(self.path, "rb") as file:  # noqa: PTH123 - a Path per image is slower
-                return file.read()
+            return read_limited(self.path, MAXIMUM_FILE_BYTES)
         except OSError as error:
             raise ImageError(f"cannot be read ({error.strerror})") from None
+
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """Something that is not read, such as a link out of the folder."""
+
+    reason: str
+
+    def read(self) -> bytes:
+        """Raise ImageError with the reason."""
+        raise ImageError(self.reason)
 
 
 @dataclass(frozen=True, slots=True)

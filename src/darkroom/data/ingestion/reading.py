@@ -71,11 +71,12 @@ def read_all(
     """
     in_order = sorted(new, key=lambda index: found[index].order)
     with _pool([found[index].place for index in in_order], known, params) as (pool, read_portion):
-        yield from in_turn(pool, read_portion, _portions(found, in_order, PORTION_BYTES // math.prod(params.size)))
+        portions = split_up(found, in_order, PORTION_BYTES // math.prod(params.size))
+        yield from in_turn(pool, read_portion, portions, portion_size)
 
 
-_Portion = list[tuple[int, File | bytes | Pixels | ImageError]]
-_ReadPortion = Callable[[_Portion], list[Read]]
+Portion = list[tuple[int, File | bytes | Pixels | ImageError]]
+_ReadPortion = Callable[[Portion], list[Read]]
 
 
 @contextmanager
@@ -106,17 +107,17 @@ def _are_tiny(places: Iterable[Place]) -> bool:
     return bool(sizes) and max(sizes) < TINY_BYTES
 
 
-def _portions(found: Sequence[Sample], order: Iterable[int], most: int) -> Iterator[_Portion]:
+def split_up(found: Sequence[Sample], order: Iterable[int], most: int) -> Iterator[Portion]:
     """Divide images into tasks. Images inside larger files are read here, because those are read sequentially."""
     most = max(min(most, PORTION), 1)
-    portion: _Portion = []
+    portion: Portion = []
     size = 0
     for index in order:
         place = found[index].place
         if isinstance(place, File):
             portion.append((index, place))
         else:
-            content = _content(place)
+            content = read_content(place)
             portion.append((index, content))
             size += _size(content)
         if len(portion) == most or size > PORTION_BYTES:
@@ -126,7 +127,8 @@ def _portions(found: Sequence[Sample], order: Iterable[int], most: int) -> Itera
         yield portion
 
 
-def _content(place: Place) -> bytes | Pixels | ImageError:
+def read_content(place: Place) -> bytes | Pixels | ImageError:
+    """Return the content of an image, or the error that prevents reading it."""
     try:
         return place.read()
     except ImageError as error:
@@ -139,14 +141,19 @@ def _size(content: bytes | Pixels | ImageError) -> int:
     return content.nbytes if isinstance(content, np.ndarray) else 0
 
 
-def _read_portion(known: Container[str], params: PreprocessParams, portion: _Portion) -> list[Read]:
+def portion_size(portion: Portion) -> int:
+    """Return the bytes that a task holds in memory before it runs."""
+    return sum(_size(content) for _, content in portion if not isinstance(content, File))
+
+
+def _read_portion(known: Container[str], params: PreprocessParams, portion: Portion) -> list[Read]:
     return [_read_one(known, params, index, place) for index, place in portion]
 
 
 def _read_one(
     known: Container[str], params: PreprocessParams, index: int, place: File | bytes | Pixels | ImageError
 ) -> Read:
-    content = _content(place) if isinstance(place, File) else place
+    content = read_content(place) if isinstance(place, File) else place
     sha256 = UNREADABLE if isinstance(content, ImageError) else content_hash(content)
     if sha256 in known:
         return Read(index, sha256, None, None)
@@ -175,5 +182,5 @@ def _end_with_parent() -> None:
         os._exit(1)
 
 
-def _read_in_worker(portion: _Portion) -> list[Read]:
+def _read_in_worker(portion: Portion) -> list[Read]:
     return _read_portion(*_worker_args, portion)

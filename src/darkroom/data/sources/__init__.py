@@ -50,7 +50,7 @@ def _finder(data: DataParams, size: tuple[int, int, int]) -> Callable[[Path], Fo
         case "folder":
             from darkroom.data.sources import folders
 
-            return lambda root: Found(*folders.find(root, data.layout))
+            return lambda root: Found(*folders.find(root, data.layout, follow=data.follow_links))
         case "archive":
             from darkroom.data.sources import archives
 

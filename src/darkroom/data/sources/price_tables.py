@@ -8,6 +8,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from darkroom.base.errors import InputError
+from darkroom.data.sources import csv_files
 
 PRICES = ("open", "high", "low", "close")
 DAY = r"^(\d{4}-\d\d-\d\d)(?:[T ].*)?$"  # a time of day is ignored
@@ -58,10 +59,11 @@ def _read_columns(path: Path) -> pd.DataFrame:
     """Read the required columns as text, indexed by line number in the file."""
     try:
         # header=None: rows are numbered like lines in an editor, and too long rows are rejected.
-        text = pd.read_csv(path, header=None, dtype="str", keep_default_na=False, skip_blank_lines=False)
+        with csv_files.opened(path) as file:
+            text = pd.read_csv(file, header=None, dtype="str", keep_default_na=False, skip_blank_lines=False)
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}); expected a CSV file of daily prices") from None
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+    except ValueError as error:  # pandas' own are of this kind
         raise InputError(f"{path}: not readable as CSV ({str(error).strip()}); correct the file") from None
     text.index += 1
     names = [name.strip().lower() for name in text.iloc[0]]

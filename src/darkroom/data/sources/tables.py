@@ -1,24 +1,27 @@
 """Tables of image paths and labels (CSV or Parquet), and Parquet files with embedded images."""
 
 import json
-from dataclasses import dataclass, field
+import os
+from collections.abc import Sequence
 from pathlib import Path
-from threading import Lock
 from typing import Any
 
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from darkroom.base.errors import ImageError, InputError
+from darkroom.base.errors import InputError
+from darkroom.base.files import leads_out
 from darkroom.base.types import SplitName
 from darkroom.data.formats.manifest import UNLABELLED
 from darkroom.data.formats.samples import File, LeftOut, Sample
-from darkroom.data.sources import parquet_splits
+from darkroom.data.sources import csv_files, limits, parquet_files, parquet_splits
+from darkroom.data.sources.folders import LEADS_OUT
+from darkroom.data.sources.parquet_files import ImageColumn, InParquet
 from darkroom.data.sources.split_names import split_of
 from darkroom.params import DataParams
 
 TABLES = (".csv", ".tsv", ".parquet")
+SHOWN = 20  # columns that an error lists
 Listed = tuple[list[Sample], list[LeftOut], tuple[str, ...]]
 """Images, images without a label, and what was taken for what."""
 LABEL_IT = "label it to use it"
@@ -75,7 +78,7 @@ def _in_table(path: Path, data: DataParams, of_file: SplitName | None) -> Listed
             raise InputError(f"{where}: {image} is already in row {seen[image]}; keep one of them")
         seen[image] = row
         file = path.parent / image
-        if not file.is_file():
+        if not os.path.isfile(file):  # noqa: PTH113 - Path.is_file raises on names that are too long
             raise InputError(f"{where}: {file} does not exist; paths are relative to the folder of the table")
         place = File(str(file), file.stat().st_ino)
         found.append(Sample(Path(image).as_posix(), label, place, _split(split, where) or of_file, group))
@@ -90,7 +93,7 @@ def _splits_without_labels(table: pd.DataFrame) -> set[str]:
 
 
 def _tables(path: Path) -> list[Path]:
-    if path.is_file():
+    if not path.is_dir():
         return [path]
     tables = sorted(file for file in path.iterdir() if file.suffix.lower() in TABLES)
     if not tables:
@@ -105,18 +108,36 @@ def _tables(path: Path) -> list[Path]:
 
 def _read_table(path: Path, data: DataParams) -> pd.DataFrame:
     """Return image, label, group and split as text, empty if missing; labels such as ``007`` stay text."""
-    try:
-        if path.suffix.lower() == ".parquet":
-            table = pd.read_parquet(path)
-        else:
-            table = pd.read_csv(path, dtype=str, keep_default_na=False, sep="\t" if path.suffix == ".tsv" else ",")
-    except (ValueError, OSError, pa.ArrowException) as error:
-        reason = str(error).splitlines()[0]
-        raise InputError(f"data.path: {path} cannot be read as a table ({reason}); expected CSV or Parquet") from None
     columns = [data.image_column, data.label_column, data.group_column, data.split_column]
-    _require_columns(path, [str(column) for column in table.columns], columns)
+    try:
+        table = (_read_parquet if path.suffix.lower() == ".parquet" else _read_csv)(path, columns)
+    except InputError:
+        raise
+    except parquet_files.DAMAGE as error:
+        raise InputError(
+            f"data.path: {path} cannot be read as a table ({_reason(error)}); expected CSV or Parquet"
+        ) from None
     empty = pd.Series([""] * len(table))
     return pd.concat([empty if column is None else table[column].map(_text) for column in columns], axis=1)
+
+
+def _read_parquet(path: Path, columns: Sequence[str | None]) -> pd.DataFrame:
+    table = parquet_files.open_file(path)
+    _require_columns(path, table.columns, columns)
+    wanted = [*dict.fromkeys(filter(None, columns))]
+    return pd.DataFrame(dict(zip(wanted, parquet_files.read_texts(table, wanted), strict=True)))
+
+
+def _read_csv(path: Path, columns: Sequence[str | None]) -> pd.DataFrame:
+    separator = "\t" if path.suffix == ".tsv" else ","
+    with csv_files.opened(path, separator) as file:
+        there = pd.read_csv(file, dtype=str, sep=separator, nrows=0).columns
+        _require_columns(path, [str(column) for column in there], columns)
+        file.seek(0)
+        table: pd.DataFrame = pd.read_csv(
+            file, dtype=str, keep_default_na=False, sep=separator, usecols=[*dict.fromkeys(filter(None, columns))]
+        )
+    return table
 
 
 def _text(value: Any) -> str:
@@ -124,51 +145,17 @@ def _text(value: Any) -> str:
 
 
 def _require_columns(path: Path, there: list[str], wanted: list[str | None]) -> None:
+    shown = f"{', '.join(there[:SHOWN])}{f' and {len(there) - SHOWN:,} more' if len(there) > SHOWN else ''}"
     keys = ("image_column", "label_column", "group_column", "split_column")
     for key, column in zip(keys, wanted, strict=True):
         if column is not None and column not in there:
-            raise InputError(f"{path}: no column {column!r}; its columns are {', '.join(there)}: set data.{key}")
+            raise InputError(f"{path}: no column {column!r}; its columns are {shown}: set data.{key}")
 
 
 def _split(text: str, where: str) -> SplitName | None:
     if text and split_of(text) is None:
         raise InputError(f"{where}: split {text!r}; expected train, validation, test or an empty cell")
     return split_of(text) if text else None
-
-
-@dataclass
-class _Opened:
-    """An open Parquet file with one row group in memory."""
-
-    file: pq.ParquetFile
-    column: str
-    lock: Lock = field(default_factory=Lock)
-    group: int = -1
-    rows: pa.ChunkedArray | None = None
-
-    def value(self, group: int, row: int) -> Any:
-        with self.lock:
-            if self.group != group:
-                self.rows, self.group = self.file.read_row_group(group, columns=[self.column])[self.column], group
-            assert self.rows is not None  # noqa: S101 - for the type checker
-            return self.rows[row].as_py()
-
-
-@dataclass(frozen=True, slots=True)
-class InParquet:
-    """An image in a cell of a Parquet file: bytes, or a struct with ``bytes`` as in Hugging Face data sets."""
-
-    opened: _Opened
-    group: int
-    row: int
-
-    def read(self) -> bytes:
-        """Return the encoded image."""
-        value = self.opened.value(self.group, self.row)
-        content = value.get("bytes") if isinstance(value, dict) else value
-        if not isinstance(content, bytes):
-            raise ImageError("the cell does not contain the bytes of an image")
-        return content
 
 
 def find_parquet(data: DataParams) -> Listed:
@@ -181,12 +168,16 @@ def find_parquet(data: DataParams) -> Listed:
         InputError: no such file, a column is missing, a row has no label, or names of splits are ambiguous.
     """
     root = Path(data.path)
-    files = [root] if root.is_file() else sorted(root.rglob("*.parquet"))
+    every = [root] if not root.is_dir() else sorted(root.rglob("*.parquet"))
+    real = os.path.realpath(root)
+    out = [] if not root.is_dir() or data.follow_links else [path for path in every if leads_out(path, real)]
+    files = sorted({*every}.difference(out))
     if not files:
-        raise InputError(f"data.path: {root} holds no .parquet file; set it to a file, or a folder of them")
+        links = f" but {len(out)} links out of it (data.follow_links)" if out else ""
+        raise InputError(f"data.path: {root} holds no .parquet file{links}; set it to a file, or a folder of them")
     splits, notes = parquet_splits.of_files(files, root, data.layout)
     found: list[Sample] = []
-    left_out: list[LeftOut] = []
+    left_out = [LeftOut(path.relative_to(root).as_posix(), *LEADS_OUT) for path in out]
     for number, path in enumerate(files):
         name = (path.name if path == root else path.relative_to(root).as_posix()).removesuffix(".parquet")
         samples, rows = _in_parquet(path, name, splits[path], data, number)
@@ -202,27 +193,27 @@ def _in_parquet(
 ) -> tuple[list[Sample], int]:
     """Return the images of a file, and how many it has without a label, which are all or none."""
     try:
-        file = pq.ParquetFile(path)
+        table = parquet_files.open_file(path)
         held_out = split not in {None, "train"}
-        if held_out and data.label_column not in file.schema_arrow.names:
-            return [], file.metadata.num_rows
-        _require_columns(path, file.schema_arrow.names, [data.image_column, data.label_column, data.group_column, None])
+        if held_out and data.label_column not in table.columns:
+            return [], table.rows
+        _require_columns(path, table.columns, [data.image_column, data.label_column, data.group_column, None])
         wanted = [column for column in (data.label_column, data.group_column) if column]
-        table = file.read(columns=wanted)
-    except (pa.ArrowException, OSError) as error:
-        reason = str(error).splitlines()[0]
+        labels, *more = parquet_files.read_texts(table, wanted)
+    except InputError:
+        raise
+    except parquet_files.DAMAGE as error:
         raise InputError(
-            f"data.path: {path} cannot be read as Parquet ({reason}); write or download it again"
+            f"data.path: {path} cannot be read as Parquet ({_reason(error)}); write or download it again"
         ) from None
-    names = _class_names(file.schema_arrow, data.label_column)
-    labels = table[data.label_column].to_pylist()
+    names = _class_names(table.file.schema_arrow, data.label_column)
     if parquet_splits.has_no_labels(labels, numbered=names is not None or held_out):
         return [], len(labels)
-    groups = table[data.group_column].to_pylist() if data.group_column else [""] * len(labels)
-    opened = _Opened(file, data.image_column)
+    groups = more[0] if more else [""] * len(labels)
+    opened = ImageColumn.of(table, data.image_column)
     found: list[Sample] = []
-    for group in range(file.num_row_groups):
-        for row in range(file.metadata.row_group(group).num_rows):
+    for group, described in enumerate(table.groups):
+        for row in range(described.rows):
             index = len(found)
             label = _label(labels[index], names, f"{path}, row {index + 1}")
             place = InParquet(opened, group, row)
@@ -231,14 +222,20 @@ def _in_parquet(
     return found, 0
 
 
+def _reason(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]
+
+
 def _class_names(schema: pa.Schema, column: str) -> list[str] | None:
     """Return the class names from Hugging Face's metadata, by class number; None if there is none."""
     try:
         note = json.loads((schema.metadata or {})[b"huggingface"])
-        names: list[str] = note["info"]["features"][column]["names"]
-    except (KeyError, TypeError, ValueError):
+        names: Any = note["info"]["features"][column]["names"]
+    except (KeyError, TypeError, ValueError, RecursionError):
         return None
-    return names
+    if not isinstance(names, list):
+        return None
+    return names if all(isinstance(name, str) and len(name) <= limits.MAXIMUM_TEXT for name in names) else None
 
 
 def _label(value: Any, names: list[str] | None, where: str) -> str:
@@ -249,6 +246,6 @@ def _label(value: Any, names: list[str] | None, where: str) -> str:
         )
     if names is None or isinstance(value, str):
         return str(value)
-    if not 0 <= value < len(names):
+    if not isinstance(value, int) or not 0 <= value < len(names):
         raise InputError(f"{where}: label {value}, but the file has {len(names)} class names; correct it")
     return str(names[value])
