@@ -5,7 +5,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from http.client import HTTPResponse
 
 from darkroom.serving.limits import Limits
@@ -50,26 +50,19 @@ class Place:
     def connect(self):
         return socket.create_connection(("127.0.0.1", self.port), timeout=10)
 
-    def ask(self, content: bytes):
+    def ask(self, content: bytes, method="POST"):
         """Send bytes on a new connection; return status, headers and body of the response."""
         with self.connect() as connection:
             connection.sendall(content)
-            return response(connection)
+            return response(connection, method)
 
 
 def response(connection, method="POST"):
     """Read a response; return status, headers and body."""
-    answer = HTTPResponse(connection, method=method)
-    answer.begin()
-    return (
-        answer.status,
-        dict(
-            answer.headers.lower_items()
-            if hasattr(answer.headers, "lower_items")
-            else ((name.lower(), value) for name, value in answer.headers.items())
-        ),
-        answer.read(),
-    )
+    with closing(HTTPResponse(connection, method=method)) as answer:
+        answer.begin()
+        headers = {name.lower(): value for name, value in answer.headers.items()}
+        return answer.status, headers, answer.read()
 
 
 def post(body: bytes, *headers: str, path="/invocations", kind="application/json", length=None):
@@ -81,7 +74,7 @@ def post(body: bytes, *headers: str, path="/invocations", kind="application/json
 
 def reason(answer):
     """Return the message of an error response."""
-    status, headers, body = answer
+    _, headers, body = answer
     content = json.loads(body)
     assert set(content) == {"error_code", "message"}
     assert headers["content-type"] == "application/json"

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
-from darkroom.serving.limits import RETRY_AFTER
+from darkroom.serving.limits import LARGEST_HEADERS, RETRY_AFTER
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -15,6 +15,7 @@ Headers = list[tuple[bytes, bytes]]
 PLACE = "/invocations"
 LONGEST = 300
 """Maximum length of a reason in characters."""
+HEADERS_TOO_LARGE = f"request line and headers are larger than {LARGEST_HEADERS:,} bytes; send shorter ones"
 CLOSE = (b"connection", b"close")
 COMMON: Headers = [
     (b"content-type", b"application/json"),

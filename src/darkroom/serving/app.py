@@ -13,8 +13,8 @@ from typing import Any, TypeVar
 import mlflow
 from mlflow.exceptions import MlflowException
 
-from darkroom.serving.answers import CLOSE, PLACE, Answer, Message, Receive, RequestError, Send
-from darkroom.serving.limits import SMALL_BODY, SMALL_IMAGES, Limits
+from darkroom.serving.answers import CLOSE, HEADERS_TOO_LARGE, PLACE, Answer, Message, Receive, RequestError, Send
+from darkroom.serving.limits import LARGEST_HEADERS, SMALL_BODY, SMALL_IMAGES, Limits
 from darkroom.serving.parsing import Request, check_headers, parse, too_large
 
 LOG = logging.getLogger("uvicorn.error")
@@ -65,6 +65,9 @@ class App:
 
     async def _answer(self, scope: Message, receive: Receive) -> Answer:
         path, method = scope["path"], scope["method"]
+        # The HTTP parser limits only headers that arrive in several parts.
+        if sum(len(name) + len(value) + len(b": \r\n") for name, value in scope["headers"]) > LARGEST_HEADERS:
+            raise RequestError(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, HEADERS_TOO_LARGE, CLOSE)
         if path not in PATHS:
             raise RequestError(HTTPStatus.NOT_FOUND, f"unknown path; there are {', '.join(PATHS)}")
         if method not in PATHS[path]:

@@ -15,7 +15,7 @@ import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from darkroom.base.hooks import require_hook
-from darkroom.serving.answers import CLOSE, Message, Receive, RequestError, Send
+from darkroom.serving.answers import CLOSE, HEADERS_TOO_LARGE, Message, Receive, RequestError, Send
 from darkroom.serving.limits import Limits
 
 LOG = logging.getLogger("uvicorn.error")
@@ -24,7 +24,7 @@ WARN_AGAIN = 60
 RECEIVED_WITHIN = 2
 """Seconds after SIGTERM in which a request that is being received must be complete."""
 UNREADABLE = {
-    HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE: "request line and headers are larger than 64 kB; send shorter ones",
+    HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE: HEADERS_TOO_LARGE,
     HTTPStatus.NOT_IMPLEMENTED: "unknown Transfer-Encoding; send the body chunked or with a Content-Length",
 }
 

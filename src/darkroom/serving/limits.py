@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+LARGEST_HEADERS = 65_536
+"""Bytes of the request line and the headers of a request."""
 SMALL_BODY = 1_000_000
 """Bytes up to which a request counts as small: it is never refused because of what other requests hold."""
 SMALL_IMAGES = 10_000_000

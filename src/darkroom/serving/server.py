@@ -4,7 +4,7 @@ import socket
 from typing import TYPE_CHECKING, Any
 
 from darkroom.base.errors import InputError
-from darkroom.serving.limits import Limits
+from darkroom.serving.limits import LARGEST_HEADERS, Limits
 
 if TYPE_CHECKING:
     import uvicorn
@@ -47,6 +47,7 @@ def create(model: Any, limits: Limits) -> "uvicorn.Server":
     config = uvicorn.Config(
         App(model, limits),
         http=limited(limits),
+        h11_max_incomplete_event_size=LARGEST_HEADERS,
         ws="none",
         lifespan="off",
         interface="asgi3",
