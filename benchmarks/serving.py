@@ -19,7 +19,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -133,6 +133,13 @@ def measured(ask: Ask, batch: int, seconds: float) -> Probabilities:
 @contextmanager
 def serving(project: Path, command: Sequence[str]) -> Iterator[http.client.HTTPConnection]:
     """Serve the champion; yield a persistent connection."""
+    with started(project, command) as (_, port), closing(connect(port)) as connection:
+        yield connection
+
+
+@contextmanager
+def started(project: Path, command: Sequence[str]) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
+    """Serve the champion; yield the process, which leads a session, and its port. Its log is serve.log."""
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         port = unused.getsockname()[1]
@@ -146,14 +153,19 @@ def serving(project: Path, command: Sequence[str]) -> Iterator[http.client.HTTPC
             stderr=log,
             start_new_session=True,
         )
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=STARTS_WITHIN)
     try:
-        until_it_listens(connection)
-        yield connection
+        yield server, port
     finally:
-        connection.close()
-        os.killpg(server.pid, signal.SIGTERM)
-        server.wait()
+        if server.poll() is None:
+            os.killpg(server.pid, signal.SIGTERM)
+            server.wait()
+
+
+def connect(port: int) -> http.client.HTTPConnection:
+    """Connect to a server as soon as it listens."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=STARTS_WITHIN)
+    until_it_listens(connection)
+    return connection
 
 
 def until_it_listens(connection: http.client.HTTPConnection) -> None:

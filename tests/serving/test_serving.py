@@ -1,6 +1,7 @@
 """A packaged model behind HTTP: what is no image is refused with a reason, and the next image is answered as before."""
 
 import base64
+import io
 import json
 import os
 import signal
@@ -10,9 +11,11 @@ import subprocess
 import time
 import urllib.request
 import zlib
+from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from darkroom.params import DataParams, PreprocessParams
 from darkroom.registry import packages, versions
@@ -122,7 +125,8 @@ OF_THE_MODEL = {
         b'{"dataframe_split": {"columns": ["x"], "data": [["MINE"]]}}',
         "one column 'image' was expected",
     ),
-    "no number": (b'{"inputs": [[NaN, 1], [1, 2]]}', "expected integers from 0 to 255"),
+    "no integer": (b'{"inputs": [[0.5, 1], [1, 2]]}', "expected integers from 0 to 255"),
+    "no probability": (b'{"inputs": [[0, 1], [1, 2]], "params": {"minimum_probability": 1e999}}', "from 0 to 1"),
     "no pixels": (b'{"inputs": [1, 2, 3]}', "shape"),
     "nothing": (b'{"inputs": []}', "no image given"),
 }
@@ -202,6 +206,53 @@ def test_both_answer_what_the_model_answers(server, store):
     assert json.loads(server.ask(body.encode(), "application/json; charset=utf-8")[2]) == json.loads(text)
     unsure = json.loads(server.ask(posted(content(store), params={"minimum_probability": 1.0}))[2])
     assert unsure["predictions"][0]["unsure"] is True
+
+
+def one_bit(side):
+    """A PNG file of one bit per pixel."""
+    buffer = io.BytesIO()
+    Image.new("1", (side, side)).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def resident(process, name):
+    """A value of /proc/PID/status in bytes."""
+    lines = Path(f"/proc/{process.pid}/status").read_text().splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(name))
+
+
+def test_large_images_of_one_request_are_decoded_one_at_a_time(server, store):
+    if not server.guarded:
+        pytest.skip("MLflow's own server has no limits")
+    large = one_bit(8900)
+    server.ask(posted(content(store)))
+    Path(f"/proc/{server.process.pid}/clear_refs").write_text("5")
+    before = resident(server.process, "VmRSS")
+    status, _, text = server.ask(posted(*[large] * 130))
+    assert status == 413
+    assert "images of 10,297,300,000 pixels in total; at most 400,000,000" in text
+    assert server.ask(posted(*[large] * 5))[0] == 200
+    assert resident(server.process, "VmHWM") - before < 400e6  # one has 79 MB
+
+
+def test_a_data_uri_is_answered_as_its_file(server, store):
+    encoded = base64.b64encode(content(store)).decode()
+    uri = json.dumps({"inputs": ["data:image/png;base64," + encoded]}).encode()
+    assert server.ask(uri) == server.ask(posted(content(store)))
+
+
+def test_sigterm_ends_the_server_in_spite_of_half_a_request(store):
+    started = Server(store, ["darkroom", "serve"])
+    started.wait()
+    with socket.create_connection(("127.0.0.1", started.port)) as half:
+        half.sendall(
+            b"POST /invocations HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{"
+        )
+        time.sleep(0.5)
+        started.process.send_signal(signal.SIGTERM)
+        assert started.process.wait(10) == -signal.SIGTERM
+        assert b"503" in half.recv(100)
+    assert "Traceback" not in started.log.read_text()
 
 
 def tracking_model(store):

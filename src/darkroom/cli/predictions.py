@@ -39,6 +39,13 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         metavar="MB",
         help="maximum request size in megabytes; default: %(default)s",
     )
+    serve.add_argument(
+        "--connections",
+        type=count,
+        default=256,
+        metavar="N",
+        help="maximum open connections, further ones get 503; default: %(default)s",
+    )
     serve.set_defaults(command=_serve)
 
     explain = commands.add_parser(
@@ -86,15 +93,18 @@ def _serve(chosen: argparse.Namespace) -> int:
 
     address.check_tracking(must_exist=True)
     from darkroom.serving import server
+    from darkroom.serving.answers import PLACE
+    from darkroom.serving.limits import Limits
 
+    limits = Limits(largest=chosen.largest * 10**6, connections=chosen.connections)
     with server.listen(chosen.host, chosen.port) as place:
         uri = chosen.model or champion()
         with step(f"loading {uri}", patience=0):
             from darkroom.tracking import opening
 
             model = opening.load_model(uri)
-        print(f"serving {uri} at http://{chosen.host}:{chosen.port}{server.PLACE}", flush=True)
-        server.serve(model, place, chosen.largest * 10**6)
+        print(f"serving {uri} at http://{chosen.host}:{chosen.port}{PLACE}", flush=True)
+        server.serve(model, place, limits)
     return 0
 
 

@@ -7,7 +7,9 @@ A packaged model contains copies of this package, with ``charts.py`` (used by ``
 import base64
 import binascii
 import json
-from collections.abc import Sequence
+import re
+import urllib.parse
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,9 @@ from . import images
 
 COLUMN = "image"
 BATCH = 32
+DATA_URI = re.compile(r"\s*data:[^,]{0,200},", re.IGNORECASE)
+"""The start of a data URI (RFC 2397), as browsers' FileReader writes it."""
+URL_SAFE = str.maketrans("-_", "+/")
 Prediction = dict[str, Any]
 """``{"label": str, "probabilities": {label: float}}``, optionally ``"unsure": bool``."""
 
@@ -53,6 +58,7 @@ class Classifier:
 
         Raises:
             ImageError: an image cannot be used; the message names its index, from 0.
+            FloatingPointError: the network returns probabilities that are not numbers.
         """
         return [self._prediction(row) for row in self.probabilities(as_entries(model_input))]
 
@@ -91,6 +97,8 @@ class Classifier:
             raise type(error)(f"image {number}: {error}") from None
 
     def _prediction(self, row: npt.NDArray[np.float32]) -> Prediction:
+        if not np.isfinite(row).all():
+            raise FloatingPointError("the network returns NaN or infinity instead of probabilities; train it again")
         return {
             "label": self.labels[int(row.argmax())],
             "probabilities": {label: float(p) for label, p in zip(self.labels, row, strict=True)},
@@ -102,13 +110,22 @@ def as_entries(model_input: Any) -> list[Any]:
     if hasattr(model_input, "columns"):
         model_input = {str(column): model_input[column].tolist() for column in model_input.columns}
     if isinstance(model_input, dict):
-        if list(model_input) != [COLUMN]:
-            raise ImageError(f"columns {', '.join(map(str, model_input))} given; one column {COLUMN!r} was expected")
-        model_input = model_input[COLUMN]
+        model_input = only_column(model_input)
     entries = _entries(model_input)
     if not entries:
         raise ImageError("no image given; at least one was expected")
     return entries
+
+
+def only_column(row: Mapping[str, Any]) -> Any:
+    """Return the value of the single column ``image``.
+
+    Raises:
+        ImageError: there are other columns.
+    """
+    if list(row) != [COLUMN]:
+        raise ImageError(f"columns {', '.join(map(str, row))} given; one column {COLUMN!r} was expected")
+    return row[COLUMN]
 
 
 def _entries(model_input: Any) -> list[Any]:
@@ -125,22 +142,28 @@ def _entries(model_input: Any) -> list[Any]:
 
 def _pixels(nested: Any) -> npt.NDArray[Any] | None:
     """Convert nested lists of numbers, as parsed from JSON, to an array; None if they contain something else."""
-    first = nested
-    while isinstance(first, list | tuple):
-        if not first:
-            return None
-        first = first[0]
-    if isinstance(first, bool) or not isinstance(first, int | float):
+    if not _is_numeric(nested):
         return None
     try:
         return np.array(nested)
-    except ValueError:
-        return None  # images of different sizes: one entry each
+    except (ValueError, OverflowError):
+        return None  # images of different sizes: one entry each; or numbers of hundreds of digits
+
+
+def _is_numeric(nested: Sequence[Any], depth: int = 4) -> bool:
+    """Return whether lists contain numbers alone, at most four deep.
+
+    With one text among them, NumPy would convert every number to a text of that length.
+    """
+    kinds = set(map(type, nested))
+    if kinds <= {int, float}:
+        return bool(kinds)
+    return depth > 1 and kinds <= {list, tuple} and all(_is_numeric(each, depth - 1) for each in nested)
 
 
 def _decoded(entry: Any, least: int | None) -> images.Decoded:
     if isinstance(entry, str):
-        entry = _from_base64(entry)
+        entry = from_base64(entry)
     if isinstance(entry, bytes | bytearray | memoryview):
         return images.decode_for(bytes(entry), least)
     if isinstance(entry, list | tuple):
@@ -151,9 +174,21 @@ def _decoded(entry: Any, least: int | None) -> images.Decoded:
     raise ImageError("expected an image file as bytes or base64 text, or uint8 pixels")
 
 
-def _from_base64(text: str) -> bytes:
+def from_base64(text: str) -> bytes:
+    """Decode base64, standard or URL-safe, with or without padding and white space, or a data URI that contains it.
+
+    Raises:
+        ImageError: the text is something else.
+    """
+    if prefix := DATA_URI.match(text):
+        if not prefix[0].rstrip(", \t").lower().endswith(";base64"):
+            raise ImageError("data URI without ;base64; send the image file in base64")
+        text = urllib.parse.unquote(text[prefix.end() :])
+    text = "".join(text.split()).rstrip("=").translate(URL_SAFE)
+    if not text:
+        raise ImageError("empty text; send the bytes of an image file in base64")
     try:
-        return base64.b64decode("".join(text.split()), validate=True)
+        return base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
     except (binascii.Error, ValueError):
         # The message omits the text, which may be long and private.
         raise ImageError("text that is not base64; send the bytes of an image file in base64") from None

@@ -13,7 +13,7 @@ from typing import Any
 
 import mlflow
 from mlflow.exceptions import MlflowException
-from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
+from mlflow.protos.databricks_pb2 import INTERNAL_ERROR, INVALID_PARAMETER_VALUE
 from mlflow.pyfunc.model import PythonModel
 
 
@@ -65,11 +65,15 @@ class PackagedModel(PythonModel):
 
     def predict(self, context, model_input, params=None):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201, ARG002
         """Classify images; see ``Classifier.predict`` in the model's code."""
+        minimum = (params or {}).get("minimum_probability", 0.0)
+        if not 0 <= minimum <= 1:  # NaN as well
+            raise InvalidRequest(f"minimum_probability is {minimum}; a number from 0 to 1 was expected")
         try:
             predictions = self._classifier.predict(model_input)
         except self._serving.ImageError as error:
             raise InvalidRequest(str(error)) from None
-        minimum = (params or {}).get("minimum_probability", 0.0)
+        except FloatingPointError as error:
+            raise MlflowException(str(error), error_code=INTERNAL_ERROR) from None
         if minimum > 0:
             for prediction in predictions:
                 prediction["unsure"] = max(prediction["probabilities"].values()) < minimum

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from darkroom.base.errors import ImageError, InputError
+from darkroom.base.errors import DarkroomError, ImageError, InputError
 from darkroom.base.files import as_json, read_limited
 from darkroom.base.types import Pixels
 from darkroom.data.formats.samples import MAXIMUM_FILE_BYTES
@@ -134,7 +134,7 @@ def _predict_batch(
         predictions = model.predict(content, params={"minimum_probability": minimum_probability})
     except MlflowException as error:
         if error.error_code != "INVALID_PARAMETER_VALUE":
-            raise
+            raise DarkroomError(error.message) from None
         raise ImageError(error.message) from None
     return [Prediction(name, prediction) for name, prediction in zip(names, predictions, strict=True)]
 
