@@ -252,6 +252,6 @@ def test_with_a_commit_nothing_is_said(committed):
 
 
 def test_a_commit_that_is_not_in_this_clone_is_no_equal_code(committed):
-    assert list(reproduce._code_here("HEAD")) == []
+    assert list(reproduce.differing_code("HEAD")) == []
     with pytest.raises(InputError, match=r"^commit abcdef123456 is not in this clone; run git fetch --unshallow$"):
-        list(reproduce._code_here(MISSING))
+        list(reproduce.differing_code(MISSING))

@@ -72,7 +72,7 @@ def reproduce(name: str, named: str, *, here: bool) -> Reproduced:
     targets = [*DATA, Results(Path(), network).model.as_posix()]
     with tempfile.TemporaryDirectory() as kept, repository.checkout(commit, targets) as folder:
         stage = f"train@{network}"
-        code = _code_here(commit) if here else _code(commit, run_id, stage, folder)
+        code = differing_code(commit) if here else _code(commit, run_id, stage, folder)
         results = Results(folder, network)
         model, record = results.model, results.run_record
         known = [*_environment(folder), *code, *_data(folder, RunRecord.read(record))]
@@ -161,7 +161,7 @@ def _restore_recorded_code(commit: str, diff: str | None, folder: Path) -> None:
             repository.run_git("apply", "--whitespace=nowarn", *included, patch.name, folder=folder)
 
 
-def _code_here(commit: str) -> Iterator[str]:
+def differing_code(commit: str) -> Iterator[str]:
     """Yield differences between the workspace's code and the commit with the run's results."""
     listed = git("diff", "--name-only", commit, "--", *CODE)
     if listed is None:
