@@ -69,7 +69,8 @@ def _other_worktrees() -> list[tuple[Path, str]]:
     for listed in (git("worktree", "list", "--porcelain") or "").split("\n\n"):
         lines = dict(line.split(maxsplit=1) for line in listed.splitlines() if " " in line)
         folder = Path(lines.get("worktree", ""))
-        if "HEAD" in lines and folder.is_dir() and folder.resolve() != here:
+        # Also one whose folder is not here now, as on a disk that is not mounted.
+        if "HEAD" in lines and folder.resolve() != here:
             found.append((folder, lines["HEAD"]))
     return found
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from darkroom.base.errors import ImageError, InputError
-from darkroom.base.files import as_json
+from darkroom.base.files import as_json, files_below
 from darkroom.base.types import Pixels
 from darkroom.inference.images import ENDINGS
 from darkroom.reporting.tables import plain_table
@@ -46,7 +46,7 @@ def find_images(places: Sequence[str]) -> list[Path]:
         if not place.exists():
             raise InputError(f"{place} does not exist; name image files or folders of images")
         if place.is_dir():
-            inside = sorted(path for path in place.rglob("*") if path.suffix.lower() in ENDINGS and path.is_file())
+            inside = [path for path in files_below(place) if path.suffix.lower() in ENDINGS and path.is_file()]
             if not inside:
                 raise InputError(f"{place} contains no image ({', '.join(ENDINGS)}); name another folder")
             found.extend(inside)

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from darkroom.base.errors import ImageError, InputError
+from darkroom.base.files import files_below
 from darkroom.base.types import SplitName
 from darkroom.data.formats.samples import File, Sample
 from darkroom.data.sources.layout import SPLIT_FOLDERS
@@ -136,7 +137,7 @@ def find_parquet(data: DataParams) -> list[Sample]:
         InputError: no such file, a column is missing, or a row has no label.
     """
     root = Path(data.path)
-    files = [root] if root.is_file() else sorted(root.rglob("*.parquet"))
+    files = [root] if root.is_file() else [file for file in files_below(root) if file.suffix == ".parquet"]
     if not files:
         raise InputError(f"data.path: {root} holds no .parquet file; set it to a file, or a folder of them")
     splits = {path: _split_of_file(path, root) for path in files}
