@@ -251,6 +251,20 @@ def test_the_environment_is_found_although_nobody_has_activated_it(tmp_path):
     assert prepared(tmp_path, PATH=f"/bin:{here}")[0]["variables"]["PATH"] == f"/bin:{here}"
 
 
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can become somebody without a name")
+@pytest.mark.parametrize("given", [{}, {"USER": "me", "HOME": "/nowhere"}])
+def test_a_user_without_name_and_home_gets_both(tmp_path, given):
+    """As in a container that runs with a number of its own."""
+    code = (
+        "import getpass, json, os, pathlib; from darkroom.base import environment; os.setuid(54321); "
+        "environment.prepare(); print(json.dumps([getpass.getuser(), str(pathlib.Path.home())]))"
+    )
+    variables = {"PYTHONPATH": str(ROOT / "src"), "TMPDIR": "/tmp", **given}
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, env=variables, cwd="/", capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout) == [given.get("USER", "user54321"), given.get("HOME", "/tmp")]
+
+
 def certificates(folder, **given):
     """What MLflow trusts, with these variables of the user."""
     names = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")

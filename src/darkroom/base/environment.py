@@ -5,12 +5,14 @@ a library that reads these variables. Subprocesses inherit them. A process that 
 import this module and keeps its environment.
 """
 
+import getpass
 import io
 import locale
 import os
 import re
 import ssl
 import sys
+import tempfile
 import warnings
 from pathlib import Path
 
@@ -86,6 +88,7 @@ def prepare() -> None:
         # A variable of a missing secret is empty, and one from a file often ends with a newline.
         if address := os.environ.pop(name, "").strip():
             os.environ[name] = absolute_address(address)
+    _name_the_user()
     _find_programs()
     _trust_the_systems_certificates()
     _print_anything()
@@ -112,6 +115,18 @@ def _reset_warnings() -> None:
     warnings.resetwarnings()
     for kind in (DeprecationWarning, PendingDeprecationWarning, ImportWarning, ResourceWarning):
         warnings.simplefilter("ignore", kind)
+
+
+def _name_the_user() -> None:
+    """Give a user without name or home, as in containers, what MLflow and Great Expectations do not work without."""
+    try:
+        getpass.getuser()
+    except (KeyError, OSError):
+        os.environ["LOGNAME"] = f"user{os.getuid()}"
+    try:
+        Path.home()
+    except RuntimeError:
+        os.environ["HOME"] = tempfile.gettempdir()
 
 
 def _find_programs() -> None:
