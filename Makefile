@@ -15,10 +15,18 @@ BIN := .venv/bin
 # An environment stores its path: in a moved or copied folder it would run the original's code.
 HERE := $(shell pwd | cksum | cut -d' ' -f1)
 INSTALLED := .venv/installed-$(EXTRA)-$(HERE)
+# Whenever the environment's Python starts, its programs are in PATH: .venv/bin/dvc runs stages with it, activated or not.
+PROGRAMS := import os, sys; here = os.path.join(sys.prefix, "bin"); places = os.environ.get("PATH", os.defpath).split(os.pathsep); \
+	here in places or os.environ.update(PATH=os.pathsep.join([here, *places]))
+# Whether the system has certificates, which pip trusts too; without them, uv uses its own.
+CERTIFIED := import glob, ssl; place = ssl.get_default_verify_paths(); \
+	print("true" if place.cafile or glob.glob(f"{place.capath}/*.0") else "false")
 
 # Commands and stages use this environment, even if another one is active.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export VIRTUAL_ENV := $(CURDIR)/.venv
+# Of the user's other programs: packages that would come before this environment's.
+unexport PYTHONPATH PYTHONHOME PYTHONSAFEPATH
 export DO_NOT_TRACK := 1
 export MLFLOW_DISABLE_TELEMETRY := true
 export DVC_NO_ANALYTICS := 1
@@ -41,10 +49,12 @@ $(INSTALLED): $(LOCK) pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r .venv/uv.lock
 	@echo "setup: step 3 of 4, downloading, installing and compiling $$(grep -c '^[a-z].*==' $(LOCK)) packages"
 	@index=$$($(BIN)/python -m pip config get global.index-url 2>/dev/null); \
+	export UV_SYSTEM_CERTS=$${UV_SYSTEM_CERTS:-$$($(BIN)/python -c '$(CERTIFIED)')}; \
 	export UV_DEFAULT_INDEX=$${UV_DEFAULT_INDEX:-$$index}; test -n "$$UV_DEFAULT_INDEX" || unset UV_DEFAULT_INDEX; \
 	$(BIN)/uv pip sync --quiet --require-hashes --compile-bytecode $(LOCK) && \
 	echo "setup: step 4 of 4, installing Darkroom" && \
 	$(BIN)/uv pip install --quiet --no-deps --no-build-isolation --editable .
+	@echo '$(PROGRAMS)' > "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/darkroom-programs.pth"
 	@touch $@
 
 check: setup

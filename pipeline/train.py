@@ -12,7 +12,7 @@ from darkroom.base.files import write_text
 from darkroom.data.prepared.prepared import Prepared
 from darkroom.networks import Network, NetworkParams, inference
 from darkroom.params import Params, read_best_params, with_values
-from darkroom.tracking import records, runs, seen_images, store
+from darkroom.tracking import access, records, runs, seen_images, store
 from darkroom.tracking.initial_network import initial_network
 from darkroom.tracking.record import RunRecord
 from darkroom.training import Trained, TrainingJob, interrupted
@@ -30,6 +30,7 @@ def main(
     description = images.description
     training.check_devices(params.train.strategy, network, values, sum(description.training_counts.values()))
     store.open_store()
+    access.check_access()
     tags = {"network": network, "data_digest": description.digest, "data_docs": "reports/data_docs/index.html"}
     with runs.start_run(network, "train", tags) as run:
         records.log_inputs(run, params, values, description)

@@ -1,6 +1,7 @@
 """Command lines: what a failure says in one line, and when git's refusal means that there is no answer."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +11,11 @@ import pytest
 from darkroom import repository
 from darkroom.base import commands, git
 from darkroom.base.errors import DarkroomError, InputError
+from darkroom.experiments import reproduce
+from darkroom.maintenance import needs
+from darkroom.maintenance.check import check_inputs
 from darkroom.tracking import diff, lineage
+from support.projects import ROOT
 
 
 @pytest.fixture
@@ -162,3 +167,91 @@ def test_a_repository_of_another_user_is_not_taken_for_none(committed, monkeypat
         os.chown(path, 12345, 12345)
     with pytest.raises(InputError, match=r"^git rev-parse failed: detected dubious ownership in repository at "):
         lineage.tags("train")
+
+
+def empty(path):
+    Path(path).write_bytes(b"")
+
+
+def remove_commit():
+    commit = git.git("rev-parse", "HEAD")
+    Path(".git/objects", commit[:2], commit[2:]).unlink()
+
+
+DAMAGES = {
+    "an empty branch": lambda: empty(".git/refs/heads/main"),
+    "a spoilt branch": lambda: Path(".git/refs/heads/main").write_text("spoilt\n"),
+    "an empty HEAD": lambda: empty(".git/HEAD"),
+    "a missing commit": remove_commit,
+    "a short index": lambda: Path(".git/index").write_bytes(b"DIRC"),
+    "half a configuration": lambda: Path(".git/config").write_text("[core"),
+    "a later format": lambda: Path(".git/config").write_text("[core]\n\trepositoryformatversion = 9\n"),
+    "no objects": lambda: shutil.rmtree(".git/objects"),
+    "no references": lambda: shutil.rmtree(".git/refs"),
+    "a worktree whose repository is gone": lambda: (
+        shutil.rmtree(".git"),
+        Path(".git").write_text("gitdir: /nowhere/.git/worktrees/x\n"),
+    ),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_no_damage_of_a_repository_makes_a_run_without_lineage(committed, damage):
+    subprocess.run(["git", "branch", "-m", "main"], check=True)
+    Path("code.py").write_text("changed\n")
+    DAMAGES[damage]()
+    with pytest.raises(InputError, match=r"^git [\w-]+ failed: .*; run git status and git fsck for details$"):
+        lineage.tags("train")
+
+
+def test_a_damaged_branch_is_not_left_out_of_what_is_needed(committed):
+    subprocess.run(["git", "branch", "other"], check=True)
+    empty(".git/refs/heads/other")
+    with pytest.raises(InputError, match=r"^git for-each-ref failed: .*ignoring broken ref refs/heads/other; "):
+        needs.references()
+
+
+@pytest.mark.parametrize("end", ["kill -9 $$", "exit 1", "exit 3", "echo fatal: cannot fork >&2; exit 128"])
+def test_a_git_that_ends_without_an_answer_is_no_missing_repository(committed, monkeypatch, end):
+    programs = committed / "programs"
+    programs.mkdir()
+    (programs / "git").write_text(f"#!/bin/sh\n{end}\n")
+    (programs / "git").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{programs}{os.pathsep}{os.environ['PATH']}")
+    with pytest.raises(InputError, match=r"^git diff failed: (it was killed by SIGKILL|no reason given|cannot fork); "):
+        git.git("diff", "HEAD")
+
+
+def test_a_repository_of_another_user_is_refused_with_gits_own_remedy(committed, monkeypatch):
+    monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
+    words = rf"^git [\w-]+ failed: detected dubious .*; run git config --global --add safe\.directory {committed}$"
+    with pytest.raises(InputError, match=words):
+        lineage.tags("train")
+    with pytest.raises(InputError, match=words):
+        check_inputs(ROOT / "params.yaml")
+    with pytest.raises(InputError, match=r"^git diff failed: "):
+        git.git("diff", "HEAD")
+
+
+def test_why_a_run_has_no_commit_is_said(folder, monkeypatch):
+    assert git.why_no_commit() == "there is no git repository, so runs record no commit"
+    (folder / ".git").mkdir()
+    assert git.why_no_commit() == "there is no git repository, so runs record no commit"
+    subprocess.run(["git", "init", "-q", "."], check=True)
+    assert git.why_no_commit() == "the branch has no commit yet, so runs record none"
+    monkeypatch.setenv("PATH", str(folder))
+    assert git.why_no_commit() == f"git is not installed, so runs do not record the commit of the repository {folder}"
+
+
+def test_with_a_commit_nothing_is_said(committed):
+    assert git.why_no_commit() is None
+    subprocess.run(["git", "checkout", "-q", "--detach"], check=True)
+    assert git.why_no_commit() is None
+    subprocess.run(["git", "checkout", "-q", "--orphan", "new"], check=True)
+    assert git.why_no_commit() == "the branch has no commit yet, so runs record none"
+
+
+def test_a_commit_that_is_not_in_this_clone_is_no_equal_code(committed):
+    assert list(reproduce.differing_code("HEAD")) == []
+    with pytest.raises(InputError, match=r"^commit abcdef123456 is not in this clone; run git fetch --unshallow$"):
+        list(reproduce.differing_code(MISSING))

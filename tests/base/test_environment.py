@@ -45,7 +45,8 @@ runpy.run_module("pipeline", run_name="__main__")
 @pytest.fixture(scope="module")
 def stages():
     """The environment of a stage whose user has set nothing, and of one whose user has set all."""
-    return printed(STAGE), printed(STAGE, **dict.fromkeys((*FORCED, *DEFAULTS, *REMOVED), "7"))
+    # Python itself refuses any other value of its own variable.
+    return printed(STAGE), printed(STAGE, **{**dict.fromkeys((*FORCED, *DEFAULTS, *REMOVED), "7"), "PYTHONUTF8": "0"})
 
 
 @pytest.mark.parametrize("name", FORCED)
@@ -158,6 +159,7 @@ print(json.dumps({**found, "weights": keras.layers.Dense(1).variable_dtype}))
         ("http://127.0.0.1:5000", "http://127.0.0.1:5000"),
         ("postgresql://me:secret@host/runs", "postgresql://me:secret@host/runs"),
         ("databricks", "databricks"),
+        ("http://[::1", "http://[::1"),
     ],
 )
 def test_a_relative_store_is_below_the_projects_root(tmp_path, monkeypatch, address, expected):
@@ -182,6 +184,162 @@ print(json.dumps([address.tracking_uri(), address.is_local()]))
 """
     variables = {"DVC_ROOT": str(tmp_path), "MLFLOW_TRACKING_URI": "sqlite:///mlflow.db"}
     assert printed(code, copy, **variables) == [f"sqlite:///{tmp_path / 'mlflow.db'}", True]
+
+
+PREPARED = """
+import json, locale, os, ssl, sys, warnings
+from darkroom.base import environment
+environment.use_utf8()
+environment.prepare()
+print(json.dumps({
+    "variables": dict(os.environ), "texts": locale.getpreferredencoding(False), "names": sys.getfilesystemencoding(),
+    "output": sys.stdout.encoding, "given": sys.argv[1:], "warnings": [str(each) for each in warnings.filters],
+}))
+print("größe 数", flush=True)
+print("größe 数", file=sys.stderr, flush=True)
+"""
+
+
+def prepared(folder, *arguments, variables=(), **more):
+    """What a program knows that has called ``use_utf8`` and ``prepare``, and the bytes that it printed after that."""
+    (folder / "program.py").write_text(PREPARED)
+    given = {**shell(PYTHONPATH=str(ROOT / "src"), **more), **dict(variables)}
+    command = [sys.executable, folder / "program.py", *arguments]
+    done = subprocess.run(command, cwd=folder, env=given, capture_output=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    first, *rest = done.stdout.splitlines()
+    assert done.stderr.splitlines() == rest
+    return json.loads(first), rest[0]
+
+
+@pytest.mark.parametrize(
+    ("variables", "output"),
+    [
+        ({"LC_ALL": "C"}, "größe 数"),
+        ({"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}, "größe 数"),
+        ({"LC_ALL": "POSIX", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "PYTHONIOENCODING": "ascii"}, None),
+        ({"PYTHONIOENCODING": "ascii"}, "gr\\xf6\\xdfe \\u6570"),
+        ({"PYTHONIOENCODING": "latin-1:strict"}, "größe \\u6570"),
+        ({"PYTHONIOENCODING": "cp1252"}, "größe \\u6570"),
+    ],
+)
+def test_texts_and_names_are_utf8_and_anything_can_be_printed(tmp_path, variables, output):
+    state, printed = prepared(tmp_path, "größe 数", variables=variables)
+    assert [state["texts"].lower(), state["names"]] == ["utf-8", "utf-8"]
+    assert state["variables"]["PYTHONUTF8"] == "1"
+    assert printed.decode(state["output"]) == (output or "gr\\xf6\\xdfe \\u6570")
+    assert state["given"] == ["größe 数"]
+
+
+@pytest.mark.parametrize("given", ["error", "error::DeprecationWarning", "always"])
+def test_warnings_that_the_user_turned_into_errors_end_no_stage(tmp_path, given):
+    state, _ = prepared(tmp_path, PYTHONWARNINGS=given)
+    assert "error" not in str(state["warnings"])
+    assert "PYTHONWARNINGS" not in state["variables"]
+
+
+@pytest.mark.parametrize(
+    ("given", "seen"), [("  ", None), ("", None), ("http://a.example:5000\n", "http://a.example:5000")]
+)
+def test_an_address_from_a_secret_is_stripped(tmp_path, given, seen):
+    state, _ = prepared(tmp_path, MLFLOW_TRACKING_URI=given, MLFLOW_REGISTRY_URI=given)
+    assert [state["variables"].get(name) for name in ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI")] == [seen, seen]
+
+
+def test_the_environment_is_found_although_nobody_has_activated_it(tmp_path):
+    here = str(Path(sys.executable).parent)
+    assert prepared(tmp_path, PATH="/usr/bin:/bin")[0]["variables"]["PATH"] == f"{here}:/usr/bin:/bin"
+    assert prepared(tmp_path, PATH=f"/bin:{here}")[0]["variables"]["PATH"] == f"/bin:{here}"
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can become somebody without a name")
+@pytest.mark.parametrize("given", [{}, {"USER": "me", "HOME": "/nowhere"}])
+def test_a_user_without_name_and_home_gets_both(tmp_path, given):
+    """As in a container that runs with a number of its own."""
+    code = (
+        "import getpass, json, os, pathlib; from darkroom.base import environment; os.setuid(54321); "
+        "environment.prepare(); print(json.dumps([getpass.getuser(), str(pathlib.Path.home())]))"
+    )
+    variables = {"PYTHONPATH": str(ROOT / "src"), "TMPDIR": "/tmp", **given}
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, env=variables, cwd="/", capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout) == [given.get("USER", "user54321"), given.get("HOME", "/tmp")]
+
+
+def certificates(folder, **given):
+    """What MLflow trusts, with these variables of the user."""
+    names = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+    variables = {name: value for name, value in shell(PYTHONPATH=str(ROOT / "src")).items() if name not in names}
+    code = (
+        "import json, os; from darkroom.base import environment; environment.prepare(); "
+        "print(json.dumps(os.environ.get('REQUESTS_CA_BUNDLE')))"
+    )
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, cwd=folder, env={**variables, **given}, capture_output=True, text=True, check=True)
+    return json.loads(done.stdout)
+
+
+def test_the_systems_certificates_are_trusted(tmp_path):
+    bundle, hashed, bare = tmp_path / "all.pem", tmp_path / "hashed", tmp_path / "bare"
+    bundle.touch()
+    hashed.mkdir()
+    bare.mkdir()
+    (hashed / "002c0b4f.0").touch()
+    nothing = {"SSL_CERT_FILE": str(tmp_path / "none"), "SSL_CERT_DIR": str(tmp_path / "none")}
+    assert certificates(tmp_path, SSL_CERT_FILE=str(bundle)) == str(bundle)
+    assert certificates(tmp_path, **{**nothing, "SSL_CERT_DIR": str(hashed)}) == str(hashed)
+    assert certificates(tmp_path, **{**nothing, "SSL_CERT_DIR": str(bare)}) is None
+    assert certificates(tmp_path, **nothing) is None
+    assert certificates(tmp_path, SSL_CERT_FILE=str(bundle), REQUESTS_CA_BUNDLE="own.pem") == "own.pem"
+    assert certificates(tmp_path, SSL_CERT_FILE=str(bundle), CURL_CA_BUNDLE="own.pem") is None
+
+
+def recipe(name):
+    """A variable of the Makefile."""
+    done = subprocess.run(
+        ["make", "-s", "-f", "Makefile", "-f", "-", "told"],
+        cwd=ROOT, input=f"told:\n\t@echo '$({name})'\n", capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    return done.stdout.strip()
+
+
+def test_an_environment_that_nobody_has_activated_runs_its_own_programs(tmp_path):
+    """As .venv/bin/dvc does for the stages, whose command is ``python``."""
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", tmp_path / "own"], check=True)
+    (packages,) = (tmp_path / "own").glob("lib/python*/site-packages")
+    (packages / "darkroom-programs.pth").write_text(recipe("PROGRAMS") + "\n")
+    code = "import subprocess; subprocess.run('command -v python', shell=True, check=True)"
+    for path in ("/usr/bin:/bin", None):
+        command = [tmp_path / "own/bin/python", "-c", code]
+        variables = {} if path is None else {"PATH": path}
+        done = subprocess.run(command, env=variables, capture_output=True, text=True, check=True)
+        assert done.stdout.split() == [str(tmp_path / "own/bin/python")]
+
+
+@pytest.mark.parametrize(("file", "told"), [("all.pem", "true"), ("none", "false")])
+def test_uv_trusts_the_systems_certificates_where_there_are_any(tmp_path, file, told):
+    (tmp_path / "all.pem").touch()
+    variables = shell(SSL_CERT_FILE=str(tmp_path / file), SSL_CERT_DIR=str(tmp_path / "none"))
+    command = [sys.executable, "-c", recipe("CERTIFIED")]
+    assert subprocess.run(command, env=variables, capture_output=True, text=True, check=True).stdout.strip() == told
+
+
+def test_git_asks_the_project_and_not_the_hook_that_runs_darkroom(tmp_path):
+    """Git sets its variables in hooks; with them, an experiment's copy would have the index of the project."""
+    identity = ("-c", "user.email=test@example.org", "-c", "user.name=test")
+    for name in ("hooked", "project"):
+        (tmp_path / name).mkdir()
+        for words in (["init", "-q", "."], [*identity, "commit", "-q", "--allow-empty", "-m", name]):
+            subprocess.run(["git", *words], cwd=tmp_path / name, check=True)
+    asked = ["git", "log", "-1", "--format=%s"]
+    hook = {"GIT_DIR": str(tmp_path / "hooked/.git"), "GIT_INDEX_FILE": ".git/next-index-1.lock", "GIT_PREFIX": "sub/"}
+    code = (
+        "import json; from darkroom.base import environment, git; environment.prepare(); "
+        "print(json.dumps([git.git('log', '-1', '--format=%s'), git.git('status', '--porcelain')]))"
+    )
+    assert printed(code, tmp_path / "project", **hook) == ["project", ""]
+    plain = subprocess.run(asked, cwd=tmp_path / "project", env=shell(**hook), capture_output=True, check=True)
+    assert plain.stdout == b"hooked\n"
 
 
 @pytest.fixture(scope="module")

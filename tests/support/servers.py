@@ -22,7 +22,9 @@ def free_port():
 
 
 def wait_for(url, log):
-    for _ in range(240):
+    # A shared machine may take minutes to import MLflow.
+    until = time.monotonic() + 240
+    while time.monotonic() < until:
         try:
             with urllib.request.urlopen(url, timeout=5):
                 return

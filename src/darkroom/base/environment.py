@@ -5,9 +5,16 @@ a library that reads these variables. Subprocesses inherit them. A process that 
 import this module and keeps its environment.
 """
 
+import getpass
+import io
+import locale
 import os
+import re
+import ssl
+import sys
+import tempfile
+import warnings
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from darkroom.base import project
 
@@ -20,6 +27,8 @@ FORCED = {
     "NO_ALBUMENTATIONS_UPDATE": "1",
     # Layers, optimizers and device strategies are written for TensorFlow.
     "KERAS_BACKEND": "tensorflow",
+    # File names and texts are UTF-8, whatever the locale; see ``use_utf8``.
+    "PYTHONUTF8": "1",
 }
 """Always set, even if the user's shell has other values."""
 DEFAULTS = {
@@ -41,24 +50,108 @@ REMOVED = (
     "MLFLOW_RUN_CONTEXT",
     "MLFLOW_ACTIVE_MODEL_ID",
     "_MLFLOW_ACTIVE_MODEL_ID",
+    # MLflow would log later, and what is not yet written when the process ends is lost; refuse long values; resolve
+    # a packaged model's requirements anew, over the network.
+    "MLFLOW_ENABLE_ASYNC_LOGGING",
+    "MLFLOW_TRUNCATE_LONG_VALUES",
+    "MLFLOW_LOCK_MODEL_DEPENDENCIES",
+    # Git sets these in its hooks, and would then use the hook's repository and index in every folder.
+    "GIT_DIR",
+    "GIT_WORK_TREE",
+    "GIT_INDEX_FILE",
+    "GIT_PREFIX",
+    "GIT_COMMON_DIR",
+    "GIT_OBJECT_DIRECTORY",
+    "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+    "GIT_NAMESPACE",
+    # Python would turn other libraries' warnings into errors.
+    "PYTHONWARNINGS",
     # Keras would end training early without a message, and DVC would cache the result.
     "KERAS_MAX_EPOCHS",
     "KERAS_MAX_STEPS_PER_EPOCH",
 )
-"""Removed, so that MLflow and Keras do not see them."""
+"""Removed, so that MLflow, Keras, git and Python do not see them."""
+SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 STORES = ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI")
 
 
 def prepare() -> None:
     """Set Darkroom's environment variables for this process and its subprocesses. Idempotent."""
+    if "PYTHONWARNINGS" in os.environ:
+        _reset_warnings()
     os.environ.update(FORCED)
     for name, value in DEFAULTS.items():
         os.environ.setdefault(name, value)
     for name in REMOVED:
         os.environ.pop(name, None)
     for name in STORES:
-        if address := os.environ.get(name):
+        # A variable of a missing secret is empty, and one from a file often ends with a newline.
+        if address := os.environ.pop(name, "").strip():
             os.environ[name] = absolute_address(address)
+    _name_the_user()
+    _find_programs()
+    _trust_the_systems_certificates()
+    _print_anything()
+
+
+def use_utf8() -> None:
+    """Start this program again in Python's UTF-8 mode, unless file names and texts are UTF-8 already.
+
+    Otherwise the locale would decide how file names, and with them classes, are read. Output keeps the terminal's
+    encoding. Call this first in a program's main module.
+    """
+    encodings = {locale.getencoding().lower(), sys.getfilesystemencoding().lower()}
+    if sys.flags.utf8_mode or encodings == {"utf-8"}:
+        return
+    if sys.stdout.isatty():
+        os.environ.setdefault("PYTHONIOENCODING", f"{sys.stdout.encoding}:backslashreplace")
+    os.environ["PYTHONUTF8"] = "1"
+    sys.stdout.flush()
+    os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606 - the same program
+
+
+def _reset_warnings() -> None:
+    """Restore Python's default filters of warnings; it has read those of the environment when it started."""
+    warnings.resetwarnings()
+    for kind in (DeprecationWarning, PendingDeprecationWarning, ImportWarning, ResourceWarning):
+        warnings.simplefilter("ignore", kind)
+
+
+def _name_the_user() -> None:
+    """Give a user without name or home, as in containers, what MLflow and Great Expectations do not work without."""
+    try:
+        getpass.getuser()
+    except (KeyError, OSError):
+        os.environ["LOGNAME"] = f"user{os.getuid()}"
+    try:
+        Path.home()
+    except RuntimeError:
+        os.environ["HOME"] = tempfile.gettempdir()
+
+
+def _find_programs() -> None:
+    """Put this Python's programs first in PATH: the stages run ``python``, also if no environment is activated."""
+    programs = str(Path(sys.executable).parent)
+    places = os.environ.get("PATH", os.defpath).split(os.pathsep)
+    if programs not in places:
+        os.environ["PATH"] = os.pathsep.join([programs, *places])
+
+
+def _trust_the_systems_certificates() -> None:
+    """Let MLflow trust the system's certificates, such as a company's, instead of those that came with a package."""
+    places = ssl.get_default_verify_paths()
+    # A folder without hashed names holds nothing that can be found.
+    folder = places.capath if places.capath and any(Path(places.capath).glob("*.0")) else None
+    system = places.cafile or folder
+    if system and not any(map(os.environ.get, ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"))):
+        os.environ["REQUESTS_CA_BUNDLE"] = system
+
+
+def _print_anything() -> None:
+    """Let output replace characters that the terminal's encoding lacks, instead of ending the program."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and stream.errors in {"strict", "surrogateescape"}:
+            stream.reconfigure(errors="backslashreplace")
 
 
 def absolute_address(address: str) -> str:
@@ -78,7 +171,7 @@ def absolute_address(address: str) -> str:
         return f"{scheme}:///{_below_root(path)}"
     if scheme == "file" and not rest.startswith("/"):
         return f"file://{_below_root(rest)}"
-    if not urlsplit(address).scheme and address not in {"databricks", "databricks-uc", "uc"}:
+    if not SCHEME.match(address) and address not in {"databricks", "databricks-uc", "uc"}:
         return _below_root(address)
     return address
 

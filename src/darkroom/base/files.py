@@ -100,6 +100,19 @@ def replace_text(path: Path, text: str) -> None:
     temporary.replace(path)
 
 
+def files_below(folder: Path) -> list[Path]:
+    """List the files in a folder and in the folders below it, sorted; links to folders are not followed.
+
+    Raises:
+        InputError: a folder cannot be listed, so that files might be missed.
+    """
+
+    def refuse(error: OSError) -> None:
+        raise InputError(f"{error.filename} cannot be listed ({error.strerror}); make it readable, or move it away")
+
+    return sorted(Path(parent, name) for parent, _, names in os.walk(folder, onerror=refuse) for name in names)
+
+
 def file_digest(path: Path) -> str:
     """Return the first 16 hexadecimal digits of a file's SHA-256."""
     return hashlib.sha256(path.read_bytes()).hexdigest()[:16]

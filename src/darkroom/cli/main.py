@@ -16,6 +16,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit code: 0 success, 1 failure, 2 invalid input, 3 drift or a difference, 130 interrupted.
     """
+    if arguments is None:
+        environment.use_utf8()
     environment.prepare()
     chosen = _parser().parse_args(arguments)
     try:

@@ -72,10 +72,10 @@ def reproduce(name: str, named: str, *, here: bool) -> Reproduced:
     targets = [*DATA, Results(Path(), network).model.as_posix()]
     with tempfile.TemporaryDirectory() as kept, repository.checkout(commit, targets) as folder:
         stage = f"train@{network}"
-        code = _code_here(commit) if here else _code(commit, run_id, stage, folder)
-        known = [*_environment(folder), *code, *_data(folder, run_id)]
+        code = differing_code(commit) if here else _code(commit, run_id, stage, folder)
         results = Results(folder, network)
         model, record = results.model, results.run_record
+        known = [*_environment(folder), *code, *_data(folder, RunRecord.read(record))]
         before = shutil.copy(model, kept), RunRecord.read(record)
         if here:
             _copy_code(folder)
@@ -161,19 +161,22 @@ def _restore_recorded_code(commit: str, diff: str | None, folder: Path) -> None:
             repository.run_git("apply", "--whitespace=nowarn", *included, patch.name, folder=folder)
 
 
-def _code_here(commit: str) -> Iterator[str]:
+def differing_code(commit: str) -> Iterator[str]:
     """Yield differences between the workspace's code and the commit with the run's results."""
-    changed = (git("diff", "--name-only", commit, "--", *CODE) or "").split()
-    if changed:
+    listed = git("diff", "--name-only", commit, "--", *CODE)
+    if listed is None:
+        raise InputError(f"commit {commit[:12]} is not in this clone; run git fetch --unshallow")
+    if changed := listed.split():
         yield f"code: differs from commit {commit[:12]}: {', '.join(changed)}"
 
 
-def _data(folder: Path, run_id: str) -> Iterator[str]:
-    """Yield a difference if the data is not that of the run."""
+def _data(folder: Path, record: RunRecord) -> Iterator[str]:
+    """Yield a difference if the data is not that of the run, or if the run does not say which it was."""
     digest = read_json(Prepared.of_project(folder).description_file)["digest"]
-    run = store.find_run(run_id)
-    trained_on = run.data.tags.get("data_digest", digest) if run else digest
-    if trained_on != digest:
+    trained_on = record.tags.get("data_digest")
+    if trained_on is None:
+        yield f"data: digest {digest}, but the run does not record on which it was trained"
+    elif trained_on != digest:
         yield f"data: digest {digest}, but the run was trained on {trained_on}"
 
 

@@ -10,6 +10,7 @@ from darkroom import repository
 from darkroom.base import project
 from darkroom.base.errors import InputError
 from darkroom.base.files import read_json, write_text
+from darkroom.base.git import why_no_commit
 from darkroom.data.formats.samples import File
 from darkroom.data.sources import Found
 from darkroom.maintenance.check_data import REMEMBERED, check_data
@@ -25,7 +26,7 @@ PROMOTE_AGAIN = "dvc repro --force --single-item promote"
 
 
 def check_inputs(path: str | Path = "params.yaml") -> str:
-    """Check parameters, tracking store and data.
+    """Check parameters, git, tracking store and data.
 
     All images are read, and the decoded ones are kept for the stage ``ingest``; a source unchanged since its last
     successful check is not read again.
@@ -38,7 +39,9 @@ def check_inputs(path: str | Path = "params.yaml") -> str:
     """
     params = read_params(path)
     repository.repair_files()
+    lacking = why_no_commit()
     address.check_tracking()
+    _check_store()
     _check_search(params)
     from darkroom.data import sources
 
@@ -47,7 +50,7 @@ def check_inputs(path: str | Path = "params.yaml") -> str:
     remembered = project.state_folder() / "checked"
     before = remembered.read_text(encoding="utf-8").splitlines() if remembered.is_file() else []
     if before[:1] == [seen]:
-        first = "; ".join(["params.yaml and data are valid", *before[1:2]])
+        first = "; ".join(["params.yaml and data are valid", *before[1:2], *([lacking] if lacking else [])])
         return "\n".join([f"{first} (unchanged since the last check)", *before[2:]])
     rows, quarantined, account = check_data(params, found)
     training_images = int((rows["split"] == "train").sum())
@@ -59,7 +62,31 @@ def check_inputs(path: str | Path = "params.yaml") -> str:
     write_text(remembered, "\n".join([seen, told, *account]) + "\n")
     unread = f"; {quarantined} files quarantined" if quarantined else ""
     valid = f"params.yaml and data are valid: {len(rows)} images in {rows['label'].nunique()} classes{unread}"
-    return "\n".join([f"{valid}; {told}", *account])
+    first = "; ".join([valid, told, *([lacking] if lacking else [])])
+    return "\n".join([first, *account])
+
+
+def _check_store() -> None:
+    """Check that the tracking store can be written; of a SQLite file, that this version of MLflow can open it.
+
+    MLflow is not imported for a file that it has opened before.
+    """
+    file = address.sqlite_file()
+    if file is None:
+        from darkroom.tracking import access
+
+        access.check_access()
+        return
+    schema = address.schema_of(file)
+    if schema is None:
+        return
+    remembered = project.state_folder() / "opened"
+    now = f"{schema} {metadata.version('mlflow')}\n"
+    if not remembered.is_file() or remembered.read_text(encoding="utf-8") != now:
+        from darkroom.tracking import store
+
+        store.open_store()
+        write_text(remembered, now)
 
 
 def _power(groups: "pd.Series[int]", params: Params) -> str:

@@ -10,7 +10,7 @@ from mlflow.entities import Run as StoredRun
 from mlflow.entities.model_registry import ModelVersion
 
 from darkroom.base.errors import InputError
-from darkroom.base.git import git
+from darkroom.base.git import git, head
 from darkroom.promotion import lives
 from darkroom.registry import versions
 from darkroom.reporting.results import Results
@@ -32,8 +32,8 @@ def references() -> dict[str, str]:
     named = {line.split()[0]: line.split()[-1] for line in listed.splitlines()}
     # Other references in refs/exps are internal to DVC.
     found = {name: of for name, of in named.items() if not name.startswith("refs/exps/") or EXPERIMENT.fullmatch(name)}
-    head = git("rev-parse", "--verify", "--quiet", "HEAD")
-    return {**found, "HEAD": head} if head else found
+    commit = head()
+    return {**found, "HEAD": commit} if commit else found
 
 
 @cache
@@ -69,7 +69,8 @@ def _other_worktrees() -> list[tuple[Path, str]]:
     for listed in (git("worktree", "list", "--porcelain") or "").split("\n\n"):
         lines = dict(line.split(maxsplit=1) for line in listed.splitlines() if " " in line)
         folder = Path(lines.get("worktree", ""))
-        if "HEAD" in lines and folder.is_dir() and folder.resolve() != here:
+        # Also one whose folder is not here now, as on a disk that is not mounted.
+        if "HEAD" in lines and folder.resolve() != here:
             found.append((folder, lines["HEAD"]))
     return found
 

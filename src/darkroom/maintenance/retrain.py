@@ -11,7 +11,7 @@ from darkroom import repository
 from darkroom.base import project
 from darkroom.base.errors import DarkroomError, InputError
 from darkroom.base.files import read_json, write_json
-from darkroom.base.git import git
+from darkroom.base.git import git, head
 from darkroom.maintenance import offering, summary
 from darkroom.maintenance.check import check_inputs
 from darkroom.maintenance.offering import PROMOTION
@@ -76,7 +76,7 @@ def _retrain(folder: Path, base: str) -> None:
 
 
 def _require_clean_tree() -> None:
-    if git("rev-parse", "HEAD") is None:
+    if head() is None:
         raise InputError(
             "no git repository with a commit found, which retraining requires; run git init and git commit"
         )
@@ -137,8 +137,6 @@ def _without_remote() -> str | None:
 def _withheld(without_remote: str | None) -> str | None:
     """Return why promotion is a dry run; None if it is not."""
     if not os.environ.get("MLFLOW_TRACKING_URI"):
-        # A missing secret sets the variable to an empty string.
-        os.environ.pop("MLFLOW_TRACKING_URI", None)
         return NO_REGISTRY
     if _is_pull_request():
         return "pull request: nothing promoted"

@@ -16,6 +16,7 @@ from darkroom.params import DataParams
 from darkroom.promotion.contenders import Contender
 from darkroom.registry.versions import saved_predictions
 from darkroom.tracking import opening
+from darkroom.tracking.outages import UnansweredError
 
 BATCH = 256  # images in memory at a time
 
@@ -37,7 +38,7 @@ def champion_predictions(
         A label for each test image, or the reason why there are no predictions.
 
     Raises:
-        InputError: test images are not in the source.
+        InputError: test images are not in the source, or the tracking store could not be asked.
     """
     saved = _predictions_in(saved_predictions(run_id), test)
     if saved is not None:
@@ -46,6 +47,8 @@ def champion_predictions(
     content = _originals(names, data, description.size)
     try:
         model = opening.load_model(f"models:/{version.name}/{version.version}")
+    except UnansweredError:
+        raise
     except InputError as error:
         # Without the advice of load_model, which is for projects without a champion.
         reason = str(error).partition("; run dvc repro to train")[0]

@@ -11,9 +11,9 @@ from darkroom.base import processes, project
 from darkroom.base.errors import InputError
 from darkroom.base.processes import ProcessId
 from darkroom.tracking import address
+from darkroom.tracking.outages import ABSENT
 
 LOCKED_FOR = 600.0  # seconds to wait for another promotion
-ABSENT = {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}
 
 
 @contextmanager

@@ -14,8 +14,8 @@ from mlflow.exceptions import MlflowException
 
 from darkroom.base.errors import InputError
 from darkroom.registry import queries
-from darkroom.registry.turns import ABSENT
 from darkroom.tracking import address, store
+from darkroom.tracking.outages import ABSENT
 
 TEST_IMAGES = "test_images"
 """Tag of a version: digest of the test images used to decide on it."""

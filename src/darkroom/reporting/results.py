@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+from darkroom.base.errors import InputError
+
 
 class ReportFile(NamedTuple):
     """A file in a network's report."""
@@ -123,11 +125,19 @@ class Results:
 
     @classmethod
     def all_of(cls, root: Path) -> "list[Results]":
-        """Return the results of all trained networks, sorted by name."""
-        return sorted(
-            (cls(root, path.parent.name) for path in (root / "runs").glob("*/run.json")),
-            key=lambda one: one.network,
-        )
+        """Return the results of all trained networks, sorted by name.
+
+        Raises:
+            InputError: the folder of results cannot be read, so that results might be missed.
+        """
+        folder = root / "runs"
+        try:
+            names = sorted(place.name for place in folder.iterdir() if (place / "run.json").is_file())
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+        except OSError as error:
+            raise InputError(f"{error.filename} cannot be read ({error.strerror}); make it readable") from None
+        return [cls(root, name) for name in names]
 
     @property
     def summaries(self) -> Path:

@@ -25,7 +25,7 @@ from darkroom.search.objective import objective, objective_in_worker, objective_
 from darkroom.search.progress import format_cells, format_values
 from darkroom.search.recorder import Recorder, log_outcome
 from darkroom.search.study import persistent_study
-from darkroom.tracking import address, runs, store
+from darkroom.tracking import access, address, runs, store
 from darkroom.tracking.initial_network import initial_network
 from darkroom.training import TrainingJob, interrupted
 
@@ -42,6 +42,7 @@ def search_network(network: Network, params: Params, prepared: Prepared, best_pa
     check_network_data(params, network, sum(description.training_counts.values()), len(description.labels))
     tags = {"network": network, "data_digest": description.digest}
     store.open_store()
+    access.check_access()
     initial = initial_network(network, params.network(network))
     job = TrainingJob.from_prepared(prepared, network, params.network(network), params, initial)
     with persistent_study(_study_file(job, params), params.search) as study:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from darkroom.base.errors import DarkroomError, ImageError, InputError
-from darkroom.base.files import as_json, read_limited
+from darkroom.base.files import as_json, files_below, read_limited
 from darkroom.base.types import Pixels
 from darkroom.data.formats.samples import MAXIMUM_FILE_BYTES
 from darkroom.inference.images import ENDINGS
@@ -48,7 +48,7 @@ def find_images(places: Sequence[str]) -> list[Path]:
             raise InputError(f"{place} does not exist; name image files or folders of images")
         if place.is_dir():
             # What cannot be read, such as a pipe or a broken link, is listed with its error.
-            inside = sorted(path for path in place.rglob("*") if path.suffix.lower() in ENDINGS and not path.is_dir())
+            inside = [path for path in files_below(place) if path.suffix.lower() in ENDINGS]
             if not inside:
                 raise InputError(f"{place} contains no image ({', '.join(ENDINGS)}); name another folder")
             found.extend(inside)

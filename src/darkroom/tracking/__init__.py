@@ -1,7 +1,9 @@
 """Write and find MLflow runs.
 
-- ``address``: locate the store and check that it is reachable, without MLflow
+- ``address``, ``server``: locate the store, and ask what it is, without MLflow
 - ``store``: open the store, find runs
+- ``access``: ask whether runs, files and models can be written
+- ``outages``: tell a missing answer from a missing thing
 - ``runs``, ``records``: write a run; log a training
 - ``record``, ``seen_images``: run.json; the images that a model has seen
 - ``lineage``, ``diff``: commit, dvc.lock, uncommitted changes

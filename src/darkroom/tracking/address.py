@@ -1,21 +1,18 @@
 """Locate the tracking store and check that it is reachable. Nothing heavy is imported, so checks are fast."""
 
-import base64
 import os
 import re
 import sqlite3
-import ssl
-import urllib.request
 from contextlib import closing
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
 
 from darkroom.base.errors import InputError
 from darkroom.base.project import project_root
 
 MODEL_ADDRESSES = ("models:/", "runs:/")  # prefixes of a packaged model's URI
 EXPERIMENT = "darkroom"
-ANSWER_WITHIN = 5.0  # seconds
+WITHOUT_SCHEME = re.compile(r"(localhost|[\w-]+(\.[\w-]+)+):\d+(/|$)")
+"""An address of a server that lacks ``http://``; MLflow would create a folder of that name."""
 
 
 def tracking_uri() -> str:
@@ -32,6 +29,13 @@ def local_store() -> Path:
     return project_root() / "mlflow.db"
 
 
+def sqlite_file() -> Path | None:
+    """Return the file of a SQLite tracking store; None for other stores."""
+    scheme, _, rest = tracking_uri().partition(":///")
+    path = rest.partition("?")[0]
+    return Path(path) if scheme.startswith("sqlite") and path.startswith("/") else None
+
+
 def artifacts_uri() -> str:
     """Return the artifact folder of the default tracking store as a URI."""
     return (project_root() / "mlartifacts").as_uri()
@@ -45,24 +49,66 @@ def is_local() -> bool:
 
 def is_server() -> bool:
     """Return whether the tracking store is an MLflow server."""
-    return urlsplit(tracking_uri()).scheme in {"http", "https"}
+    return tracking_uri().partition("://")[0].lower() in {"http", "https"}
 
 
 def check_tracking(*, must_exist: bool = False) -> None:
     """Check that the tracking store can be used.
 
     Args:
-        must_exist: whether the local store must exist already, because it is read.
+        must_exist: whether a SQLite file must exist already, because it is read.
 
     Raises:
-        InputError: the server does not answer, or the local file is missing or not a database.
+        InputError: the server does not answer or is not one that Darkroom can use, the local file is missing or not a
+            database, or the experiment was deleted in it.
+    """
+    _check_variables()
+    if file := sqlite_file():
+        _check_database(file, must_exist)
+        if is_local():
+            relocate_artifacts()
+    elif is_server():
+        # Not imported before it is needed: it takes a fifth of a second.
+        from darkroom.tracking import server
+
+        server.check(tracking_uri(), shown_uri())
+
+
+def _check_variables() -> None:
+    """Check the environment variables that name the store.
+
+    Raises:
+        InputError: they name a server without its scheme, or a registry in another store.
     """
     uri = tracking_uri()
-    if is_local():
-        _check_database(local_store(), must_exist)
-        relocate_artifacts()
-    elif is_server():
-        _check_server(uri)
+    # Entry points make a folder's address absolute.
+    if WITHOUT_SCHEME.match(uri.removeprefix(f"{project_root().as_posix()}/")):
+        raise InputError(
+            f"MLFLOW_TRACKING_URI: {shown_uri()} has no scheme; set it to "
+            f"http://{shown_uri().removeprefix(f'{project_root().as_posix()}/')}, or https://"
+        )
+    registry = os.environ.get("MLFLOW_REGISTRY_URI")
+    if registry and registry != uri:
+        raise InputError(
+            f"MLFLOW_REGISTRY_URI: {without_password(registry)} is not the tracking store {shown_uri()}; unset it, "
+            "since Darkroom keeps runs and models in one store"
+        )
+
+
+def refuse_deleted_experiment(identity: str) -> None:
+    """Refuse an experiment in MLflow's trash, with the command that restores it.
+
+    Args:
+        identity: the experiment's id.
+
+    Raises:
+        InputError: always.
+    """
+    store = "" if is_server() else f"MLFLOW_TRACKING_URI={shown_uri()} "
+    raise InputError(
+        f"the experiment {EXPERIMENT} was deleted in the tracking store {shown_uri()}; restore it with "
+        f"{store}mlflow experiments restore --experiment-id {identity}"
+    )
 
 
 def _check_database(path: Path, must_exist: bool) -> None:  # noqa: FBT001
@@ -76,11 +122,37 @@ def _check_database(path: Path, must_exist: bool) -> None:  # noqa: FBT001
     try:
         # Open for writing, so that SQLite can roll back the transaction of a killed process; wait for other writers.
         with closing(sqlite3.connect(f"{path.as_uri()}?mode=rw", uri=True, timeout=60)) as database:
-            database.execute("SELECT count(*) FROM sqlite_master")
+            deleted = _deleted_experiment(database)
     except sqlite3.DatabaseError as error:
         raise InputError(
             f"{path.name}: not a usable tracking store ({error}); move it away, and a new one is created"
         ) from None
+    if deleted:
+        refuse_deleted_experiment(deleted)
+
+
+def schema_of(file: Path) -> str | None:
+    """Return the version of a SQLite store's schema; None without a file, or before MLflow has opened it.
+
+    Args:
+        file: checked by ``check_tracking``.
+    """
+    if not file.is_file():
+        return None
+    with closing(sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True, timeout=60)) as database:
+        if not database.execute("SELECT 1 FROM sqlite_master WHERE name = 'alembic_version'").fetchone():
+            return None
+        found = database.execute("SELECT version_num FROM alembic_version").fetchone()
+        return str(found[0]) if found else None
+
+
+def _deleted_experiment(database: sqlite3.Connection) -> str | None:
+    """Return the id of Darkroom's experiment if it is in MLflow's trash."""
+    if not database.execute("SELECT 1 FROM sqlite_master WHERE name = 'experiments'").fetchone():
+        return None
+    query = "SELECT experiment_id FROM experiments WHERE name = ? AND lifecycle_stage = 'deleted'"
+    found = database.execute(query, (EXPERIMENT,)).fetchone()
+    return str(found[0]) if found else None
 
 
 ARTIFACT_COLUMNS = (
@@ -112,36 +184,6 @@ def relocate_artifacts() -> None:
         for table, column in ARTIFACT_COLUMNS:
             moved = f"UPDATE {table} SET {column} = ? || substr({column}, ?) WHERE substr({column}, 1, ?) = ?"  # noqa: S608 - our own names
             database.execute(moved, (now, len(before) + 1, len(before), before))
-
-
-def _check_server(uri: str) -> None:
-    parts = urlsplit(uri)
-    # Like MLflow; urllib would treat user and password as part of the host name.
-    given = f"{unquote(parts.username or '')}:{unquote(parts.password or '')}".encode()
-    headers = {"Authorization": f"Basic {base64.b64encode(given).decode()}"} if parts.username else {}
-    address = f"{without_password(uri).rstrip('/')}/health"
-    try:
-        request = urllib.request.Request(address, headers=headers)  # noqa: S310 - only http and https
-        with urllib.request.urlopen(request, timeout=ANSWER_WITHIN, context=_tls()):  # noqa: S310
-            pass
-    except urllib.error.HTTPError:
-        return  # the server is reachable; access rights are not checked here
-    except (urllib.error.URLError, OSError, ValueError) as error:
-        reason = getattr(error, "reason", error)
-        raise InputError(
-            f"MLFLOW_TRACKING_URI: no MLflow server answers at {shown_uri()} ({reason}); start it, "
-            "correct the address, or unset the variable to use the local store"
-        ) from None
-
-
-def _tls() -> ssl.SSLContext:
-    """Return the TLS settings from the environment variables that MLflow reads."""
-    context = ssl.create_default_context()
-    if trusted := os.environ.get("MLFLOW_TRACKING_SERVER_CERT_PATH"):
-        context.load_verify_locations(**{"capath" if Path(trusted).is_dir() else "cafile": trusted})
-    if os.environ.get("MLFLOW_TRACKING_INSECURE_TLS", "").lower() in {"true", "1"}:
-        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    return context
 
 
 def shown_uri() -> str:

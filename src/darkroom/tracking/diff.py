@@ -10,7 +10,7 @@ from itertools import accumulate
 from pathlib import Path
 from typing import NamedTuple
 
-from darkroom.base.git import ask_git, decode, git
+from darkroom.base.git import ask_git, decode, git, head
 
 RESULTS = ("dvc.lock", "runs", "reports", "data/expectations.json", "data/splits.csv")
 """Stage outputs tracked by git. They change while the pipeline runs and do not count as uncommitted changes."""
@@ -32,7 +32,7 @@ def uncommitted_diff() -> str:
     The text lists new files (untracked, not ignored) with the SHA-256 of their content, followed by a patch for
     ``git apply``. The patch contains new files up to ``SHOWN`` bytes in total.
     """
-    if git("rev-parse", "HEAD") is None:
+    if head() is None:
         return ""
     new = _new_files()
     names = b"".join(b"new file %s %s\n" % (file.sha256.encode(), file.path) for file in new)

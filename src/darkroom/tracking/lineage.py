@@ -6,7 +6,8 @@ import os
 from pathlib import Path
 from typing import Any
 
-from darkroom.base.git import git
+from darkroom.base.errors import InputError
+from darkroom.base.git import git, head
 from darkroom.base.yaml_files import parse_yaml
 from darkroom.tracking.diff import uncommitted_diff
 
@@ -22,7 +23,7 @@ def tags(stage: str) -> dict[str, str]:
     diff = uncommitted_diff()
     return {
         "stage": stage,
-        "git_commit": git("rev-parse", "HEAD") or "none",
+        "git_commit": head() or "none",
         "git_uncommitted_diff": hashlib.sha256(diff.encode()).hexdigest()[:16] if diff else "none",
         "dvc_experiment": os.environ.get("DVC_EXP_NAME", "none"),
     }
@@ -30,7 +31,8 @@ def tags(stage: str) -> dict[str, str]:
 
 def short_name() -> str:
     """Return a short name of the code: the DVC experiment, or the commit, with a ``+`` for uncommitted changes."""
-    commit = (git("rev-parse", "--short", "HEAD") or "no commit") + ("+" if uncommitted_diff() else "")
+    short = git("rev-parse", "--short", "HEAD") if head() else None
+    commit = (short or "no commit") + ("+" if uncommitted_diff() else "")
     return os.environ.get("DVC_EXP_NAME", commit)
 
 

@@ -9,6 +9,7 @@ from mlflow.exceptions import MlflowException
 
 from darkroom.base.errors import InputError
 from darkroom.tracking import address
+from darkroom.tracking.outages import UnansweredError, is_unanswered
 from darkroom.tracking.store import first_line
 
 PARTS = ("network", "description", "code")
@@ -29,13 +30,23 @@ def load_model(uri: str) -> Any:
 
 @contextmanager
 def loading(uri: str) -> Iterator[None]:
-    """Open the store; turn errors while a model is loaded into a one-line ``InputError``."""
+    """Open the store; turn errors while a model is loaded into one line.
+
+    Raises:
+        UnansweredError: the store could not be asked.
+        InputError: it does not have the model, or the model is damaged.
+    """
     address.check_tracking(must_exist=True)
     mlflow.set_tracking_uri(address.tracking_uri())
     try:
         yield
     # Keras raises the last three for a missing file and for a network saved by another version.
     except (MlflowException, OSError, ValueError, TypeError, ImportError) as error:
+        if is_unanswered(error):
+            raise UnansweredError(
+                f"{uri} cannot be read now ({first_line(error)}); look at the tracking store {address.shown_uri()} and "
+                "its files, then run the same command again"
+            ) from None
         raise InputError(
             f"{uri} cannot be loaded ({first_line(error)}); run dvc repro to train and promote the first "
             "model, or darkroom restore for models whose results are in git"

@@ -1,9 +1,9 @@
 """Write MLflow runs: parameters, metrics, files, lineage."""
 
 import json
-import logging
 import re
 import socket
+import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -21,6 +21,7 @@ from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NOTE
 from darkroom.base import project
 from darkroom.base.errors import InputError
 from darkroom.base.files import as_json
+from darkroom.base.git import why_no_commit
 from darkroom.base.processes import ProcessId
 from darkroom.data.prepared.datasets import Description
 from darkroom.params import flatten
@@ -28,9 +29,6 @@ from darkroom.tracking import address, lineage
 from darkroom.tracking.diff import uncommitted_diff
 from darkroom.tracking.record import RunRecord
 from darkroom.tracking.store import CLONE, DIFF, ENDED, PROCESS, REWRITTEN, find_run
-
-for _name in ("mlflow", "alembic"):
-    logging.getLogger(_name).setLevel(logging.WARNING)
 
 
 class Run:
@@ -92,16 +90,23 @@ class Run:
 def start_run(name: str, stage: str, tags: Mapping[str, Any], earlier: str | None = None) -> Iterator[Run]:
     """Start a run with its lineage tags; an exception marks it as failed and is re-raised.
 
+    A line on standard error says if the run has no commit.
+
     Args:
         name: the run's name; experiment or commit is appended.
         stage: the stage that writes the run.
         tags: additional tags.
         earlier: id of a run whose stage was interrupted; it is continued.
+
+    Raises:
+        InputError: git cannot read the repository.
     """
     if earlier:
         with _reopened(earlier) as run:
             yield run
         return
+    if lacking := why_no_commit():
+        print(f"{name}: {lacking}", file=sys.stderr)
     name = f"{name} {lineage.short_name()}"
     with mlflow.start_run(run_name=name, tags={**lineage.tags(stage), **_process(), **tags}) as active:
         if diff := uncommitted_diff():

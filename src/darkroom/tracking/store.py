@@ -1,5 +1,6 @@
 """Open the MLflow tracking store and find runs in it."""
 
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -14,6 +15,10 @@ from darkroom.base import project
 from darkroom.base.errors import InputError
 from darkroom.base.processes import ProcessId
 from darkroom.tracking import address
+from darkroom.tracking.outages import ABSENT
+
+for _name in ("mlflow", "alembic"):
+    logging.getLogger(_name).setLevel(logging.WARNING)
 
 ORIGINAL = "original_run_id"
 """Tag of a restored run: its id in the lost store."""
@@ -41,7 +46,8 @@ def open_store() -> None:
     Runs left open by dead processes are marked as failed.
 
     Raises:
-        InputError: the server does not answer, another version of MLflow wrote the store, or its lock is held.
+        InputError: the server does not answer, another version of MLflow wrote the store, its experiment was deleted,
+            or its lock is held.
     """
     address.check_tracking()
     mlflow.set_tracking_uri(address.tracking_uri())
@@ -50,6 +56,7 @@ def open_store() -> None:
         with project.locked("store", LOCKED_FOR):
             if address.is_local():
                 _complete_local_store()
+            _require_experiment(MlflowClient())
             mlflow.set_experiment(address.EXPERIMENT)
             _close_left_open()
     except MlflowException as error:
@@ -74,6 +81,13 @@ def _create_experiment(client: MlflowClient) -> None:
     """Create the experiment if it is missing, with its artifacts in the project's folder."""
     if client.get_experiment_by_name(address.EXPERIMENT) is None:
         client.create_experiment(address.EXPERIMENT, artifact_location=address.artifacts_uri())
+
+
+def _require_experiment(client: MlflowClient) -> None:
+    """Refuse a store whose experiment was deleted."""
+    experiment = client.get_experiment_by_name(address.EXPERIMENT)
+    if experiment is not None and experiment.lifecycle_stage == "deleted":
+        address.refuse_deleted_experiment(experiment.experiment_id)
 
 
 def _refused_store(error: MlflowException) -> str:
@@ -127,7 +141,7 @@ def find_run(run_id: str) -> StoredRun | None:
     try:
         run = client.get_run(run_id)
     except MlflowException as error:
-        if error.error_code not in {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}:
+        if error.error_code not in ABSENT:
             raise
         run = None
     if run is not None and run.info.lifecycle_stage == "active":

@@ -10,7 +10,7 @@ import pandas as pd
 import pyarrow as pa
 
 from darkroom.base.errors import InputError
-from darkroom.base.files import leads_out
+from darkroom.base.files import files_below, leads_out
 from darkroom.base.types import SplitName
 from darkroom.data.formats.manifest import UNLABELLED
 from darkroom.data.formats.samples import File, LeftOut, Sample
@@ -168,7 +168,7 @@ def find_parquet(data: DataParams) -> Listed:
         InputError: no such file, a column is missing, a row has no label, or names of splits are ambiguous.
     """
     root = Path(data.path)
-    every = [root] if not root.is_dir() else sorted(root.rglob("*.parquet"))
+    every = [root] if not root.is_dir() else [file for file in files_below(root) if file.suffix == ".parquet"]
     real = os.path.realpath(root)
     out = [] if not root.is_dir() or data.follow_links else [path for path in every if leads_out(path, real)]
     files = sorted({*every}.difference(out))
