@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parents[1]
 # A stage runs the code of its own checkout, also where DVC runs an experiment in a copy of the repository.
 sys.path.insert(0, str(ROOT / "src"))
 
-from darkroom.base import environment, script
+from darkroom.base import script
 from darkroom.base.errors import InputError
 
 STAGES = sorted({file.stem for file in Path(__file__).parent.glob("*.py")} - {"__init__", "__main__"})
@@ -37,6 +37,5 @@ def run(stage: str, arguments: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    environment.prepare()
     stage, *arguments = sys.argv[1:] or [""]
     script.run(stage or "pipeline", lambda: run(stage, arguments))

@@ -9,7 +9,7 @@ import os
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from darkroom.base import project
+from darkroom.base import credentials, project
 
 FORCED = {
     # No telemetry, no update checks.
@@ -50,12 +50,17 @@ STORES = ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI")
 
 
 def prepare() -> None:
-    """Set Darkroom's environment variables for this process and its subprocesses. Idempotent."""
+    """Set Darkroom's environment variables for this process and its subprocesses. Idempotent.
+
+    Raises:
+        InputError: the addresses of the stores have different logins.
+    """
     os.environ.update(FORCED)
     for name, value in DEFAULTS.items():
         os.environ.setdefault(name, value)
     for name in REMOVED:
         os.environ.pop(name, None)
+    credentials.take_logins(*STORES)
     for name in STORES:
         if address := os.environ.get(name):
             os.environ[name] = absolute_address(address)

@@ -1,6 +1,7 @@
 """Read and write text and JSON files in UTF-8; missing folders are created."""
 
 import hashlib
+import itertools
 import json
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,13 @@ def replace_text(path: Path, text: str) -> None:
     temporary = path.with_name(f".{path.name}.tmp")
     write_text(temporary, text)
     temporary.replace(path)
+
+
+def set_aside(path: Path) -> Path:
+    """Give a damaged file another name, so that it does not fail every later run; return it."""
+    names = (path.with_name(f"{path.name}.damaged{number or ''}") for number in itertools.count())
+    other = next(name for name in names if not name.exists())
+    return path.rename(other)
 
 
 def file_digest(path: Path) -> str:
@@ -58,7 +66,7 @@ def parse_json(text: str | bytes, name: str) -> Any:
     """
     try:
         return json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(
             f"{name} is not valid JSON ({error}), perhaps after a merge conflict or an interrupted write; restore it "
             f"with git checkout HEAD -- {name}, or recreate it with dvc repro"

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
+from darkroom.base.credentials import has_login
 from darkroom.base.errors import InputError
 from darkroom.params.checks import check_together
 from darkroom.params.messages import error_lines
@@ -26,6 +27,7 @@ def read_params(path: str | Path = "params.yaml") -> Params:
         InputError: the file is missing, is not YAML, or has invalid values; one line per error.
     """
     raw = _read_yaml(Path(path))
+    _refuse_logins(raw, str(path))
     for name in _named_networks(raw):
         load(name)
     try:
@@ -41,6 +43,16 @@ def read_params(path: str | Path = "params.yaml") -> Params:
         raise InputError(f"{path}: {error}") from None
     check_together(params, str(path))
     return params
+
+
+def _refuse_logins(raw: Mapping[str, Any], path: str) -> None:
+    """Refuse addresses with passwords, except that of the studies' database, which is recorded nowhere."""
+    for name, value in flatten(raw).items():
+        if name != "search.storage" and has_login(str(value)):
+            raise InputError(
+                f"{path}: {name}: an address with user or password, which would be copied to dvc.lock and MLflow; "
+                "download what it leads to, or keep the login in the environment"
+            )
 
 
 def _named_networks(raw: Mapping[str, Any]) -> list[str]:

@@ -1,15 +1,13 @@
 """Locate the tracking store and check that it is reachable. Nothing heavy is imported, so checks are fast."""
 
-import base64
 import os
-import re
 import sqlite3
 import ssl
 import urllib.request
 from contextlib import closing
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
 
+from darkroom.base.credentials import authorization, hide
 from darkroom.base.errors import InputError
 from darkroom.base.project import project_root
 
@@ -45,7 +43,7 @@ def is_local() -> bool:
 
 def is_server() -> bool:
     """Return whether the tracking store is an MLflow server."""
-    return urlsplit(tracking_uri()).scheme in {"http", "https"}
+    return tracking_uri().lower().startswith(("http://", "https://"))
 
 
 def check_tracking(*, must_exist: bool = False) -> None:
@@ -115,13 +113,8 @@ def relocate_artifacts() -> None:
 
 
 def _check_server(uri: str) -> None:
-    parts = urlsplit(uri)
-    # Like MLflow; urllib would treat user and password as part of the host name.
-    given = f"{unquote(parts.username or '')}:{unquote(parts.password or '')}".encode()
-    headers = {"Authorization": f"Basic {base64.b64encode(given).decode()}"} if parts.username else {}
-    address = f"{without_password(uri).rstrip('/')}/health"
     try:
-        request = urllib.request.Request(address, headers=headers)  # noqa: S310 - only http and https
+        request = urllib.request.Request(f"{uri.rstrip('/')}/health", headers=authorization())  # noqa: S310 - http, https
         with urllib.request.urlopen(request, timeout=ANSWER_WITHIN, context=_tls()):  # noqa: S310
             pass
     except urllib.error.HTTPError:
@@ -145,10 +138,5 @@ def _tls() -> ssl.SSLContext:
 
 
 def shown_uri() -> str:
-    """Return the tracking URI without user and password, for messages."""
-    return without_password(tracking_uri())
-
-
-def without_password(text: str) -> str:
-    """Remove user and password from the URLs in a text."""
-    return re.sub(r"(://)[^/\s]*@", r"\1", text)
+    """Return the tracking URI without passwords, for messages."""
+    return hide(tracking_uri())
