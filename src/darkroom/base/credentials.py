@@ -13,15 +13,20 @@ HIDDEN = "[hidden]"
 USER, PASSWORD, TOKEN = "MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN"
 SHORTEST = 6
 """Characters of the shortest value that is hidden wherever it occurs; shorter ones would hide ordinary words."""
+LONGEST_USER = 20
+"""Characters of the longest user name; what is longer is a token (``https://TOKEN@host``)."""
 SECRET_VARIABLE = re.compile(r"(PASSWORD|PASSWD|SECRET|TOKEN|CREDENTIAL|API_?KEY|ACCESS_?KEY)(_?ID)?$")
 """Names of environment variables that hold a password or key; those that hold a path have other ends."""
 LOGIN = re.compile(r"""(?<=://)(?:[^\s/?#@:"'<>]*|[^\s/?#@:"'<>]*:(?!\d+[/?#])[^\s"'<>]*)@""")
 """User and password in an address: up to the last ``@``, because passwords may contain ``/``, ``@`` and ``%``."""
 FIELD = re.compile(
-    r"""(?i)([\w.-]*(?:password|passwd|pwd|secret|token|credential|signature|\bsig|access_?key|api_?key)[\w.-]*=)"""
+    r"""(?i)((?:[\w.-]*(?:password|passwd|pwd|secret|token|credential|signature|access_?key|api_?key)|(?<=[?&])sig)=)"""
     r"""[^&\s"'<>),;]+"""
 )
 """A password or key among an address's options (``?password=…``) or in a database's connection string."""
+
+OPTION = re.compile(rf"://\S*[?&]{FIELD.pattern.removeprefix('(?i)')}", re.IGNORECASE)
+"""The same in an address, unlike an argument in code (``connect(token=token)``)."""
 
 
 class Login(NamedTuple):
@@ -97,13 +102,14 @@ def hide(text: str, *addresses: str) -> str:
 
 
 def has_login(text: str) -> bool:
-    """Return whether a text contains an address or connection string with user or password."""
-    return bool(LOGIN.search(text) or FIELD.search(text))
+    """Return whether a text contains an address with a password or key."""
+    users = (found.group() for found in LOGIN.finditer(text))
+    return any(":" in user or len(user) > LONGEST_USER for user in users) or bool(OPTION.search(text))
 
 
 def has_secret(text: str) -> bool:
-    """Return whether ``hide`` hides something in a text."""
-    return hide(text) != text
+    """Return whether a text contains an address with a password, or a value known to be secret."""
+    return has_login(text) or any(value in text for value in _values(()))
 
 
 def _values(addresses: tuple[str, ...]) -> Iterator[str]:

@@ -4,6 +4,7 @@
 addresses that contain ``/`` or ``@``.
 """
 
+import re
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,8 +17,13 @@ HIDDEN = "[hidden by Darkroom: "
 OTHER = "Password or Key"
 KEY_BLOCK = "Private Key"
 """Kinds of findings."""
-TYPED = {".py", ".yaml", ".yml", ".json", ".ini", ".cfg", ".js", ".sh", ".tf"}
-"""File types in which detect-secrets looks for values in the language's own form; in all others, in any form."""
+CODE = {".py", ".js", ".ts", ".c", ".cpp", ".java", ".go", ".ipynb", ".json"}
+"""File types in which detect-secrets looks for quoted values only, as ``password = "…"``: others are variables."""
+DIGESTS = {".dvc", ".lock"}
+"""File types that consist of digests, which look like keys."""
+
+TOKEN = re.compile(r"""token['"]?\s*[:=]\s*['"]?[^\s'"]{6,}['"]?,?\s*$""", re.IGNORECASE)
+"""A setting that detect-secrets does not know."""
 
 
 class _Part(NamedTuple):
@@ -46,6 +52,8 @@ def hide_secrets(diff: str) -> tuple[str, int]:
             found[number] = kind
             values[value] = kind
         found |= dict.fromkeys(_key_blocks(part, lines), KEY_BLOCK)
+        if part.suffix not in CODE:
+            found |= {number: OTHER for number in part.lines if TOKEN.search(lines[number])}
     values = {value: kind for value, kind in values.items() if len(value) >= SHORTEST}
     for number in inside:
         for value, kind in values.items():
@@ -81,12 +89,19 @@ def _scan(part: _Part, lines: list[str]) -> Iterator[tuple[int, str, str]]:
     from detect_secrets.settings import default_settings
 
     with tempfile.TemporaryDirectory() as folder, default_settings():
-        file = Path(folder) / f"changes{part.suffix if part.suffix in TYPED else '.txt'}"
+        file = Path(folder) / f"changes{_scanned_as(part.suffix)}"
         # One line for each, whatever other line ends the text contains.
         texts = ["".join(lines[number][1:].splitlines()) for number in part.lines]
         file.write_text("\n".join(texts) + "\n", encoding="utf-8", errors="replace")
         for secret in scan_file(str(file)):
             yield part.lines[secret.line_number - 1], secret.type, secret.secret_value or ""
+
+
+def _scanned_as(suffix: str) -> str:
+    """Return the file type as which detect-secrets reads a file: of settings, unless it is code."""
+    if suffix in DIGESTS:
+        return ".txt"
+    return suffix if suffix in CODE else ".ini"
 
 
 def _key_blocks(part: _Part, lines: list[str]) -> Iterator[int]:
