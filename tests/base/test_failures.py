@@ -141,8 +141,12 @@ def run_stage(body, **more):
     [
         ("with open('/dev/full', 'w') as file: file.write('x')", "no space left on the disk"),
         (
-            "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (10, 10))\n"
-            "with open('x', 'w') as file: file.write('x' * 99)",
+            "\n".join(
+                [
+                    "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (10, 10))",
+                    "with open('x', 'w') as file: file.write('x' * 99)",
+                ]
+            ),
             "no space left on the disk",
         ),
         ("import resource; resource.setrlimit(resource.RLIMIT_AS, (2**30,) * 2); bytes(2**31)", "out of memory"),

@@ -58,6 +58,7 @@ class Checkpoint(keras.callbacks.Callback):  # type: ignore[misc]
         self._stopping = stopping
         self._others = others
         self._epochs = epochs
+        self._report = report
         self._kept: dict[str, Any] = {}
         self._state: dict[str, Any] = {}
         self.first_epoch = 0
@@ -67,7 +68,21 @@ class Checkpoint(keras.callbacks.Callback):  # type: ignore[misc]
                 self._kept, self._state = _read(path, {"stopping", *others})
                 self.first_epoch = self._state["next_epoch"]
             except DAMAGE as error:
-                report(f"the checkpoint cannot be read ({error}); kept as {set_aside(path)}, training starts over")
+                self._start_over(str(error))
+
+    def _start_over(self, reason: str) -> None:
+        self._kept, self.first_epoch = {}, 0
+        self._report(f"the checkpoint cannot be read ({reason}); kept as {set_aside(self._path)}, training starts over")
+
+    def require_variables_of(self, model: keras.Model) -> None:
+        """Start over unless the file has the variables of a compiled network."""
+        if not self._kept:
+            return
+        self.set_model(model)
+        expected = {f"variable{number}": tuple(variable.shape) for number, variable in enumerate(self._variables())}
+        found = {name: array.shape for name, array in self._kept.items() if name.startswith("variable")}
+        if found != expected:
+            self._start_over("it has other variables than the network")
 
     def on_train_begin(self, logs: Any = None) -> None:  # noqa: ARG002 - Keras' signature
         """Restore the state from the file."""
@@ -117,7 +132,7 @@ class Checkpoint(keras.callbacks.Callback):  # type: ignore[misc]
 
 def _read(path: Path, parts: set[str]) -> tuple[dict[str, Any], dict[str, Any]]:
     """Read a checkpoint's arrays and its state; raises one of ``DAMAGE`` unless it is complete."""
-    with np.load(path, allow_pickle=False) as file:
+    with path.open("rb") as source, np.load(source, allow_pickle=False) as file:
         arrays = dict(file)
     state: dict[str, Any] = json.loads(str(arrays.pop("state")))
     if missing := parts - set(state):

@@ -78,6 +78,8 @@ def train(
     stopping = callbacks.early_stopping(values)
     states: dict[str, Stateful] = {"history": recorder, "rate": rate}
     kept = [Checkpoint(checkpoint, stopping, states, values.epochs, report or print)] if checkpoint else []
+    for checkpoint_callback in kept:
+        checkpoint_callback.require_variables_of(model)
     first_epoch = kept[0].first_epoch if kept else 0
     if first_epoch and report:
         report(f"resuming after epoch {first_epoch} of {values.epochs}")
