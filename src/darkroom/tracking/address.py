@@ -7,7 +7,7 @@ import urllib.request
 from contextlib import closing
 from pathlib import Path
 
-from darkroom.base.credentials import authorization, hide
+from darkroom.base.credentials import PASSWORD, USER, authorization, hide
 from darkroom.base.errors import InputError
 from darkroom.base.project import project_root
 
@@ -113,6 +113,11 @@ def relocate_artifacts() -> None:
 
 
 def _check_server(uri: str) -> None:
+    if "?" in uri or "#" in uri:
+        raise InputError(
+            f"MLFLOW_TRACKING_URI: {shown_uri()} has options after ? or #, which MLflow does not send; leave them out, "
+            f"and set {USER} and {PASSWORD} for a login"
+        )
     try:
         request = urllib.request.Request(f"{uri.rstrip('/')}/health", headers=authorization())  # noqa: S310 - http, https
         with urllib.request.urlopen(request, timeout=ANSWER_WITHIN, context=_tls()):  # noqa: S310
