@@ -38,6 +38,5 @@ def run(stage: str, arguments: list[str]) -> None:
 
 if __name__ == "__main__":
     environment.use_utf8()
-    environment.prepare()
     stage, *arguments = sys.argv[1:] or [""]
     script.run(stage or "pipeline", lambda: run(stage, arguments))

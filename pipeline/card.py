@@ -28,24 +28,23 @@ def main(params: Params, network: Network, prepared: str, runs: str, report: str
     decided, record = Promotion.read(Path(promotion)), RunRecord.read(Path(runs) / "run.json")
     is_candidate = decided.is_candidate(record.run_id)
     outcome, reason = _decision(decided, record.run_id)
-    with store.report_outage():
-        run = store.find_run(record.run_id)
-        card = model_card.Card(
-            title=_title(network, params.promote.registered_model, decided, record.run_id),
-            outcome=outcome,
-            reason=reason,
-            use={name.replace("_", " "): value or "" for name, value in params.card.model_dump().items()},
-            data=_data(Prepared(Path(prepared)).description),
-            drift=_drift(decided, record.run_id, params),
-            report=Report(Path(report)),
-            findings=decided.findings if is_candidate else [],
-            cost=_cost(Path(runs), record, run),
-            lineage=_lineage(record, run),
-            values=dict(sorted(run.data.params.items())) if run else {},
-        )
-        write_text(Path(report) / NAME, model_card.page(card))
-        if is_candidate and decided.withheld is None:
-            queries.log_file(record.run_id, Path(report) / NAME)
+    run = store.find_run(record.run_id)
+    card = model_card.Card(
+        title=_title(network, params.promote.registered_model, decided, record.run_id),
+        outcome=outcome,
+        reason=reason,
+        use={name.replace("_", " "): value or "" for name, value in params.card.model_dump().items()},
+        data=_data(Prepared(Path(prepared)).description),
+        drift=_drift(decided, record.run_id, params),
+        report=Report(Path(report)),
+        findings=decided.findings if is_candidate else [],
+        cost=_cost(Path(runs), record, run),
+        lineage=_lineage(record, run),
+        values=dict(sorted(run.data.params.items())) if run else {},
+    )
+    write_text(Path(report) / NAME, model_card.page(card))
+    if is_candidate and decided.withheld is None:
+        queries.log_file(record.run_id, Path(report) / NAME)
 
 
 def _title(network: Network, name: str, decided: Promotion, run_id: str) -> str:

@@ -33,13 +33,12 @@ def main(params: Params, prepared: str, divided: str, runs: str, promotion: str)
     dry_run = lineage.dry_run_reason()
     # A dry run changes nothing in the registry and need not wait for other promotions.
     lock = nullcontext() if dry_run else turns.promotion_lock(params.promote.registered_model)
-    with store.report_outage():
-        tag_dvc_lock(params, Path(runs))
-        with lock:
-            decision = decide(params, images, related, Path(runs), Path(promotion).parent)
-            if dry_run is None:
-                carry_out(decision, params, images, Path(runs))
-            known = history.history(decision, params.promote.registered_model)
+    tag_dvc_lock(params, Path(runs))
+    with lock:
+        decision = decide(params, images, related, Path(runs), Path(promotion).parent)
+        if dry_run is None:
+            carry_out(decision, params, images, Path(runs))
+        known = history.history(decision, params.promote.registered_model)
     write_json(promotion, {**decision.as_json(dry_run), **known})
     print(f"{decision.outcome}: {decision.reason}{f' (not carried out: {dry_run})' if dry_run else ''}")
 

@@ -32,7 +32,7 @@ def main(
     store.open_store()
     access.check_access()
     tags = {"network": network, "data_digest": description.digest, "data_docs": "reports/data_docs/index.html"}
-    with runs.start_run(network, "train", tags) as run:
+    with runs.start_run(network, "train", tags, untracked=params.tracking.untracked) as run:
         records.log_inputs(run, params, values, description)
         records.log_training_images(run, images.manifest("train"))
         initial = seen_images.of_initial_weights(values.initial_weights)

@@ -35,8 +35,15 @@ def printed(code, folder=ROOT, **variables):
 
 STAGE = """
 import json, os, runpy
-from darkroom.base import script
-script.run = lambda *_: print(json.dumps(dict(os.environ)))
+from darkroom.base import environment
+prepare = environment.prepare
+
+def prepare_and_print():
+    prepare()
+    print(json.dumps(dict(os.environ)), flush=True)
+    os._exit(0)
+
+environment.prepare = prepare_and_print
 runpy.run_module("pipeline", run_name="__main__")
 """
 """Prints the environment in which ``python -m pipeline`` would run a stage."""

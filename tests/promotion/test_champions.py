@@ -101,9 +101,37 @@ def test_a_champion_by_hand_and_back_again(versions, capsys):
     assert "version 1 again" in capsys.readouterr().out
     assert aliases() == {"champion": "1", "challenger": "2"}
     assert [record.how for record in records("1")] == ["promote", "rollback"]
-    # Back again is where one came from.
-    assert main(["rollback", "--reason", "it did not"]) == 0
-    assert aliases() == {"champion": "2", "challenger": "1"}
+    # Version 2 was taken back: the next rollback would go before version 1, not to 2 again.
+    assert main(["rollback", "--reason", "it did not"]) == 2
+    assert "no previous champion to roll back to" in capsys.readouterr().err
+    assert aliases() == {"champion": "1", "challenger": "2"}
+
+
+@pytest.mark.parametrize(
+    ("steps", "expected"),
+    [
+        ("1 2 3 back back", "1"),
+        ("1 2 3 back back back", "none"),
+        ("1 2 1 back", "2"),
+        ("1 2 1 back back", "1"),
+        ("1 2 1 back back back", "none"),
+        ("1 2 back 3 back", "1"),
+        ("1 2 back 3 4 back back back", "none"),
+        ("1 2 3 back 4 back", "2"),
+        ("1 2 3 back 4 back back", "1"),
+        ("1 2 3 back 3 back", "2"),
+        ("1 2 3 4 back back back", "1"),
+    ],
+)
+def test_each_rollback_takes_back_one_promotion_more(versions, steps, expected):
+    for step in steps.split()[:-1]:
+        champions.rollback("darkroom", "back") if step == "back" else champions.promote("darkroom", step, "forth")
+    if expected == "none":
+        with pytest.raises(InputError, match="no previous champion to roll back to"):
+            champions.rollback("darkroom", "back")
+    else:
+        assert champions.rollback("darkroom", "back").version == int(expected)
+        assert aliases()["champion"] == expected
 
 
 def test_who_is_the_champion(versions, capsys):

@@ -643,3 +643,28 @@ def test_a_full_disk_is_one_line_and_loses_nothing(tmp_path):
     trials = run(lambda number, *_: seen.append(number) or 1.0, tmp_path / "study.db", trials=4)
     assert seen == [2, 3]
     assert [trial.state for trial in trials] == ["complete"] * 4
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda path: path.write_bytes(b"no database " * 100),
+        lambda path: path.write_bytes(path.read_bytes()[:5000]),
+        lambda path: path.write_bytes(path.read_bytes()[:4096] + b"\xff" * 8192 + path.read_bytes()[12288:]),
+    ],
+)
+def test_a_damaged_study_is_set_aside_and_the_search_starts_over(tmp_path, capsys, damage):
+    def killed(number, tried, report):
+        if number == 2:
+            raise KeyboardInterrupt
+        return bowl(number, tried, report)
+
+    path = tmp_path / "study.db"
+    with pytest.raises(KeyboardInterrupt):
+        run(killed, path)
+    damage(path)
+    damaged = path.read_bytes()
+    assert len(run(bowl, path)) == 8
+    assert "is damaged (" in capsys.readouterr().out
+    assert (tmp_path / "study.db.damaged").read_bytes() == damaged
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["study.db.damaged"]

@@ -67,7 +67,7 @@ def test_a_diff_restores_changed_binary_and_new_files(repository):
     (repository / "deep").mkdir()
     (repository / "deep/new [1] ä.py").write_text("new\n")
     index = git("status", "--porcelain")
-    diff = uncommitted_diff()
+    diff = uncommitted_diff("content")
     assert git("status", "--porcelain") == index, "nothing was added to git's own index"
     git("reset", "--quiet", "--hard")
     (repository / "deep/new [1] ä.py").unlink()
@@ -81,7 +81,7 @@ def test_a_large_new_file_is_named_and_not_shown(repository, monkeypatch):
     monkeypatch.setattr(tracking_diff, "SHOWN", 100)
     (repository / "small.py").write_text("small\n")
     (repository / "large.csv").write_text("large\n" * 100)
-    diff = uncommitted_diff()
+    diff = uncommitted_diff("content")
     digest = hashlib.sha256(b"large\n" * 100).hexdigest()
     assert f"new file {digest} large.csv\n" in diff
     assert "+large" not in diff
@@ -105,7 +105,7 @@ def test_a_repository_within_is_not_entered(repository):
     git("init", "--quiet", "other")
     (repository / "new.py").write_text("new\n")
     assert "new file unread other/\n" in uncommitted_diff()
-    assert "+new" in uncommitted_diff()
+    assert "+new" in uncommitted_diff("content")
 
 
 def test_without_a_commit_there_is_no_diff(tmp_path, monkeypatch):

@@ -29,6 +29,7 @@ from optuna import TrialPruned
 from PIL import Image
 
 from darkroom import training
+from darkroom.base import failures
 from darkroom.base.errors import InputError, TrainingError
 from darkroom.base.files import file_digest, read_json, write_json
 from darkroom.base.processes import ProcessId
@@ -53,7 +54,7 @@ from darkroom.tracking.initial_network import initial_network
 from darkroom.tracking.outages import UnansweredError
 from darkroom.tracking.record import RunRecord
 from darkroom.tracking.runs import Run, continue_run, restored_run, start_run, start_trial
-from darkroom.tracking.store import MODEL, ORIGINAL, PROCESS, find_run, open_store, report_outage
+from darkroom.tracking.store import MODEL, ORIGINAL, PROCESS, find_run, open_store
 from pipeline import card, promote
 from support.networks import build
 from support.pictures import find, prepare, write_folder
@@ -682,7 +683,7 @@ def test_of_two_that_find_a_dead_promotion_one_takes_its_place(tmp_path, monkeyp
         MlflowClient().get_registered_model("digits.promotion")
 
 
-def test_a_server_that_stops_answering_is_one_line_and_no_lack_of_files(models, monkeypatch):
+def test_a_server_that_stops_answering_is_one_line_and_no_lack_of_files(models, monkeypatch, capsys):
     record, _ = models.train(5, seen=3)
     assert len(versions.training_images(record.run_id)) == 3
     assert versions.training_sample(models.made[2].run_id) is None
@@ -694,9 +695,11 @@ def test_a_server_that_stops_answering_is_one_line_and_no_lack_of_files(models, 
         before = mlflow.get_tracking_uri()
         mlflow.set_tracking_uri(address)
         try:
-            line = rf"^the MLflow server {address} has stopped answering; .* the same command again to continue$"
-            with pytest.raises(InputError, match=line), report_outage():
+            with pytest.raises(MlflowException) as raised:
                 versions.training_images(record.run_id)
+            assert failures.tell("promote", raised.value) == 2
+            line = rf"promote: the MLflow server {address} has stopped answering, .* the same command again.*\n"
+            assert re.fullmatch(line, capsys.readouterr().err)
         finally:
             mlflow.set_tracking_uri(before)
 

@@ -2,6 +2,7 @@
 
 import gc
 import re
+import tempfile
 import time
 from contextlib import suppress
 from dataclasses import replace
@@ -214,6 +215,80 @@ def test_a_training_that_had_ended_is_not_run_again(data, tmp_path):
         assert np.array_equal(one, other)
 
 
+def truncated(path):
+    path.write_bytes(path.read_bytes()[:-100])
+
+
+def with_a_flipped_bit(path):
+    content = bytearray(path.read_bytes())
+    content[len(content) // 3] ^= 1
+    path.write_bytes(content)
+
+
+def without_its_state(path):
+    with np.load(path) as file:
+        arrays = {name: array for name, array in file.items() if name != "state"}
+    np.savez(path, **arrays)
+
+
+def of_other_variables(path):
+    with np.load(path) as file:
+        arrays = {name: array[:1] if array.ndim else array for name, array in file.items()}
+    np.savez(path, **arrays)
+
+
+def of_another_version(path):
+    with np.load(path) as file:
+        np.savez(path, **{**file, "state": np.array('{"next_epoch": 1}')})
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        truncated,
+        with_a_flipped_bit,
+        without_its_state,
+        of_other_variables,
+        of_another_version,
+        lambda path: path.write_bytes(b""),
+        lambda path: path.write_bytes(b"PK\x03\x04 and no more"),
+        lambda path: np.savez(path, state=np.array(["a", None], dtype=object)),
+    ],
+)
+def test_a_damaged_checkpoint_is_set_aside_and_training_starts_over(data, tmp_path, damage):
+    values = MlpParams(hidden_units=(8,), epochs=3)
+    checkpoint, said, told = tmp_path / "training.npz", [], []
+
+    def run(*on_epoch):
+        job = job_of("mlp", values, data)
+        return training.train(job, on_epoch=on_epoch, checkpoint=checkpoint, report=said.append)
+
+    undisturbed = fit("mlp", values, data)
+    with pytest.raises(Killed):
+        run(lambda epoch, _: kill(epoch, at=1))
+    damage(checkpoint)
+    damaged = checkpoint.read_bytes()
+    said.clear()
+    again = run(lambda epoch, _: told.append(epoch))
+    assert told == [0, 1, 2]
+    assert said[0].startswith("the checkpoint cannot be read (")
+    assert said[0].endswith(f"kept as {checkpoint}.damaged, training starts over")
+    assert (tmp_path / "training.npz.damaged").read_bytes() == damaged
+    for one, other in zip(again.model.get_weights(), undisturbed.model.get_weights(), strict=True):
+        assert np.array_equal(one, other)
+
+
+def kill(epoch, at):
+    if epoch == at:
+        raise Killed
+
+
+def test_training_leaves_no_file_in_the_temporary_folder(data, tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    training.train(job_of("mlp", MlpParams(hidden_units=(8,), epochs=1), data))
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_the_name_of_an_interrupted_training_stands_for_all_that_it_depends_on(project):
     job = replace(job_of("mlp", read_params().network("mlp"), (split(2), split(2))), initial=network_of_one_weight(0.0))
 
@@ -250,6 +325,7 @@ def test_a_checkpoint_is_kept_until_the_work_is_done_or_can_only_fail(tmp_path):
             if error:
                 raise error
         assert path.exists() == kept
+        assert not path.with_suffix(".lock").exists()
 
 
 def test_enough_ends_a_training_in_order(data):

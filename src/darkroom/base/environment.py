@@ -16,7 +16,7 @@ import tempfile
 import warnings
 from pathlib import Path
 
-from darkroom.base import project
+from darkroom.base import credentials, project
 
 FORCED = {
     # No telemetry, no update checks.
@@ -76,7 +76,11 @@ STORES = ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI")
 
 
 def prepare() -> None:
-    """Set Darkroom's environment variables for this process and its subprocesses. Idempotent."""
+    """Set Darkroom's environment variables for this process and its subprocesses. Idempotent.
+
+    Raises:
+        InputError: the addresses of the stores have different logins.
+    """
     if "PYTHONWARNINGS" in os.environ:
         _reset_warnings()
     os.environ.update(FORCED)
@@ -84,6 +88,7 @@ def prepare() -> None:
         os.environ.setdefault(name, value)
     for name in REMOVED:
         os.environ.pop(name, None)
+    credentials.take_logins(*STORES)
     for name in STORES:
         # A variable of a missing secret is empty, and one from a file often ends with a newline.
         if address := os.environ.pop(name, "").strip():

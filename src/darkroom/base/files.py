@@ -2,6 +2,7 @@
 
 import errno
 import hashlib
+import itertools
 import json
 import os
 import re
@@ -111,6 +112,13 @@ def files_below(folder: Path) -> list[Path]:
         raise InputError(f"{error.filename} cannot be listed ({error.strerror}); make it readable, or move it away")
 
     return sorted(Path(parent, name) for parent, _, names in os.walk(folder, onerror=refuse) for name in names)
+
+
+def set_aside(path: Path) -> Path:
+    """Give a damaged file another name, so that it does not fail every later run; return it."""
+    names = (path.with_name(f"{path.name}.damaged{number or ''}") for number in itertools.count())
+    other = next(name for name in names if not name.exists())
+    return path.rename(other)
 
 
 def file_digest(path: Path) -> str:

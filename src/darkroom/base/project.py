@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -26,6 +26,26 @@ def state_folder() -> Path:
 
 
 @contextmanager
+def lock(path: Path, seconds: float = -1) -> Iterator[None]:
+    """Hold a lock file, which the system releases if its holder dies; it is removed at the end.
+
+    Args:
+        path: the file, in a folder that exists.
+        seconds: timeout; -1 waits for ever.
+
+    Raises:
+        filelock.Timeout: another process still held the lock at the timeout.
+    """
+    held = FileLock(path)
+    with held.acquire(timeout=seconds):
+        try:
+            yield
+        finally:
+            # While it is held: whoever waits for the removed file notices it and opens the new one.
+            path.unlink(missing_ok=True)
+
+
+@contextmanager
 def locked(name: str, seconds: float) -> Iterator[None]:
     """Hold a project-wide lock, which the system releases if its holder dies.
 
@@ -36,14 +56,11 @@ def locked(name: str, seconds: float) -> Iterator[None]:
     Raises:
         InputError: another process still held the lock at the timeout.
     """
-    lock = FileLock(state_folder() / f"{name}.lock")
-    try:
-        lock.acquire(timeout=seconds)
-    except Timeout:
-        raise InputError(
-            f"another process holds .darkroom/{name}.lock (waited {seconds:g} s); wait for it to end, or end it"
-        ) from None
-    try:
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(lock(state_folder() / f"{name}.lock", seconds))
+        except Timeout:
+            raise InputError(
+                f"another process holds .darkroom/{name}.lock (waited {seconds:g} s); wait for it to end, or end it"
+            ) from None
         yield
-    finally:
-        lock.release()

@@ -5,12 +5,11 @@ import os
 import sys
 from collections.abc import Callable
 
-from darkroom.base import processes
-from darkroom.base.errors import DarkroomError
+from darkroom.base import environment, failures, processes
 
 
 def run(name: str, work: Callable[[], None]) -> None:
-    """Call a function and exit with its exit code.
+    """Prepare the environment, call a function and exit with its exit code.
 
     The process exits without interpreter shutdown, for which TensorFlow would need two seconds.
 
@@ -26,14 +25,9 @@ def run(name: str, work: Callable[[], None]) -> None:
     gc.set_threshold(100_000, 50, 50)
     code = 0
     try:
+        environment.prepare()
         work()
-    except DarkroomError as error:
-        for line in str(error).splitlines():
-            print(f"{name}: {line}", file=sys.stderr)
-        code = error.exit_code
-    except KeyboardInterrupt:
-        print(f"{name}: interrupted", file=sys.stderr)
-        code = 130
-    sys.stdout.flush()
-    sys.stderr.flush()
+        sys.stdout.flush()
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the last resort
+        code = failures.tell(name, error)
     os._exit(code)

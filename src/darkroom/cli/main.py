@@ -5,8 +5,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from darkroom.base import environment
-from darkroom.base.errors import DarkroomError
+from darkroom.base import environment, failures
 from darkroom.cli import checking, networks, predictions, registry, store
 
 
@@ -18,20 +17,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     if arguments is None:
         environment.use_utf8()
-    environment.prepare()
     chosen = _parser().parse_args(arguments)
     try:
-        return int(chosen.command(chosen))
-    except DarkroomError as error:
-        for line in str(error).splitlines():
-            print(f"darkroom {chosen.name}: {line}", file=sys.stderr)
-        return error.exit_code
-    except KeyboardInterrupt:
-        return 130
+        environment.prepare()
+        code = int(chosen.command(chosen))
+        sys.stdout.flush()
     except BrokenPipeError:
         # The reader closed the pipe, such as `head`.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the last resort
+        return failures.tell(f"darkroom {chosen.name}", error)
+    return code
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -69,8 +69,7 @@ def _promote(chosen: argparse.Namespace) -> int:
         from darkroom.tracking import store
 
         store.open_store()
-        with store.report_outage():
-            version = champions.promote(registered_model(), chosen.version, chosen.reason, chosen.accept)
+        version = champions.promote(registered_model(), chosen.version, chosen.reason, chosen.accept)
     print(f"models:/{version.name}@champion is version {version.version}")
     return 0
 
@@ -81,8 +80,7 @@ def _rollback(chosen: argparse.Namespace) -> int:
         from darkroom.tracking import store
 
         store.open_store()
-        with store.report_outage():
-            version = champions.rollback(registered_model(), chosen.reason)
+        version = champions.rollback(registered_model(), chosen.reason)
     print(f"models:/{version.name}@champion is version {version.version} again")
     return 0
 

@@ -113,7 +113,9 @@ def learning_curve(
     tags = {"network": network, "data_digest": job.description.digest}
     store.open_store()
     points = []
-    with runs.start_run(f"{network} learning curve", "learning_curve", tags) as parent:
+    with runs.start_run(
+        f"{network} learning curve", "learning_curve", tags, untracked=params.tracking.untracked
+    ) as parent:
         parent.log_dataset(job.description)
         parent.log_params(values.model_dump(mode="json"))
         for one in jobs:

@@ -63,7 +63,7 @@ def sweep(network: Network, params: Params, budget: Budget, prepared: Prepared, 
     job = sweep_job(network, params, budget, prepared)
     tags = {"network": network, "data_digest": job.description.digest}
     store.open_store()
-    with runs.start_run(f"{network} sweep", "sweep", tags) as parent:
+    with runs.start_run(f"{network} sweep", "sweep", tags, untracked=params.tracking.untracked) as parent:
         parent.log_dataset(job.description)
         parent.log_params({"sweep": _shown(budget, job), **job.values.model_dump(mode="json")})
         baselines, features = _baselines(job), Features()

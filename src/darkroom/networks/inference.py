@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from darkroom.base.backend import keras
+from darkroom.base.errors import DarkroomError
 from darkroom.base.types import Floats, Integers, Pixels
 from darkroom.data.prepared.datasets import Split
 
@@ -21,8 +22,16 @@ def probabilities(model: keras.Model, images: Pixels) -> Floats:
 
     Returns:
         float32 of shape (images, classes).
+
+    Raises:
+        DarkroomError: an output is NaN or infinite, from which ``argmax`` would make the first class.
     """
     predicted: Floats = model.predict(np.asarray(images), batch_size=BATCH, verbose=0)
+    if count := int((~np.isfinite(predicted)).any(axis=tuple(range(1, predicted.ndim))).sum()):
+        raise DarkroomError(
+            f"{model.name}: the output for {count} of {len(predicted)} images is not a number; its weights are damaged "
+            "or overflow: train it again, with a lower learning_rate or precision: float32"
+        )
     return predicted
 
 

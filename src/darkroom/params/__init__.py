@@ -20,7 +20,7 @@ from darkroom.params.network_files import Network
 from darkroom.params.preprocess import AugmentationParams, PreprocessParams, SplitParams
 from darkroom.params.price_charts import PriceChartsParams
 from darkroom.params.reading import origins, read_params
-from darkroom.params.results import CardParams, EvaluateParams, PromoteParams
+from darkroom.params.results import CardParams, EvaluateParams, PromoteParams, Untracked
 from darkroom.params.search import BudgetSettings, RaySettings, SearchParams
 from darkroom.params.spaces import Range, SearchSpace
 from darkroom.params.values import flatten, read_best_params, value_of, with_values
@@ -43,6 +43,7 @@ __all__ = [
     "SearchParams",
     "SearchSpace",
     "SplitParams",
+    "Untracked",
     "ValidateParams",
     "check_network_data",
     "flatten",

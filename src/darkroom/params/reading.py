@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from darkroom.base.credentials import has_login
 from darkroom.base.errors import InputError
 from darkroom.base.yaml_files import read_yaml
 from darkroom.params.checks import check_together
@@ -26,6 +27,7 @@ def read_params(path: str | Path = "params.yaml") -> Params:
         InputError: the file is missing, is not YAML, or has invalid values; one line per error.
     """
     raw = _read_yaml(Path(path))
+    _refuse_logins(raw, str(path))
     for name in _named_networks(raw):
         load(name)
     try:
@@ -48,6 +50,16 @@ def _first_lines(error: ValidationError, path: str) -> list[str]:
     if len(lines) == MAXIMUM_LINES < error.error_count():
         lines.append(f"{path}: {error.error_count():,} errors, of which the first {MAXIMUM_LINES} are shown")
     return lines
+
+
+def _refuse_logins(raw: Mapping[str, Any], path: str) -> None:
+    """Refuse addresses with passwords, except that of the studies' database, which is recorded nowhere."""
+    for name, value in flatten(raw).items():
+        if name != "search.storage" and has_login(str(value)):
+            raise InputError(
+                f"{path}: {name}: an address with user or password, which would be copied to dvc.lock and MLflow; "
+                "download what it leads to, or keep the login in the environment"
+            )
 
 
 def _named_networks(raw: Mapping[str, Any]) -> list[str]:

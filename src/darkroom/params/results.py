@@ -1,10 +1,19 @@
-"""The sections ``evaluate``, ``promote`` and ``card``."""
+"""The sections ``tracking``, ``evaluate``, ``promote`` and ``card``."""
 
 from typing import Annotated, Literal
 
 from pydantic import Field
 
 from darkroom.params.section import Fraction, Section, Seed
+
+Untracked = Literal["hash", "content"]
+
+
+class TrackingParams(Section):
+    """What MLflow runs record of the code."""
+
+    untracked: Untracked = "hash"
+    """Of new files, which may hold keys: their names and the hash of their content, or the content itself."""
 
 
 class EvaluateParams(Section):

@@ -12,7 +12,7 @@ from darkroom.params.network import NetworkParams
 from darkroom.params.network_files import Network, default_space, load
 from darkroom.params.network_sections import TrainParams
 from darkroom.params.preprocess import PreprocessParams
-from darkroom.params.results import CardParams, EvaluateParams, PromoteParams
+from darkroom.params.results import CardParams, EvaluateParams, PromoteParams, TrackingParams
 from darkroom.params.search import SearchParams
 from darkroom.params.section import Section
 from darkroom.params.spaces import SearchSpace
@@ -27,6 +27,7 @@ class Params(Section):
     models: Annotated[tuple[Network, ...], Field(min_length=1)]
     search: SearchParams
     train: TrainParams
+    tracking: TrackingParams = TrackingParams()
     evaluate: EvaluateParams = EvaluateParams()
     promote: PromoteParams
     card: CardParams = CardParams()

@@ -3,7 +3,7 @@
 import getpass
 import json
 import socket
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -143,7 +143,7 @@ def promote(name: str, number: str, why: str, accepted: Sequence[str] = ()) -> M
 
 
 def rollback(name: str, why: str) -> ModelVersion:
-    """Make the previous champion the champion again.
+    """Make the champion before the current one the champion again; repeated, the one before that.
 
     Raises:
         InputError: there is no champion or no previous one, the previous one was deleted, or the reason is empty.
@@ -151,14 +151,13 @@ def rollback(name: str, why: str) -> ModelVersion:
     _require_reason(why)
     with turns.promotion_lock(name):
         version = current(name)
-        latest = promotion_records(version)
-        before = latest[-1].after if latest else None
+        known = {str(one.version): one for one in versions.versions(name)}
+        before = _before(version, known)
         if before is None:
             raise InputError(
                 f"models:/{name}/{version.version} has no previous champion to roll back to; "
                 "promote another version with darkroom promote VERSION"
             )
-        known = {str(one.version): one for one in versions.versions(name)}
         if before not in known:
             raise InputError(
                 f"models:/{name}/{before}, the previous champion, was deleted; promote another version with darkroom "
@@ -166,6 +165,31 @@ def rollback(name: str, why: str) -> ModelVersion:
             )
         promote_version(name, known[before], "rollback", why)
     return known[before]
+
+
+def _before(current: ModelVersion, known: Mapping[str, ModelVersion]) -> str | None:
+    """Return the number of the version that a rollback of the champion leads to; None if none is known.
+
+    The promotion records are followed back to the first one, then forth: a rollback takes back the last promotion that
+    has not been taken back yet.
+
+    Args:
+        current: the champion.
+        known: all versions, by number.
+    """
+    left = {number: promotion_records(version) for number, version in known.items()}
+    steps: list[tuple[str, PromotionRecord]] = []
+    number: str | None = str(current.version)
+    while number is not None and left.get(number):
+        steps.append((number, left[number].pop()))
+        number = steps[-1][1].after
+    path = [] if number is None else [number]
+    for number, record in reversed(steps):
+        if record.how == "rollback" and path[-2:-1] == [number]:
+            path.pop()
+        else:
+            path.append(number)
+    return path[-2] if len(path) > 1 else None
 
 
 def _require_accepted(name: str, version: ModelVersion, accepted: Sequence[str]) -> None:

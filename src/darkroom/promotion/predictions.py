@@ -3,6 +3,7 @@
 import hashlib
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 from mlflow.entities.model_registry import ModelVersion
 
@@ -56,6 +57,8 @@ def champion_predictions(
     predicted: list[str] = []
     for start in range(0, len(names), BATCH):
         batch = model.predict([content[name].content() for name in names[start : start + BATCH]])
+        if not all(np.isfinite(list(prediction["probabilities"].values())).all() for prediction in batch):
+            return "its output for some test images is not a number; run darkroom promote to replace it"
         predicted.extend(prediction["label"] for prediction in batch)
     return pd.Series(predicted, index=test.index)
 

@@ -27,10 +27,15 @@ def default_remote(url: str | None) -> Iterator[None]:
     if not url:
         yield
         return
+    from dvc.config import Config
+
     settings = Path(".dvc") / "config.local"
     before = settings.read_bytes() if settings.is_file() else None
     try:
-        run_dvc("remote", "add", "--quiet", "--local", "--force", "--default", DEFAULT_REMOTE, url)
+        # Not by dvc remote add: other users of the machine can read a command's arguments.
+        with Config(str(Path(".dvc").resolve())).edit("local") as config:
+            config["core"]["remote"] = DEFAULT_REMOTE
+            config["remote"][DEFAULT_REMOTE] = {"url": url}
         yield
     finally:
         if before is not None:

@@ -48,7 +48,9 @@ def search_network(network: Network, params: Params, prepared: Prepared, best_pa
     with persistent_study(_study_file(job, params), params.search) as study:
         known = store.find_run(study.user_attrs.get("run_id", ""))
         earlier = known.info.run_id if known else None
-        with runs.start_run(f"{network} search", "search", tags, earlier) as parent:
+        with runs.start_run(
+            f"{network} search", "search", tags, earlier, untracked=params.tracking.untracked
+        ) as parent:
             if not earlier:
                 parent.log_dataset(description)
                 parent.log_params({"search": {**_settings(params), **_place(params)}})

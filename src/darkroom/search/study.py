@@ -1,20 +1,22 @@
 """Store an Optuna study until its search is finished, and read its trials."""
 
+import sqlite3
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl, unquote, urlsplit
 
 import optuna
-from filelock import FileLock
 from optuna.exceptions import StorageInternalError
 from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy.exc import SQLAlchemyError
 
+from darkroom.base.credentials import hide, split_login
 from darkroom.base.errors import DarkroomError, InputError, TrainingError
+from darkroom.base.files import set_aside
+from darkroom.base.project import lock
 from darkroom.params import SearchParams
 from darkroom.search import sampling
 from darkroom.search.executors.protocol import Trial
@@ -68,7 +70,9 @@ def persistent_study(path: Path, params: SearchParams) -> Iterator[Study]:
         DarkroomError: a write to the database or file failed.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(path.with_suffix(".lock")), _readable_errors(params.storage), ExitStack() as stack:
+    with lock(path.with_suffix(".lock")), _readable_errors(params.storage), ExitStack() as stack:
+        if not params.storage:
+            _set_aside_damaged(path)
         storage = open_storage(params.storage or f"sqlite:///{path}")
         # Close connections, because a database server waits for them when it shuts down.
         stack.callback(storage.engine.dispose)
@@ -89,6 +93,27 @@ def persistent_study(path: Path, params: SearchParams) -> Iterator[Study]:
         _finish(study, path, params)
 
 
+def _set_aside_damaged(path: Path) -> None:
+    """Set a study file aside that is not a sound SQLite file; otherwise it would fail every later search."""
+    if not path.is_file():
+        return
+    try:
+        with closing(sqlite3.connect(path, timeout=WAIT_FOR_A_FILE)) as database:
+            found = str(database.execute("PRAGMA quick_check").fetchone()[0])
+    except sqlite3.OperationalError:
+        return  # not damaged: locked, or not accessible
+    except sqlite3.DatabaseError as error:
+        found = str(error)
+    if found == "ok":
+        return
+    # A journal belongs to its database.
+    for beside in path.parent.glob(f"{path.name}-*"):
+        set_aside(beside)
+    print(
+        f"the study of the interrupted search is damaged ({found}); kept as {set_aside(path)}, the search starts over"
+    )
+
+
 def _finish(study: Study, path: Path, params: SearchParams) -> None:
     if params.storage:
         study.set_user_attr(FINISHED, True)  # noqa: FBT003 - Optuna's signature
@@ -102,7 +127,7 @@ def open_storage(address: str) -> RDBStorage:
     Raises:
         InputError: the driver is not installed, or the database is not reachable.
     """
-    local = urlsplit(address).scheme.startswith("sqlite")
+    local = address.startswith("sqlite")
     # A dashboard that reads an SQLite file blocks its writer.
     connect = {"timeout": WAIT_FOR_A_FILE} if local else {"connect_timeout": ANSWER_WITHIN}
     options = {"connect_args": connect, "pool_pre_ping": not local}
@@ -143,20 +168,12 @@ def _readable_errors(address: str | None) -> Iterator[None]:
 
 def without_credentials(address: str) -> str:
     """Return a storage's address without user, password and options."""
-    parts = urlsplit(address)
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+    return split_login(address)[0].partition("?")[0]
 
 
 def _reason(error: BaseException, address: str) -> str:
-    """Return the first line of an error, with the secrets of the address masked."""
-    parts = urlsplit(address)
-    secrets = [part for _, part in parse_qsl(parts.query)]
-    if parts.password:
-        secrets += [parts.netloc.rpartition("@")[0], parts.password, unquote(parts.password)]
-    text = (str(error).strip().splitlines() or [type(error).__name__])[0]
-    for secret in sorted(filter(None, secrets), key=len, reverse=True):
-        text = text.replace(secret, "…")
-    return text
+    """Return the first line of an error, with the secrets of the address hidden."""
+    return hide((str(error).strip().splitlines() or [type(error).__name__])[0], address)
 
 
 def mark_lost(study: Study, trial: optuna.Trial | FrozenTrial, reason: str) -> None:

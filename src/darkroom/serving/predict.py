@@ -5,6 +5,7 @@ import importlib
 import io
 import itertools
 import json
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from darkroom.inference.images import ENDINGS
 from darkroom.reporting.tables import plain_table
 
 BATCH = 32
+NOT_A_NUMBER = "the network's output is not a number; train and promote another model"
 
 
 @dataclass(frozen=True)
@@ -136,7 +138,14 @@ def _predict_batch(
         if error.error_code != "INVALID_PARAMETER_VALUE":
             raise DarkroomError(error.message) from None
         raise ImageError(error.message) from None
-    return [Prediction(name, prediction) for name, prediction in zip(names, predictions, strict=True)]
+    return [
+        Prediction(name, output) if _is_finite(output) else Prediction(name, None, NOT_A_NUMBER)
+        for name, output in zip(names, predictions, strict=True)
+    ]
+
+
+def _is_finite(output: dict[str, Any]) -> bool:
+    return all(math.isfinite(probability) for probability in output["probabilities"].values())
 
 
 def read(path: Path) -> bytes:

@@ -11,6 +11,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Experiment
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
+from darkroom.base.credentials import hide
 from darkroom.base.errors import InputError
 from darkroom.tracking import address
 from darkroom.tracking.store import first_line
@@ -59,7 +60,7 @@ def _check_files(location: str) -> None:
             f"the MLflow server {address.shown_uri()} has clients store files in {folder}, which this machine does not "
             "have; start the server with --artifacts-destination, or mount that folder here"
         )
-    shown = address.without_password(location)
+    shown = hide(location)
     with (
         _asking(f"files cannot be stored in {shown}", "see the server's log, and who may write there"),
         tempfile.TemporaryDirectory() as temporary,

@@ -6,6 +6,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+from darkroom.base.credentials import hide
 from darkroom.base.errors import InputError
 from darkroom.base.project import project_root
 
@@ -90,7 +91,7 @@ def _check_variables() -> None:
     registry = os.environ.get("MLFLOW_REGISTRY_URI")
     if registry and registry != uri:
         raise InputError(
-            f"MLFLOW_REGISTRY_URI: {without_password(registry)} is not the tracking store {shown_uri()}; unset it, "
+            f"MLFLOW_REGISTRY_URI: {hide(registry)} is not the tracking store {shown_uri()}; unset it, "
             "since Darkroom keeps runs and models in one store"
         )
 
@@ -187,10 +188,5 @@ def relocate_artifacts() -> None:
 
 
 def shown_uri() -> str:
-    """Return the tracking URI without user and password, for messages."""
-    return without_password(tracking_uri())
-
-
-def without_password(text: str) -> str:
-    """Remove user and password from the URLs in a text."""
-    return re.sub(r"(://)[^/\s]*@", r"\1", text)
+    """Return the tracking URI without passwords, for messages."""
+    return hide(tracking_uri())

@@ -11,13 +11,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 from darkroom.base.git import ask_git, decode, git, head
+from darkroom.params import Untracked
 
 RESULTS = ("dvc.lock", "runs", "reports", "data/expectations.json", "data/splits.csv")
 """Stage outputs tracked by git. They change while the pipeline runs and do not count as uncommitted changes."""
 SOURCES = (".", *(f":(exclude){place}" for place in RESULTS))
 """Git pathspecs of all other files in the project."""
 SHOWN = 1_000_000
-"""Maximum total size in bytes of the new files that a diff contains in full; the smallest come first."""
+"""Maximum total size in bytes of the new files that a diff contains in full if asked; the smallest come first."""
 
 
 class _NewFile(NamedTuple):
@@ -26,11 +27,14 @@ class _NewFile(NamedTuple):
     sha256: str
 
 
-def uncommitted_diff() -> str:
+def uncommitted_diff(untracked: Untracked = "hash") -> str:
     """Return the difference between the working tree and the last commit, without stage outputs.
 
     The text lists new files (untracked, not ignored) with the SHA-256 of their content, followed by a patch for
-    ``git apply``. The patch contains new files up to ``SHOWN`` bytes in total.
+    ``git apply``.
+
+    Args:
+        untracked: ``content``: the patch contains new files too, up to ``SHOWN`` bytes in total.
     """
     if head() is None:
         return ""
@@ -39,6 +43,7 @@ def uncommitted_diff() -> str:
     by_size = sorted(new, key=lambda file: file.size)
     totals = accumulate(file.size for file in by_size)
     shown = [file.path for file, total in zip(by_size, totals, strict=True) if total <= SHOWN]
+    shown = shown if untracked == "content" else []
     with _index_with(shown) as environment:
         plain = ("--no-ext-diff", "--no-textconv", "--no-color", "--binary")
         diff = ask_git("diff", *plain, "HEAD", "--", *SOURCES, environment=environment)

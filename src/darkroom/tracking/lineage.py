@@ -6,7 +6,6 @@ import os
 from pathlib import Path
 from typing import Any
 
-from darkroom.base.errors import InputError
 from darkroom.base.git import git, head
 from darkroom.base.yaml_files import parse_yaml
 from darkroom.tracking.diff import uncommitted_diff

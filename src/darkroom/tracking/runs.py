@@ -19,15 +19,17 @@ from mlflow.tracking.context.registry import resolve_tags
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NOTE
 
 from darkroom.base import project
+from darkroom.base.credentials import hide
 from darkroom.base.errors import InputError
 from darkroom.base.files import as_json
 from darkroom.base.git import why_no_commit
 from darkroom.base.processes import ProcessId
 from darkroom.data.prepared.datasets import Description
-from darkroom.params import flatten
+from darkroom.params import Untracked, flatten
 from darkroom.tracking import address, lineage
 from darkroom.tracking.diff import uncommitted_diff
 from darkroom.tracking.record import RunRecord
+from darkroom.tracking.secrets import hide_secrets
 from darkroom.tracking.store import CLONE, DIFF, ENDED, PROCESS, REWRITTEN, find_run
 
 
@@ -46,7 +48,7 @@ class Run:
 
     def log_params(self, values: Mapping[str, Any]) -> None:
         """Log parameters; nested ones get dotted names."""
-        mlflow.log_params(flatten(values), run_id=self.run_id)
+        mlflow.log_params({name: hide(str(value)) for name, value in flatten(values).items()}, run_id=self.run_id)
 
     def log_metrics(self, values: Mapping[str, float], step: int | None = None) -> None:
         """Log metrics in one request."""
@@ -60,12 +62,12 @@ class Run:
 
     def describe(self, text: str) -> None:
         """Set the run's description in MLflow's UI."""
-        self._client.set_tag(self.run_id, MLFLOW_RUN_NOTE, text)
+        self._client.set_tag(self.run_id, MLFLOW_RUN_NOTE, hide(text))
 
     def tag(self, tags: Mapping[str, Any]) -> None:
         """Set tags."""
         for key, value in tags.items():
-            self._client.set_tag(self.run_id, key, str(value))
+            self._client.set_tag(self.run_id, key, hide(str(value)))
 
     def end(self, status: str) -> None:
         """End a run started by ``open_trial``: FINISHED, FAILED, or KILLED for a pruned trial."""
@@ -87,7 +89,9 @@ class Run:
 
 
 @contextmanager
-def start_run(name: str, stage: str, tags: Mapping[str, Any], earlier: str | None = None) -> Iterator[Run]:
+def start_run(
+    name: str, stage: str, tags: Mapping[str, Any], earlier: str | None = None, untracked: Untracked = "hash"
+) -> Iterator[Run]:
     """Start a run with its lineage tags; an exception marks it as failed and is re-raised.
 
     A line on standard error says if the run has no commit.
@@ -97,6 +101,7 @@ def start_run(name: str, stage: str, tags: Mapping[str, Any], earlier: str | Non
         stage: the stage that writes the run.
         tags: additional tags.
         earlier: id of a run whose stage was interrupted; it is continued.
+        untracked: what its diff records of new files, see ``uncommitted_diff``.
 
     Raises:
         InputError: git cannot read the repository.
@@ -109,10 +114,20 @@ def start_run(name: str, stage: str, tags: Mapping[str, Any], earlier: str | Non
         print(f"{name}: {lacking}", file=sys.stderr)
     name = f"{name} {lineage.short_name()}"
     with mlflow.start_run(run_name=name, tags={**lineage.tags(stage), **_process(), **tags}) as active:
-        if diff := uncommitted_diff():
-            # params.yaml may contain a database URL with a password.
-            mlflow.log_text(address.without_password(diff), DIFF)
+        _log_diff(untracked)
         yield Run(active.info.run_id)
+
+
+def _log_diff(untracked: Untracked) -> None:
+    """Log the uncommitted changes to the active run, without passwords and keys."""
+    if not (diff := uncommitted_diff(untracked)):
+        return
+    shown, hidden = hide_secrets(diff)
+    if hidden:
+        line = f"{DIFF}: {hidden} lines are hidden, because they seem to hold passwords or keys"
+        print(line, flush=True)
+        shown = f"{line}\n{shown}"
+    mlflow.log_text(shown, DIFF)
 
 
 def open_trial(name: str, tags: Mapping[str, Any]) -> Run:

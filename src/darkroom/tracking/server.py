@@ -6,10 +6,10 @@ import re
 from http import HTTPStatus
 from importlib import metadata
 from typing import NamedTuple
-from urllib.parse import unquote, urlsplit, urlunsplit
 
 import requests
 
+from darkroom.base.credentials import PASSWORD, USER, authorization, split_login
 from darkroom.base.errors import InputError
 
 ANSWER_WITHIN = 5.0  # seconds
@@ -17,7 +17,7 @@ VERSION = re.compile(r"(\d+)\.\d+(\.\w+)*\s*")
 """What MLflow answers at ``/version``."""
 CONNECTION = re.compile(r"^(<.*?>|HTTPS?Connection\(.*?\)): ")
 """What urllib3 puts before a reason."""
-LOGIN = "if it needs a login, set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"
+LOGIN = f"if it needs a login, set {USER} and {PASSWORD}"
 OWN_LOGIN = ("MLFLOW_TRACKING_AUTH", "MLFLOW_TRACKING_AWS_SIGV4")
 """Variables that choose a login which only MLflow itself can perform."""
 SHOWN = 120  # characters of an answer in a message
@@ -93,12 +93,10 @@ def _get(uri: str, path: str, shown: str) -> "_Answer":
         InputError: nothing answers.
     """
     try:
-        plain, login = _split(uri)
-        token = os.environ.get("MLFLOW_TRACKING_TOKEN")
+        plain, login = split_login(uri)
         with requests.get(
-            plain + path,
-            auth=login,
-            headers={"Authorization": f"Bearer {token}"} if token and not login else None,
+            plain.rstrip("/") + path,
+            headers=authorization(login),
             verify=_verification(),
             cert=os.environ.get("MLFLOW_TRACKING_CLIENT_CERT_PATH"),
             timeout=ANSWER_WITHIN,
@@ -116,19 +114,6 @@ def _get(uri: str, path: str, shown: str) -> "_Answer":
             f"MLFLOW_TRACKING_URI: no MLflow server answers at {shown} ({_cause(error)}); start it, correct the "
             "address, or unset the variable to use the local store"
         ) from None
-
-
-def _split(uri: str) -> tuple[str, tuple[str, str] | None]:
-    """Return an address without user and password, and these; like MLflow, else those of the environment.
-
-    Raises:
-        ValueError: it is no address.
-    """
-    parts = urlsplit(uri)
-    user = unquote(parts.username or "") or os.environ.get("MLFLOW_TRACKING_USERNAME", "")
-    password = unquote(parts.password or "") or os.environ.get("MLFLOW_TRACKING_PASSWORD", "")
-    plain = urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path.rstrip("/"), "", ""))
-    return plain, (user, password) if user and password else None
 
 
 def _verification() -> bool | str:

@@ -1,17 +1,19 @@
 """Open the MLflow tracking store and find runs in it."""
 
 import logging
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import time
+from collections.abc import Callable
 from typing import Any
 
 import mlflow
+from filelock import Timeout
 from mlflow import MlflowClient
 from mlflow.entities import Run as StoredRun
 from mlflow.entities import RunStatus
 from mlflow.exceptions import MlflowException
 
 from darkroom.base import project
+from darkroom.base.credentials import hide
 from darkroom.base.errors import InputError
 from darkroom.base.processes import ProcessId
 from darkroom.tracking import address
@@ -26,7 +28,8 @@ PROCESS = "mlflow.darkroom.process"
 """Tag of every run: the process that writes it. The prefix ``mlflow.`` hides it in MLflow's UI."""
 CLONE = "mlflow.darkroom.clone"
 """Tag of every run: host and project folder that wrote it."""
-LOCKED_FOR = 120.0  # seconds to wait while another process creates the store
+LOOK_AGAIN = 1.0  # seconds
+LOCKED_FOR = 600.0  # seconds to wait while another process creates the store, which takes 3 on a machine that idles
 ENDED = "ended"
 """Tag of a run that was still open after its process had died."""
 MODEL = "model_uri"
@@ -51,16 +54,46 @@ def open_store() -> None:
     """
     address.check_tracking()
     mlflow.set_tracking_uri(address.tracking_uri())
-    # Two processes that create a store at once would corrupt it.
     try:
-        with project.locked("store", LOCKED_FOR):
-            if address.is_local():
-                _complete_local_store()
-            _require_experiment(MlflowClient())
-            mlflow.set_experiment(address.EXPERIMENT)
-            _close_left_open()
+        _complete_store()
+        _require_experiment(MlflowClient())
+        mlflow.set_experiment(address.EXPERIMENT)
+        _close_left_open()
     except MlflowException as error:
         raise InputError(_refused_store(error)) from None
+
+
+def _complete_store() -> None:
+    """Create the store or its experiment if they are missing.
+
+    Two processes that did so at once would corrupt it, so that one does and the others wait until it is complete.
+
+    Raises:
+        InputError: it was not completed within ``LOCKED_FOR``.
+    """
+    until = time.monotonic() + LOCKED_FOR
+    while not _is_complete():
+        try:
+            with project.lock(project.state_folder() / "store.lock", LOOK_AGAIN):
+                if address.is_local():
+                    _complete_local_store()
+                mlflow.set_experiment(address.EXPERIMENT)
+                return
+        except Timeout:
+            if time.monotonic() > until:
+                raise InputError(
+                    f"another process has been creating the tracking store for more than {LOCKED_FOR:g} s (it holds "
+                    ".darkroom/store.lock); wait for it to end, or end it"
+                ) from None
+
+
+def _is_complete() -> bool:
+    """Return whether the store has the experiment already, without creating anything."""
+    if address.is_server():
+        return True  # creating an experiment on a server is exclusive
+    if not (address.is_local() and address.local_store().exists()):
+        return False
+    return MlflowClient().get_experiment_by_name(address.EXPERIMENT) is not None
 
 
 def _complete_local_store() -> None:
@@ -153,24 +186,6 @@ def find_run(run_id: str) -> StoredRun | None:
     return found[0] if found else None
 
 
-@contextmanager
-def report_outage() -> Iterator[None]:
-    """Turn MLflow's errors about an unreachable server into a one-line error.
-
-    Raises:
-        InputError: the server has stopped answering.
-    """
-    try:
-        yield
-    except MlflowException as error:
-        if not (address.is_server() and str(error).startswith("API request to ")):
-            raise
-        raise InputError(
-            f"the MLflow server {address.shown_uri()} has stopped answering; start it, then run the same command "
-            "again to continue"
-        ) from None
-
-
 def first_line(error: Exception) -> str:
     """Return the first line of an error's message, without passwords."""
-    return address.without_password(str(error).strip().splitlines()[0])
+    return hide((str(error).strip().splitlines() or [type(error).__name__])[0])

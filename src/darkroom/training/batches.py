@@ -80,4 +80,6 @@ class TrainingBatches:
                 tf.ensure_shape(part, (None, *array.shape[1:])) for part, array in zip(parts, self._arrays, strict=True)
             )
 
-        return tf.data.Dataset.counter(first_epoch * len(self)).map(with_shapes).prefetch(AHEAD)
+        # Converted by AutoGraph, it would leave a file in the temporary folder after each training.
+        plain = tf.autograph.experimental.do_not_convert(with_shapes)
+        return tf.data.Dataset.counter(first_epoch * len(self)).map(plain).prefetch(AHEAD)

@@ -15,7 +15,7 @@ from darkroom.networks import check_data, images_per_step
 from darkroom.networks.inference import BATCH
 from darkroom.training import callbacks, classifier
 from darkroom.training.batches import TrainingBatches
-from darkroom.training.checkpoints import Checkpoint
+from darkroom.training.checkpoints import Checkpoint, Stateful
 from darkroom.training.epochs import Epoch, OnEpoch
 from darkroom.training.estimate import Estimate
 from darkroom.training.frozen import Features, before_training
@@ -76,7 +76,10 @@ def train(
         model = classifier.compiled(job.network, values, start, built)
     recorder, rate = callbacks.Recorder(on_epoch), callbacks.LearningRate(values)
     stopping = callbacks.early_stopping(values)
-    kept = [Checkpoint(checkpoint, stopping, {"history": recorder, "rate": rate}, values.epochs)] if checkpoint else []
+    states: dict[str, Stateful] = {"history": recorder, "rate": rate}
+    kept = [Checkpoint(checkpoint, stopping, states, values.epochs, report or print)] if checkpoint else []
+    for checkpoint_callback in kept:
+        checkpoint_callback.require_variables_of(model)
     first_epoch = kept[0].first_epoch if kept else 0
     if first_epoch and report:
         report(f"resuming after epoch {first_epoch} of {values.epochs}")

@@ -8,8 +8,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
-
 from darkroom.base import code, project
 from darkroom.base.backend import keras, tf
 from darkroom.base.errors import TrainingError
@@ -60,7 +58,7 @@ def kept_checkpoint(file: Path) -> Iterator[Path]:
     """
     path = file.with_suffix(".npz")
     path.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(path.with_suffix(".lock")):
+    with project.lock(path.with_suffix(".lock")):
         try:
             yield path
         except TrainingError:

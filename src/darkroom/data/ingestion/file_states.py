@@ -52,7 +52,7 @@ def remembered_hashes(states: pa.Table, file: Path) -> pa.ChunkedArray:
     """
     try:
         before = feather.read_table(file, memory_map=True)
-    except (FileNotFoundError, pa.ArrowInvalid):  # first run, or truncated by a crash: read all files
+    except (OSError, pa.ArrowException):  # first run, or damaged by a crash: read all files
         before = STATE.empty_table()
     earlier = before.take(pc.index_in(states["path"], before["path"], skip_nulls=True))
     return pc.if_else(pc.equal(earlier["stamp"], states["stamp"]), earlier["sha256"], None)

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Self
 
@@ -12,9 +13,10 @@ import pandas as pd
 import PIL
 import pyarrow as pa
 import pyarrow.compute as pc
-from filelock import FileLock
 from pyarrow import csv
 
+from darkroom.base.files import set_aside
+from darkroom.base.project import lock
 from darkroom.data.formats import manifest, pictures
 from darkroom.data.formats.arrays import ArrayWriter
 from darkroom.data.ingestion import decoding, reading
@@ -54,10 +56,10 @@ class Ledger:
         self.known: set[str] = set()
         """SHA-256 of every content in the ledger."""
         folder.mkdir(parents=True, exist_ok=True)
-        self._lock = FileLock(self._folder.with_suffix(".lock"))
+        self._held = ExitStack()
 
     def __enter__(self) -> Self:
-        self._lock.acquire()
+        self._held.enter_context(lock(self._folder.with_suffix(".lock")))
         self._folder.mkdir(parents=True, exist_ok=True)
         self._pixels = (self._folder / "pixels").open("a+b")
         self._rows = (self._folder / "rows.tsv").open("a+b")
@@ -65,7 +67,13 @@ class Ledger:
         self._rows.seek(0)
         content = self._rows.read()
         whole = content[: content.rfind(b"\n") + 1]  # drop an incomplete last row
-        table = _parsed(whole)
+        try:
+            table = _parsed(whole)
+        except pa.ArrowInvalid as error:
+            self._rows.close()
+            aside = set_aside(self._folder / "rows.tsv")
+            print(f"the list of decoded images is damaged ({error}); kept as {aside}, all images are decoded again")
+            self._rows, table, whole = (self._folder / "rows.tsv").open("a+b"), ROW.empty_table(), b""
         places = table["place"].to_numpy()
         if len(without_pixels := np.flatnonzero(places >= stored)):
             count = int(without_pixels[0])
@@ -82,7 +90,7 @@ class Ledger:
     def __exit__(self, *_: object) -> None:
         self._rows.close()
         self._pixels.close()
-        self._lock.release()
+        self._held.close()
 
     def holds(self, hashes: pa.ChunkedArray) -> pa.ChunkedArray:
         """Return for each hash whether it was in the ledger when it was opened; False for nulls."""

@@ -1,10 +1,10 @@
 """Saved state of interrupted searches and trainings, and decoded images."""
 
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 
-from filelock import FileLock, Timeout
+from filelock import Timeout
 
 from darkroom.base import project
 from darkroom.maintenance.cleaning.things import Thing
@@ -38,8 +38,8 @@ def _files(path: Path) -> list[Path]:
     return sorted(path.iterdir() if path.is_dir() else path.parent.glob(f"{path.name}*"))
 
 
-def _lock(path: Path) -> FileLock:
-    return FileLock(path.with_suffix(".lock"), timeout=0)
+def _lock(path: Path) -> AbstractContextManager[None]:
+    return project.lock(path.with_suffix(".lock"), 0)
 
 
 def _is_locked(path: Path) -> bool:

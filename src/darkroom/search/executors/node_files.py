@@ -7,9 +7,8 @@ import tempfile
 from contextlib import suppress
 from pathlib import Path
 
-from filelock import FileLock
-
 from darkroom.base.errors import DarkroomError
+from darkroom.base.project import lock
 from darkroom.data.prepared.prepared import TRAINED_ON, Prepared
 from darkroom.search.executors.ray_node import Fetch
 
@@ -33,7 +32,7 @@ def prepared_here(named: Path, digest: str, fetch: Fetch) -> Prepared:
     if _has(named, digest):
         return Prepared(named)
     place = _own_folder() / digest
-    with FileLock(place.with_suffix(".lock")):
+    with lock(place.with_suffix(".lock")):
         if not _has(place, digest):
             partial = place.with_suffix(".part")
             shutil.rmtree(partial, ignore_errors=True)

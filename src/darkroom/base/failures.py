@@ -1,0 +1,107 @@
+"""The last resort for errors at the entry points: one line on the terminal, the rest in a report.
+
+Expected errors are ``DarkroomError`` and raised where they are understood. Here come those that may happen anywhere
+(full disk, no memory, a server that dies), and those that nobody has thought of.
+"""
+
+import errno
+import os
+import sys
+import tempfile
+import traceback
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+from darkroom.base.credentials import hide
+from darkroom.base.errors import DarkroomError
+from darkroom.base.files import write_text
+from darkroom.base.project import state_folder
+
+INTERRUPTED = 130
+SERVER = 2
+"""Exit code if the MLflow server stops answering: it is a service of the user's."""
+FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+FULL_TEXTS = ("No space left on device", "database or disk is full", "Disk quota exceeded", "File too large")
+"""What libraries in C and C++ say instead of setting an error number."""
+LARGEST_LINE = 500
+"""Characters of an unexpected error's message that are printed; the report has all of it."""
+
+
+def tell(name: str, error: BaseException) -> int:
+    """Print an error in lines that begin with a name, without passwords, and return the exit code.
+
+    Args:
+        name: of the stage or command.
+        error: what ended it. A report with the traceback is written unless the error is understood.
+    """
+    text, code = _describe(name, error)
+    with suppress(OSError):  # standard error may be a file on the full disk
+        for line in hide(text).splitlines():
+            print(f"{name}: {line}", file=sys.stderr)
+        sys.stderr.flush()
+    return code
+
+
+def _describe(name: str, error: BaseException) -> tuple[str, int]:
+    """Return what happened, and the exit code."""
+    chain = list(_chain(error))
+    # What is cleaned up after Ctrl-C may fail in turn.
+    if any(isinstance(each, KeyboardInterrupt) for each in chain):
+        return "interrupted", INTERRUPTED
+    if isinstance(error, DarkroomError):
+        return str(error), error.exit_code
+    for each in chain:
+        if found := _common(each):
+            return found
+    line = " ".join(str(error).split())[:LARGEST_LINE]
+    what = f"{type(error).__name__}: {line}" if line else type(error).__name__
+    return f"unexpected error, {what}; {_report(name, error)}", 1
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    """Yield an error, what it was raised from or during, and so on."""
+    seen: set[int] = set()
+    following: BaseException | None = error
+    while following is not None and id(following) not in seen:
+        seen.add(id(following))
+        yield following
+        following = following.__cause__ or following.__context__
+
+
+def _common(error: BaseException) -> tuple[str, int] | None:
+    """Return what happened and the exit code for an error that may happen anywhere; None for any other."""
+    text = str(error)
+    if (isinstance(error, OSError) and error.errno in FULL) or any(known in text for known in FULL_TEXTS):
+        where = getattr(error, "filename", None)
+        line = (
+            f"no space left on the disk{f' for {where}' if where else ''}, or the file is larger than allowed; free "
+            "space (darkroom clean shows what can go), then run the same command again"
+        )
+        return line, 1
+    if isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError":
+        return "out of memory; close other programs, or reduce preprocess.size, batch_size or search.workers", 1
+    if isinstance(error, RecursionError):
+        return "the input is nested too deeply (recursion limit); flatten the file that the stage or command reads", 1
+    library = type(error).__module__.partition(".")[0]
+    server = os.environ.get("MLFLOW_TRACKING_URI", "")
+    unanswered = library in {"requests", "urllib3"} or (library == "mlflow" and text.startswith("API request to "))
+    if unanswered and server.lower().startswith("http"):
+        line = (
+            f"the MLflow server {server} has stopped answering, or answers with errors; start it or look at its log, "
+            "then run the same command again to continue"
+        )
+        return line, SERVER
+    return None
+
+
+def _report(name: str, error: BaseException) -> str:
+    """Write the traceback to a file; return where it is."""
+    text = hide(f"{' '.join(sys.argv)}\n\n{''.join(traceback.format_exception(error))}")
+    file = f"failure-{''.join(letter if letter.isalnum() else '-' for letter in name)}.txt"
+    for folder in (state_folder, lambda: Path(tempfile.gettempdir())):
+        with suppress(OSError):
+            path = folder() / file
+            write_text(path, text)
+            return f"the report is in {path}"
+    return f"no report could be written, so here it is:\n{text}"

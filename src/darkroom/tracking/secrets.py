@@ -1,0 +1,116 @@
+"""Hide passwords and keys in a diff before it is recorded in a store that others can read.
+
+``detect-secrets`` finds them; ``base.credentials`` adds the values of this process's environment, and passwords in
+addresses that contain ``/`` or ``@``.
+"""
+
+import re
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from darkroom.base.credentials import SHORTEST, has_secret, hide
+
+HIDDEN = "[hidden by Darkroom: "
+"""How the line begins that replaces a line with a password or key; its kind follows."""
+OTHER = "Password or Key"
+KEY_BLOCK = "Private Key"
+"""Kinds of findings."""
+CODE = {".py", ".js", ".ts", ".c", ".cpp", ".java", ".go", ".ipynb", ".json"}
+"""File types in which detect-secrets looks for quoted values only, as ``password = "…"``: others are variables."""
+DIGESTS = {".dvc", ".lock"}
+"""File types that consist of digests, which look like keys."""
+
+TOKEN = re.compile(r"""token['"]?\s*[:=]\s*['"]?[^\s'"]{6,}['"]?,?\s*$""", re.IGNORECASE)
+"""A setting that detect-secrets does not know."""
+
+
+class _Part(NamedTuple):
+    """The changes of one file."""
+
+    suffix: str
+    lines: list[int]
+    """Numbers of its lines within the diff: those removed, added or around them."""
+
+
+def hide_secrets(diff: str) -> tuple[str, int]:
+    """Replace each line of a diff that holds a password or key by a line that names the finding's kind.
+
+    Args:
+        diff: a patch of git's, perhaps with other lines before it.
+
+    Returns:
+        The diff, and the number of lines replaced.
+    """
+    lines = diff.split("\n")
+    found: dict[int, str] = {}
+    values: dict[str, str] = {}
+    inside = [number for part in _parts(lines) for number in part.lines]
+    for part in _parts(lines):
+        for number, kind, value in _scan(part, lines):
+            found[number] = kind
+            values[value] = kind
+        found |= dict.fromkeys(_key_blocks(part, lines), KEY_BLOCK)
+        if part.suffix not in CODE:
+            found |= {number: OTHER for number in part.lines if TOKEN.search(lines[number])}
+    values = {value: kind for value, kind in values.items() if len(value) >= SHORTEST}
+    for number in inside:
+        for value, kind in values.items():
+            if value in lines[number]:
+                found.setdefault(number, kind)
+        if has_secret(lines[number][1:]):
+            found.setdefault(number, OTHER)
+    for number, kind in found.items():
+        lines[number] = f"{lines[number][:1]}{HIDDEN}{kind}]"
+    kept = set(inside)
+    return "\n".join(line if number in kept else hide(line) for number, line in enumerate(lines)), len(found)
+
+
+def _parts(lines: list[str]) -> Iterator[_Part]:
+    """Yield the changes of each file; binary ones, which git compresses, have no lines."""
+    name, own, in_hunk = "", list[int](), False
+    for number, line in enumerate(lines):
+        if line.startswith("diff --git "):
+            yield _Part(Path(name).suffix, own)
+            name, own, in_hunk = line.rstrip('"'), [], False
+        elif line.startswith("@@ "):
+            in_hunk = True
+        elif in_hunk and line[:1] in {"+", "-", " "}:
+            own.append(number)
+    yield _Part(Path(name).suffix, own)
+
+
+def _scan(part: _Part, lines: list[str]) -> Iterator[tuple[int, str, str]]:
+    """Yield line number within the diff, kind and value of each finding in the changes of a file."""
+    if not part.lines:
+        return
+    from detect_secrets.core.scan import scan_file
+    from detect_secrets.settings import default_settings
+
+    with tempfile.TemporaryDirectory() as folder, default_settings():
+        file = Path(folder) / f"changes{_scanned_as(part.suffix)}"
+        # One line for each, whatever other line ends the text contains.
+        texts = ["".join(lines[number][1:].splitlines()) for number in part.lines]
+        file.write_text("\n".join(texts) + "\n", encoding="utf-8", errors="replace")
+        for secret in scan_file(str(file)):
+            yield part.lines[secret.line_number - 1], secret.type, secret.secret_value or ""
+
+
+def _scanned_as(suffix: str) -> str:
+    """Return the file type as which detect-secrets reads a file: of settings, unless it is code."""
+    if suffix in DIGESTS:
+        return ".txt"
+    return suffix if suffix in CODE else ".ini"
+
+
+def _key_blocks(part: _Part, lines: list[str]) -> Iterator[int]:
+    """Yield the lines of private keys, of which detect-secrets finds the first."""
+    inside = False
+    for number in part.lines:
+        is_border = "PRIVATE KEY" in lines[number]
+        inside = inside or (is_border and "BEGIN" in lines[number])
+        if inside:
+            yield number
+        if is_border and "END" in lines[number]:
+            inside = False
