@@ -139,7 +139,13 @@ def imagenet(size: tuple[int, int, int] = PUBLISHED_INPUT) -> Any:
 
 def _published_names() -> list[tuple[str, str]]:
     """Return this file's and the published name of each layer with weights."""
-    names = [("stem", "_conv_stem"), ("stem_bn", "_bn0"), ("head", "_conv_head"), ("head_bn", "_bn1"), ("output", "_fc")]
+    names = [
+        ("stem", "_conv_stem"),
+        ("stem_bn", "_bn0"),
+        ("head", "_conv_head"),
+        ("head_bn", "_bn1"),
+        ("output", "_fc"),
+    ]
     blocks = [
         (f"stage{stage}_{number}", expansion)
         for stage, (count, *_, expansion) in enumerate(STAGES, start=1)
@@ -165,10 +171,12 @@ def _parts(layer: Any) -> tuple[str, ...]:
 
 def _as_keras(tensor: Any, layer: Any) -> Any:
     """Move the axes of a kernel to Keras's order; PyTorch has outputs first."""
-    if tensor.ndim == 2:
-        return tensor.T
-    if tensor.ndim == 4:
-        return tensor.transpose((2, 3, 0, 1) if isinstance(layer, keras.layers.DepthwiseConv2D) else (2, 3, 1, 0))
+    match tensor.ndim:
+        case 2:
+            return tensor.T
+        case 4:
+            is_depthwise = isinstance(layer, keras.layers.DepthwiseConv2D)
+            return tensor.transpose((2, 3, 0, 1) if is_depthwise else (2, 3, 1, 0))
     return tensor
 
 

@@ -1,14 +1,13 @@
 """Read published weights from a file that PyTorch 1.5 or older saved, without PyTorch.
 
-Such a file holds a magic number, a protocol version, facts about the machine, a dictionary of tensors, the keys of their
-storages (all of these pickled), and then each storage: its number of elements and its bytes. Unpickling can run code,
+Such a file holds a magic number, a protocol version, facts about the machine, a dictionary of tensors and the keys of
+their storages, all of these pickled; then each storage: its number of elements and its bytes. Unpickling can run code,
 so only a file of a known digest is read, and only names that tensors need are resolved.
 """
 
 import hashlib
 import pickle
 from collections import OrderedDict
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -20,7 +19,7 @@ from darkroom.base.types import Floats
 MAXIMUM_BYTES = 2**30
 """Larger files are refused."""
 MAGIC = 0x1950A86A20F9469CFC6C
-ELEMENTS = {"FloatStorage": np.dtype("<f4"), "LongStorage": np.dtype("<i8")}
+ELEMENTS: dict[str, np.dtype[Any]] = {"FloatStorage": np.dtype("<f4"), "LongStorage": np.dtype("<i8")}
 
 
 class _Storage:
@@ -98,7 +97,7 @@ def _tensors(file: BinaryIO) -> dict[str, Floats]:
     if magic != MAGIC:
         raise pickle.UnpicklingError(f"magic number {magic}")
     unpickler = _Unpickler(file)
-    described: dict[str, Callable[[], Floats]] = unpickler.load()
+    described = unpickler.load()
     for key in _Unpickler(file).load():
         storage = unpickler.storages[key]
         count = int(np.frombuffer(file.read(8), "<i8")[0])

@@ -139,7 +139,9 @@ class NetworkParams(Section):
         if self.label_smoothing and self.loss != "cross_entropy":
             raise ValueError(f"label_smoothing requires loss cross_entropy, not {self.loss}; remove one of them")
         if self.initial_weights == "imagenet" and not self.on_imagenet:
-            raise ValueError("initial_weights: imagenet is not published for this network; use efficientnet_lite0 or resnet50")
+            raise ValueError(
+                "initial_weights: imagenet is not published for this network; use efficientnet_lite0 or resnet50"
+            )
         if self.trainable != "all" and self.initial_weights is None:
             raise ValueError(
                 f"trainable: {self.trainable} requires initial_weights; frozen random layers would learn nothing. Set "
