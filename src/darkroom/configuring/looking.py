@@ -65,7 +65,7 @@ def look(path: str) -> Look:
     Raises:
         InputError: the path does not exist, has no images or one class, or none of them can be decoded.
     """
-    data = DataParams(source=_source(Path(path)), path=path)
+    data = DataParams.model_validate({"source": _source(Path(path)), "path": path})
     found = sources.find(data, (1, 1, 3))
     chosen = _spread(found.samples)
     with ThreadPoolExecutor(os.cpu_count()) as threads:
