@@ -36,6 +36,9 @@ class Login(NamedTuple):
     password: str
 
 
+NO_LOGIN = Login("", "")
+
+
 def split_login(address: str) -> tuple[str, Login]:
     """Split an address into the address without user and password, and these.
 
@@ -44,7 +47,7 @@ def split_login(address: str) -> tuple[str, Login]:
     scheme, separator, rest = address.partition("://")
     found = LOGIN.match(address, len(scheme) + len(separator)) if separator else None
     if found is None:
-        return address, Login("", "")
+        return address, NO_LOGIN
     user, _, password = found.group()[:-1].partition(":")
     return f"{scheme}://{rest[len(found.group()) :]}", Login(unquote(user), unquote(password))
 
@@ -78,7 +81,7 @@ def take_logins(*names: str) -> None:
         os.environ[USER], os.environ[PASSWORD] = login
 
 
-def authorization(login: Login = Login("", "")) -> dict[str, str]:
+def authorization(login: Login = NO_LOGIN) -> dict[str, str]:
     """Return the header with which MLflow logs in to its server; empty without a login.
 
     Args:

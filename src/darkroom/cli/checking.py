@@ -1,4 +1,4 @@
-"""Commands on the whole project: check, retrain, drift."""
+"""Commands on the whole project: configure, check, retrain, drift."""
 
 import argparse
 import sys
@@ -16,6 +16,13 @@ DRIFT = 3  # exit code
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add the commands of this group."""
+    configure = commands.add_parser("configure", help="write settings that fit your images to params.yaml")
+    configure.add_argument(
+        "images", metavar="PATH", help="a folder with one subfolder per class, an archive or a table"
+    )
+    configure.add_argument("--force", action="store_true", help="overwrite changes of params.yaml")
+    configure.set_defaults(command=_configure)
+
     check = commands.add_parser("check", help="check params.yaml, the data, the tracking store and the registry")
     part = check.add_mutually_exclusive_group()
     part.add_argument("--inputs", action="store_true", help="only what a pipeline run requires")
@@ -41,6 +48,22 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     )
     drift.add_argument("--json", action="store_true", help="print JSON")
     drift.set_defaults(command=_drift)
+
+
+def _configure(chosen: argparse.Namespace) -> int:
+    from darkroom.configuring import choosing, looking, writing
+
+    params = Path("params.yaml")
+    if not chosen.force:
+        writing.require_unchanged(params)
+    with step(f"looking at {chosen.images}"):
+        look = looking.look(chosen.images)
+    settings = list(choosing.choose(look))
+    writing.write(settings, params)
+    for setting in settings:
+        print(f"{setting.key}: {setting.value}  # {setting.reason}")
+    print("params.yaml is written; run make repro")
+    return 0
 
 
 def _check(chosen: argparse.Namespace) -> int:

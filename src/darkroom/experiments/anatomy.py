@@ -55,6 +55,6 @@ def layers(model: keras.Model) -> list[dict[str, Any]]:
 
 def multiply_adds(layer: keras.layers.Layer) -> int:
     """Count the multiply-adds of a convolution or dense layer for one image, without biases."""
-    if not isinstance(layer, keras.layers.Conv2D | keras.layers.Dense):
+    if not isinstance(layer, keras.layers.Conv2D | keras.layers.DepthwiseConv2D | keras.layers.Dense):
         return 0
     return int(math.prod(layer.kernel.shape) * math.prod(layer.output.shape[1:-1]))

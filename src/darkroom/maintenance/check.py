@@ -14,7 +14,7 @@ from darkroom.base.git import why_no_commit
 from darkroom.data.formats.samples import File
 from darkroom.data.sources import Found
 from darkroom.maintenance.check_data import REMEMBERED, check_data
-from darkroom.networks import Network, NetworkParams, file_of, is_documented, try_build
+from darkroom.networks import Network, NetworkParams, file_of, is_documented, load, try_build
 from darkroom.params import Params, check_network_data, read_params
 from darkroom.reporting.results import Results
 from darkroom.tracking import address, lineage
@@ -122,6 +122,9 @@ def _check_own_network(network: Network, params: Params, classes: int) -> None:
 
 def _check_weights(network: Network, name: str | None) -> None:
     """Check that a weights file exists; addresses are resolved when training starts."""
+    if name == "imagenet":
+        # A network file whose weights come with a package says where they are.
+        getattr(load(network), "imagenet_file", Path)()
     if name is None or name == "imagenet" or name.startswith(address.MODEL_ADDRESSES) or Path(name).is_file():
         return
     raise InputError(

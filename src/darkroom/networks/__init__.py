@@ -31,6 +31,7 @@ from darkroom.params.network_fields import (
     LearningRate,
     Optimizer,
     Strategy,
+    Trainable,
     Units,
     Widths,
 )
@@ -74,6 +75,7 @@ __all__ = [
     "Space",
     "Strategy",
     "Tensor",
+    "Trainable",
     "Units",
     "Widths",
     "build",

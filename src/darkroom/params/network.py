@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from darkroom.params.network_fields import BatchSize, Decay, Factor, LearningRate, Optimizer
+from darkroom.params.network_fields import BatchSize, Decay, Factor, LearningRate, Optimizer, Trainable
 from darkroom.params.preprocess import AugmentationParams
 from darkroom.params.section import Count, Name, Section
 
@@ -117,7 +117,7 @@ class NetworkParams(Section):
     initial_weights: Name | None = None
     """Pretrained weights: a file saved by Darkroom, a ``models:/…`` URI, or ``imagenet``; null starts from random ones.
     The image scaling that the weights expect is loaded with them."""
-    trainable: Annotated[str, Field(pattern=r"^(all|head|last [1-9]\d*)$")] = "all"
+    trainable: Trainable = "all"
     """Which layers of a pretrained network train: ``all``, ``head`` (the last one), or ``last N`` of those with
     weights."""
     precision: Literal["float32", "bfloat16"] = "float32"
@@ -139,7 +139,9 @@ class NetworkParams(Section):
         if self.label_smoothing and self.loss != "cross_entropy":
             raise ValueError(f"label_smoothing requires loss cross_entropy, not {self.loss}; remove one of them")
         if self.initial_weights == "imagenet" and not self.on_imagenet:
-            raise ValueError("initial_weights: imagenet is not published for this network; use resnet50")
+            raise ValueError(
+                "initial_weights: imagenet is not published for this network; use efficientnet_lite0 or resnet50"
+            )
         if self.trainable != "all" and self.initial_weights is None:
             raise ValueError(
                 f"trainable: {self.trainable} requires initial_weights; frozen random layers would learn nothing. Set "

@@ -18,6 +18,7 @@ __all__ = [
     "LearningRate",
     "Optimizer",
     "Strategy",
+    "Trainable",
     "Units",
     "Widths",
 ]
@@ -50,5 +51,7 @@ def _batch_size(value: Any) -> int | str:
 
 BatchSize = Annotated[int | str, PlainValidator(_batch_size)]
 """Images per step: a number, ``full`` (all), or ``auto`` (all below 2,000 images, else 64)."""
+Trainable = Annotated[str, Field(pattern=r"^(all|head|last [1-9]\d*)$")]
+"""Layers that train: ``all``, ``head`` (the last one), or ``last N`` of those with weights."""
 Strategy = Literal["none", "mirrored"]
 """``mirrored``: data parallelism over all GPUs of the machine."""

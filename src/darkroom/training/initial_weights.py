@@ -32,13 +32,15 @@ def read(path: str | Path) -> keras.Model:
 
 
 def imagenet(network: Network) -> keras.Model:
-    """Return a network with Keras' ImageNet weights; they are downloaded once (100 MB).
+    """Return a network with published ImageNet weights; those of resnet50 are downloaded once (100 MB).
 
     Raises:
-        InputError: the download fails.
+        InputError: the weights are not installed, or the download fails.
     """
     try:
         published: keras.Model = load(network).imagenet()
+    except InputError as error:
+        raise InputError(f"initial_weights: {error}") from None
     except Exception as error:  # noqa: BLE001 - Keras raises bare Exception where a download fails
         line = str(error).strip().splitlines()[0]
         raise InputError(

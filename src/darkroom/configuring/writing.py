@@ -1,0 +1,77 @@
+"""Write settings to params.yaml, with the reasons as comments."""
+
+import io
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+
+from darkroom.base.errors import InputError
+from darkroom.base.files import write_text
+from darkroom.base.git import git
+from darkroom.configuring.choosing import Setting
+
+COMMENT_COLUMN = 26
+SHARED = {"seed", "strategy", "budget", "epochs", "sampler", "pruner", "executor", "workers", "ray", "storage"}
+"""Keys of ``search`` and ``train`` that are not networks."""
+
+
+def require_unchanged(path: Path) -> None:
+    """Check that the params file has no changes that git does not have.
+
+    Raises:
+        InputError: the file was changed since the last commit, or is not in git.
+    """
+    # Empty also for a file that git ignores or does not know.
+    tracked = git("ls-files", "--", str(path))
+    if not tracked or git("status", "--porcelain", "--", str(path)):
+        raise InputError(f"{path} has changes that are not committed; commit them, or overwrite them with --force")
+
+
+def write(settings: Sequence[Setting], path: Path) -> None:
+    """Change the settings in a params file; everything else, comments included, stays.
+
+    Sections of networks that are no longer in ``models`` are removed.
+    """
+    yaml = YAML()
+    yaml.preserve_quotes = True
+    yaml.width = 4096
+    yaml.representer.add_representer(type(None), _null)
+    content = yaml.load(path.read_text(encoding="utf-8"))
+    for setting in settings:
+        *sections, last = setting.key.split(".")
+        section = content
+        for name in sections:
+            section = section.setdefault(name, {})
+        _set(section, last, setting)
+    for name in ("search", "train"):
+        for unused in set(content[name]) - SHARED - set(content["models"]):
+            del content[name][unused]
+    text = io.StringIO()
+    yaml.dump(content, text)
+    # ruamel keeps a blank line with the comment before it, which may be replaced.
+    write_text(path, re.sub(r"(?m)(?<=[^\n]\n)(?=^\w+:)", "\n", text.getvalue()))
+
+
+def _set(section: Any, key: str, setting: Setting) -> None:
+    """Set a value and its comment in a section that ruamel has read."""
+    section[key] = _flow(setting.value)
+    section.ca.items.pop(key, None)
+    section.yaml_add_eol_comment(setting.reason, key, COMMENT_COLUMN)
+
+
+def _flow(value: Any) -> Any:
+    """Return lists and dictionaries so that they are written on one line."""
+    from ruamel.yaml.comments import CommentedMap, CommentedSeq
+
+    if isinstance(value, list | dict):
+        flow = CommentedSeq(value) if isinstance(value, list) else CommentedMap(value)
+        flow.fa.set_flow_style()
+        return flow
+    return value
+
+
+def _null(representer: Any, _: None) -> Any:
+    return representer.represent_scalar("tag:yaml.org,2002:null", "null")

@@ -1,0 +1,161 @@
+"""``darkroom configure`` chooses settings that fit a folder of images, and says why."""
+
+import shutil
+import subprocess
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from darkroom.base.errors import InputError
+from darkroom.cli import main
+from darkroom.configuring import choosing, looking, writing
+from darkroom.configuring.looking import Look
+from darkroom.params import DataParams, read_params
+
+IDENTITY = ("-c", "user.name=Tester", "-c", "user.email=tester@example.org")
+SHIPPED = Path(__file__).parents[2] / "params.yaml"
+
+
+def folder(root, classes, size, *, grey=False):
+    """Write images of noise: ``classes`` maps names to numbers of images, ``size`` is width and height."""
+    generator = np.random.default_rng(0)
+    for label, count in classes.items():
+        (root / label).mkdir(parents=True)
+        for number in range(count):
+            pixels = generator.integers(0, 256, (size[1], size[0], 1 if grey else 3), dtype=np.uint8)
+            Image.fromarray(np.repeat(pixels, 3, axis=2) if grey else pixels).save(root / label / f"{number}.png")
+    return root
+
+
+def chosen(look):
+    return {setting.key: setting.value for setting in choosing.choose(look)}
+
+
+def seen(**changes):
+    values = {
+        "data": DataParams(source="folder", path="data/raw"),
+        "counts": {"a": 500, "b": 500},
+        "shorter": 240,
+        "longer": 320,
+        "is_grey": False,
+        "unreadable": 0,
+        "looked_at": 200,
+    }
+    return Look(**{**values, **changes})
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(SHIPPED, tmp_path / "params.yaml")
+    return tmp_path
+
+
+def test_photographs_get_the_pretrained_network():
+    found = chosen(seen())
+    assert found["models"] == ["efficientnet_lite0"]
+    assert found["preprocess.size"] == [224, 224, 3]
+    assert "validate.minimum_images_per_class" not in found
+
+
+def test_forty_digits(project):
+    digits = folder(project / "digits", {str(digit): 4 for digit in range(10)}, (8, 8), grey=True)
+    found = chosen(looking.look(str(digits)))
+    assert found["models"] == ["mnist_cnn"]
+    assert found["preprocess.size"] == [8, 8, 1]
+    assert found["validate.minimum_images_per_class"] == 4
+    assert found["train.mnist_cnn"] == {"batch_size": 8}
+    # A mirrored digit is another character, or none.
+    assert found["preprocess.augmentation.horizontal_flip"] is False
+
+
+def test_two_classes_of_fifteen_photographs(project, capsys):
+    folder(project / "raw", {"ant": 15, "bee": 15}, (120, 90))
+    assert main(["configure", "raw", "--force"]) == 0
+    told = capsys.readouterr().out
+    assert "the smallest class has 15" in told
+    assert "with 6 test images, an accuracy of 0.9 is known to ± 24 points" in told
+    params = read_params()
+    assert params.models == ("efficientnet_lite0",)
+    assert params.preprocess.size == (96, 96, 3)
+    assert params.network("efficientnet_lite0").batch_size == 8
+
+
+def test_a_zip_file(project, capsys):
+    folder(project / "raw", {"ant": 30, "bee": 20}, (32, 24))
+    with zipfile.ZipFile("bugs.zip", "w") as archive:
+        for file in sorted(Path("raw").rglob("*.png")):
+            archive.write(file)
+    assert main(["configure", "bugs.zip", "--force"]) == 0
+    params = read_params()
+    assert (params.data.source, params.data.path) == ("archive", "bugs.zip")
+    assert params.models == ("cifar_bn_cnn",)
+    assert params.preprocess.size == (32, 32, 3)
+    assert params.preprocess.augmentation.horizontal_flip
+
+
+def test_grey_scans_are_converted_for_the_pretrained_network():
+    look = seen(counts={"ok": 4900, "crack": 100}, is_grey=True, shorter=100, longer=100)
+    found = {setting.key: setting for setting in choosing.choose(look)}
+    assert found["preprocess.size"].value == [128, 128, 3]
+    assert "grey images are converted" in found["preprocess.size"].reason
+    assert found["validate.maximum_class_ratio"].value == 49
+    assert found["train.efficientnet_lite0"].value == {"class_weights": "balanced"}
+
+
+@pytest.mark.parametrize(
+    "look",
+    [
+        seen(),
+        seen(counts={"a": 2, "b": 2}, shorter=3, longer=5, is_grey=True),
+        seen(counts={"a": 10_000, "b": 3}, shorter=65, longer=65),
+        seen(counts={"a": 40, "b": 40}, shorter=30, longer=64),
+        seen(data=DataParams(source="parquet", path="data/images.parquet"), shorter=4000, longer=6000),
+    ],
+)
+def test_what_is_written_is_valid(project, look):
+    writing.write(list(choosing.choose(look)), Path("params.yaml"))
+    params = read_params()
+    assert params.data == look.data
+    # The comments of other values stay.
+    assert "# k of the top-k accuracy" in Path("params.yaml").read_text()
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda _: None, "raw does not exist"),
+        (lambda root: root.mkdir(), "holds no image"),
+        (lambda root: folder(root, {"ant": 3}, (20, 20)), "only the class 'ant'"),
+        (lambda root: root.write_text("text"), "expected a folder, or a file ending in"),
+    ],
+)
+def test_a_folder_without_images_is_refused(project, capsys, make, words):
+    make(project / "raw")
+    before = Path("params.yaml").read_text()
+    assert main(["configure", "raw", "--force"]) == 2
+    assert words in capsys.readouterr().err
+    assert Path("params.yaml").read_text() == before
+
+
+def test_damaged_images_are_refused(project):
+    for label in ("a", "b"):
+        (project / "raw" / label).mkdir(parents=True)
+        (project / "raw" / label / "0.png").write_text("no image")
+    with pytest.raises(InputError, match="none of 2 images can be decoded"):
+        looking.look("raw")
+
+
+def test_a_changed_file_is_not_overwritten(project, capsys):
+    folder(project / "raw", {"ant": 20, "bee": 20}, (20, 20))
+    assert main(["configure", "raw"]) == 2
+    assert "has changes that are not committed" in capsys.readouterr().err
+    for arguments in (["init", "-q"], ["add", "params.yaml"], [*IDENTITY, "commit", "-qm", "shipped"]):
+        subprocess.run(["git", *arguments], check=True)
+    assert main(["configure", "raw"]) == 0
+    assert main(["configure", "raw"]) == 2
+    assert "has changes that are not committed" in capsys.readouterr().err
+    assert main(["configure", "raw", "--force"]) == 0
