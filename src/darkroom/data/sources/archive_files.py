@@ -118,7 +118,8 @@ class TarStream:
         self._allowed -= size
         if size < 0 or self._allowed < 0:
             raise tarfile.ReadError(f"a header of more than {limits.MAXIMUM_HEADER:,} bytes")
-        return self._file.read(size)
+        content: bytes = self._file.read(size)
+        return content
 
     def seek(self, position: int) -> int:
         """Skip to a position.
@@ -128,11 +129,11 @@ class TarStream:
         """
         if not 0 <= position <= self._most:
             raise tarfile.ReadError(f"unpacks to more than {self._most:,} bytes")
-        return self._file.seek(position)
+        return int(self._file.seek(position))
 
     def tell(self) -> int:
         """Return the position."""
-        return self._file.tell()
+        return int(self._file.tell())
 
 
 def entries(path: Path, encoding: str | None) -> Iterator[Entry]:
@@ -189,7 +190,7 @@ def _count_entries(file: BinaryIO, most: int) -> None:
 
 def _in_tar(path: Path, encoding: str | None) -> Iterator[Entry]:
     stream: Any = TarStream(path)
-    tar = tarfile.TarFile(fileobj=stream, encoding=encoding or "utf-8")
+    tar: Any = tarfile.TarFile(fileobj=stream, encoding=encoding or "utf-8")
     while True:
         stream.allow(limits.MAXIMUM_HEADER)
         member = tar.next()
@@ -229,9 +230,9 @@ def _unzip(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
 def _unzip_whole_blocks(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
     """Unpack bzip2 or LZMA, of which zipfile unpacks whole blocks of any size."""
     # Read the packed bytes, as if they were stored.
-    packed = copy.copy(info)
+    packed: Any = copy.copy(info)
     packed.compress_type, packed.file_size = zipfile.ZIP_STORED, info.compress_size
-    packed.CRC = None  # type: ignore[assignment] - then zipfile does not check it
+    packed.CRC = None  # then zipfile does not check it
     with archive.open(packed) as file:
         if info.compress_type == zipfile.ZIP_BZIP2:
             content = _inflate(file, bz2.BZ2Decompressor(), info.file_size)

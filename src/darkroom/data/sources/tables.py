@@ -144,7 +144,7 @@ def _text(value: Any) -> str:
     return "" if pd.isna(value) else str(value).strip()
 
 
-def _require_columns(path: Path, there: list[str], wanted: list[str | None]) -> None:
+def _require_columns(path: Path, there: list[str], wanted: Sequence[str | None]) -> None:
     shown = f"{', '.join(there[:SHOWN])}{f' and {len(there) - SHOWN:,} more' if len(there) > SHOWN else ''}"
     keys = ("image_column", "label_column", "group_column", "split_column")
     for key, column in zip(keys, wanted, strict=True):
