@@ -10,8 +10,6 @@ import socket
 import sqlite3
 import subprocess
 import sys
-import threading
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from importlib import import_module
 from pathlib import Path
 
@@ -22,6 +20,7 @@ from darkroom.base.files import write_json
 from darkroom.cli import main
 from darkroom.data.validation import rules
 from darkroom.params import DataParams
+from support.answers import answering
 from support.pictures import ingested, write_folder
 from support.projects import ROOT
 
@@ -50,6 +49,7 @@ def test_the_default_project_is_in_order(project, capsys):
         "with 360 independent test images, a gain of 3.4 points is found in 80% of cases (level 0.025, the models "
         "disagree on 5.0 % of the images)"
     )
+    power += "; there is no git repository, so runs record no commit"
     found = f"params.yaml and data are valid: 1797 images in 10 classes; {power}\nno promotion yet\n"
     assert capsys.readouterr().out == found
     assert main(["check"]) == 0
@@ -222,32 +222,27 @@ def test_promotion_decides_nothing_without_its_registry(project):
 
 def test_a_server_that_answers(project, capsys, monkeypatch):
     asked = []
-
-    class Healthy(BaseHTTPRequestHandler):
-        def do_GET(self):
-            asked.append((self.path, self.headers["Authorization"]))
-            self.send_response(200)
-            self.end_headers()
-
-        def log_message(self, *arguments):
-            pass
-
-    server = HTTPServer(("127.0.0.1", 0), Healthy)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    address = f"http://127.0.0.1:{server.server_port}"
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
-    assert main(["check"]) == 0
-    capsys.readouterr()
-    assert main(["ui"]) == 0
-    assert capsys.readouterr().out == f"the MLflow UI is on the server: {address}\n"
-    assert asked == [("/health", None)] * 2
-    # With what MLflow sends, too, where they are part of the address.
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", address.replace("//", "//me:a%40secret@"))
-    assert main(["ui"]) == 0
-    assert capsys.readouterr().out == f"the MLflow UI is on the server: {address}\n"
-    assert asked[2:] == [("/health", f"Basic {base64.b64encode(b'me:a@secret').decode()}")]
-    server.shutdown()
-    server.server_close()
+    absent = (404, b'{"error_code": "RESOURCE_DOES_NOT_EXIST", "message": "no such experiment"}')
+    answers = {"/version": (200, b"3.17.0"), "/api/2.0/mlflow/registered-models/search": (200, b"{}"), "*": absent}
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    with answering(answers, asked) as address:
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
+        assert main(["check"]) == 0
+        capsys.readouterr()
+        # The experiment does not exist yet, and checking does not create it.
+        assert [path.rpartition("/")[2] for path, _ in asked] == ["version", "get-by-name", "search"]
+        asked.clear()
+        assert main(["ui"]) == 0
+        assert capsys.readouterr().out == f"the MLflow UI is on the server: {address}\n"
+        # With what MLflow sends, too, where they are part of the address.
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", address.replace("//", "//me:a%40secret@"))
+        assert main(["ui"]) == 0
+        assert capsys.readouterr().out == f"the MLflow UI is on the server: {address}\n"
+    login = f"Basic {base64.b64encode(b'me:a@secret').decode()}"
+    assert [(path, headers.get("Authorization")) for path, headers in asked] == [
+        ("/version", None),
+        ("/version", login),
+    ]
 
 
 def test_a_store_that_is_no_database(project, capsys):

@@ -51,7 +51,6 @@ from darkroom.tracking import opening, records, seen_images
 from darkroom.tracking import store as tracking_store
 from darkroom.tracking.address import local_store, tracking_uri
 from darkroom.tracking.initial_network import initial_network
-from darkroom.tracking.outages import UnansweredError
 from darkroom.tracking.record import RunRecord
 from darkroom.tracking.runs import Run, continue_run, restored_run, start_run, start_trial
 from darkroom.tracking.store import MODEL, ORIGINAL, PROCESS, find_run, open_store
@@ -437,24 +436,6 @@ def test_a_champion_that_was_trained_on_all_test_images_is_kept(models):
     assert "it or the candidate has seen all current test images, or near-duplicates of them" in decision.reason
     assert (decision.champion.test_accuracy, decision.champion.test_images) == (None, None)
     assert models.alias("champion") == first[0].run_id
-
-
-def test_a_champion_whose_files_cannot_be_read_is_not_taken_for_lost(models):
-    with start_run("mnist_cnn", "train", {"network": "mnist_cnn"}) as run:
-        packages.log_model(run, models.made[0] / "network.keras", models.made[0] / "prepared" / "dataset.json")
-        record = RunRecord(run.run_id, 0.9, 0.1, 1, 1, 0, *run.origin())
-    models.crown(record)
-    described = Path(url2pathname(urlsplit(versions.champion(models.name).source).path)) / "MLmodel"
-    whole = described.rename(described.with_suffix(".whole"))
-    # Reading it fails with EIO, like a file of a broken disk or of a share that is gone.
-    described.symlink_to("/proc/self/mem")
-    rival = models.train(len(models.test))
-    with pytest.raises(UnansweredError, match=r"^models:/.*/1 cannot be read now \(.*Input/output error"):
-        models.promote(*rival)
-    assert models.alias("champion") == record.run_id
-    assert len(versions.versions(models.name)) == 1
-    whole.replace(described)
-    assert models.promote(*rival).evidence.left_out == 0
 
 
 def test_a_champion_that_cannot_be_loaded_is_kept_and_said_to_be(models):
