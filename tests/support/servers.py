@@ -22,7 +22,7 @@ def free_port():
 
 
 def wait_for(url, log):
-    for _ in range(240):
+    for _ in range(960):
         try:
             with urllib.request.urlopen(url, timeout=5):
                 return
