@@ -22,6 +22,7 @@ from darkroom.registry import versions
 from darkroom.reporting.results import Results
 from darkroom.tracking import lineage, store
 from darkroom.tracking.record import RunRecord
+from darkroom.tracking.secrets import HIDDEN
 
 CODE = ("src", "pipeline", "networks", "params.yaml", "dvc.yaml")
 DATA = ("data/prepared/train", "data/prepared/validation", "data/prepared/dataset.json")
@@ -144,6 +145,8 @@ def _code(commit: str, run_id: str, stage: str, folder: Path) -> Iterator[str]:
             "and commit, or use this workspace's code with darkroom reproduce --here"
         )
     _restore_recorded_code(tags.get("git_commit", "none"), diff, folder)
+    if HIDDEN in (diff or ""):
+        yield f"code: {store.DIFF} of the run has hidden lines, which seemed to hold passwords or keys"
     if changed := repository.changed_deps(stage, folder):
         yield f"code: commit {commit[:12]} differs from the code of the run: {', '.join(changed)}"
 
