@@ -12,7 +12,7 @@ import numpy as np
 from packaging.markers import Marker
 
 from darkroom import repository
-from darkroom.base.errors import InputError
+from darkroom.base.errors import DarkroomError, InputError
 from darkroom.base.files import read_json
 from darkroom.base.git import git, networks_at
 from darkroom.data.prepared.prepared import Prepared
@@ -161,7 +161,15 @@ def _restore_recorded_code(commit: str, diff: str | None, folder: Path) -> None:
         included = [f"--include={place}{'*' if place.endswith('.yaml') else '/*'}" for place in CODE]
         with tempfile.NamedTemporaryFile() as patch:
             Path(patch.name).write_bytes(diff.encode())
-            repository.run_git("apply", "--whitespace=nowarn", *included, patch.name, folder=folder)
+            try:
+                repository.run_git("apply", "--whitespace=nowarn", *included, patch.name, folder=folder)
+            except DarkroomError as error:
+                if HIDDEN not in diff:
+                    raise
+                raise InputError(
+                    f"the run's {store.DIFF} cannot be applied ({error}), because lines that seemed to hold passwords "
+                    "or keys are hidden in it; use this workspace's code with darkroom reproduce --here"
+                ) from None
 
 
 def _code_here(commit: str) -> Iterator[str]:
