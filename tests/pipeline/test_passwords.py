@@ -24,7 +24,7 @@ SECRETS = {
     "weights": "weights-sesame-8",
     "option": "option-sesame-9",
 }
-GIVEN = (".git", ".env", "settings.ini", ".dvc/config.local", "params.yaml")
+GIVEN = (".git", ".env", "keys.txt", "settings.ini", ".dvc/config.local", "params.yaml")
 """Files in which the user has written them."""
 
 
@@ -50,7 +50,9 @@ def prepare(root, **variables):
     settings.write_text(f"[a]\npassword = {SECRETS['around']}\nother = 1\n")
     project.git("data/raw")
     settings.write_text(f"[a]\npassword = {SECRETS['around']}\nother = 2\ntoken = {SECRETS['changed']}\n")
-    (project.root / ".env").write_text(f"PASSWORD={SECRETS['untracked']}\n")
+    # One that git ignores, and one that it does not.
+    for name in (".env", "keys.txt"):
+        (project.root / name).write_text(f"PASSWORD={SECRETS['untracked']}\n")
     origin = f"https://me:{SECRETS['git']}@127.0.0.1:9/x.git"
     subprocess.run(["git", "remote", "add", "origin", origin], cwd=project.root, check=True)
     project.run("dvc", "remote", "add", "--local", "-d", "r", f"https://me:{SECRETS['remote']}@127.0.0.1:9/store")

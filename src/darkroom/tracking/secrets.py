@@ -25,6 +25,9 @@ DIGESTS = {".dvc", ".lock"}
 TOKEN = re.compile(r"""token['"]?\s*[:=]\s*['"]?[^\s'"]{6,}['"]?,?\s*$""", re.IGNORECASE)
 """A setting that detect-secrets does not know."""
 
+KEY_LINE = re.compile(r"(?=.*[A-Z])(?=.*[a-z])(?=.*\d)[A-Za-z0-9+/]{16,}={0,2}")
+"""A line that is base64 and nothing else."""
+
 
 class _Part(NamedTuple):
     """The changes of one file."""
@@ -88,7 +91,9 @@ def _scan(part: _Part, lines: list[str]) -> Iterator[tuple[int, str, str]]:
     from detect_secrets.core.scan import scan_file
     from detect_secrets.settings import default_settings
 
-    with tempfile.TemporaryDirectory() as folder, default_settings():
+    with tempfile.TemporaryDirectory() as folder, default_settings() as settings:
+        # It lets keys pass that are the argument of a function.
+        settings.disable_filters("detect_secrets.filters.heuristic.is_indirect_reference")
         file = Path(folder) / f"changes{_scanned_as(part.suffix)}"
         # One line for each, whatever other line ends the text contains.
         texts = ["".join(lines[number][1:].splitlines()) for number in part.lines]
@@ -105,12 +110,12 @@ def _scanned_as(suffix: str) -> str:
 
 
 def _key_blocks(part: _Part, lines: list[str]) -> Iterator[int]:
-    """Yield the lines of private keys, of which detect-secrets finds the first."""
+    """Yield the lines of private keys, of which detect-secrets finds the first; a diff may show a key in part."""
     inside = False
     for number in part.lines:
         is_border = "PRIVATE KEY" in lines[number]
         inside = inside or (is_border and "BEGIN" in lines[number])
-        if inside:
+        if inside or is_border or (part.suffix not in CODE | DIGESTS and KEY_LINE.fullmatch(lines[number][1:].strip())):
             yield number
         if is_border and "END" in lines[number]:
             inside = False

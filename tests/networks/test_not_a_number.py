@@ -1,0 +1,46 @@
+"""NaN is no probability: it becomes neither a class nor a score."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from darkroom.base.errors import DarkroomError
+from darkroom.networks import inference
+from darkroom.serving import predict
+from support.networks import build
+
+
+class Model:
+    """A packaged model that answers one image with something else than numbers."""
+
+    def __init__(self, value):
+        self._value = value
+
+    def predict(self, content, params):  # noqa: ARG002
+        return [
+            {"label": "a", "probabilities": {"a": self._value if one == b"bad" else 0.75, "b": 0.25}} for one in content
+        ]
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+def test_an_image_without_numbers_has_no_prediction_and_the_others_have(tmp_path, monkeypatch, value):
+    monkeypatch.chdir(tmp_path)
+    for name in ("good", "bad"):
+        Path(name).write_bytes(name.encode())
+    good, bad = predict.predict_files(Model(value), [Path("good"), Path("bad")], 0.0)
+    assert good.output["label"] == "a"
+    assert bad.output is None
+    assert bad.error.startswith("the network's output is not a number")
+    assert "nan" not in predict.render([good, bad], "json").lower()
+
+
+@pytest.mark.parametrize(("value", "where"), [(np.nan, 0), (np.nan, -1), (np.inf, -1)])
+def test_damaged_weights_are_no_first_class(value, where):
+    model = build("mlp", (8, 8, 1), 2)
+    weights = model.get_weights()
+    weights[where].flat[0] = value
+    model.set_weights(weights)
+    images = np.random.default_rng(0).integers(0, 256, (5, 8, 8, 1), np.uint8)
+    with pytest.raises(DarkroomError, match=r"^mlp: the output for 5 of 5 images is not a number"):
+        inference.probabilities(model, images)
