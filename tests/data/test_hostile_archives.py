@@ -239,5 +239,5 @@ def test_what_is_no_file_is_not_read_as_an_archive(tmp_path, target):
     (tmp_path / "holes").touch()
     os.truncate(tmp_path / "holes", 2**40)
     path = Path(target) if target.startswith("/") else tmp_path / target
-    with cheap(), pytest.raises(InputError, match="not a zip or tar file that can be read|holds no image"):
+    with cheap(), pytest.raises(InputError, match=r"not a zip or tar file that can be read|holds no image"):
         find(of("archive", path))
