@@ -124,7 +124,8 @@ class Search:
             place, second, mirrored, correlation = _similar(
                 vectors[inside], self._whole[members], _LEAST[:, view[inside]]
             )
-            parts.append(Candidates(inside[place], members[second], inside[place], mirrored, correlation))
+            as_numbers = mirrored.astype(np.int64)
+            parts.append(Candidates(inside[place], members[second], inside[place], as_numbers, correlation))
         found = concatenated(parts)
         found = found._replace(first=rows[query[found.first]], view=view[found.view])
         found = found.at(family[found.first] != family[found.second])
