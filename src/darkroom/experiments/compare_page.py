@@ -28,7 +28,7 @@ def find_pictures(prepared: Prepared, found: Compared) -> dict[str, Pixels]:
     hashes, packed = prepared.manifest("test", [identity])[identity], prepared.images("test")
     first = hashes.reset_index(drop=True).drop_duplicates()
     wanted = first[first.isin(found.disagreeing.index)]
-    return {one: np.asarray(packed[row]) for row, one in wanted.items()}
+    return {one: np.asarray(packed[row]) for row, one in zip(wanted.index.tolist(), wanted, strict=True)}
 
 
 def page(one: str, other: str, found: Compared, pictures: Mapping[str, Pixels]) -> str:

@@ -24,8 +24,8 @@ def picture_of(content: bytes | Pixels, decoded: Decoded) -> str:
     Raises:
         ImageError: see ``picture_hash``.
     """
-    is_reduced = decoded.box is not None and isinstance(content, bytes)
-    return picture_hash(decode(content) if is_reduced else decoded.image)
+    whole = decoded.image if decoded.box is None or not isinstance(content, bytes) else decode(content)
+    return picture_hash(whole)
 
 
 def picture_hash(image: Image.Image) -> str:
