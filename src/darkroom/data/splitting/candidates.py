@@ -124,8 +124,9 @@ class Search:
             place, second, mirrored, correlation = _similar(
                 vectors[inside], self._whole[members], _LEAST[:, view[inside]]
             )
-            as_numbers = mirrored.astype(np.int64)
-            parts.append(Candidates(inside[place], members[second], inside[place], as_numbers, correlation))
+            parts.append(
+                Candidates(inside[place], members[second], inside[place], mirrored.astype(np.int64), correlation)
+            )
         found = concatenated(parts)
         found = found._replace(first=rows[query[found.first]], view=view[found.view])
         found = found.at(family[found.first] != family[found.second])
