@@ -242,6 +242,21 @@ def of_another_version(path):
         np.savez(path, **{**file, "state": np.array('{"next_epoch": 1}')})
 
 
+SMALL = MlpParams(hidden_units=(8,), epochs=3)
+
+
+@pytest.fixture(scope="module")
+def interrupted_training(data, tmp_path_factory):
+    """The checkpoint of a training that was killed in its second epoch, and the weights that it would have reached."""
+    checkpoint = tmp_path_factory.mktemp("interrupted") / "training.npz"
+    undisturbed = fit("mlp", SMALL, data)
+    with pytest.raises(Killed):
+        training.train(
+            job_of("mlp", SMALL, data), on_epoch=[lambda epoch, _: kill(epoch, at=1)], checkpoint=checkpoint
+        )
+    return checkpoint.read_bytes(), undisturbed.model.get_weights()
+
+
 @pytest.mark.parametrize(
     "damage",
     [
@@ -255,26 +270,23 @@ def of_another_version(path):
         lambda path: np.savez(path, state=np.array(["a", None], dtype=object)),
     ],
 )
-def test_a_damaged_checkpoint_is_set_aside_and_training_starts_over(data, tmp_path, damage):
-    values = MlpParams(hidden_units=(8,), epochs=3)
+def test_a_damaged_checkpoint_is_set_aside_and_training_starts_over(data, tmp_path, interrupted_training, damage):
+    content, undisturbed = interrupted_training
     checkpoint, said, told = tmp_path / "training.npz", [], []
-
-    def run(*on_epoch):
-        job = job_of("mlp", values, data)
-        return training.train(job, on_epoch=on_epoch, checkpoint=checkpoint, report=said.append)
-
-    undisturbed = fit("mlp", values, data)
-    with pytest.raises(Killed):
-        run(lambda epoch, _: kill(epoch, at=1))
+    checkpoint.write_bytes(content)
     damage(checkpoint)
     damaged = checkpoint.read_bytes()
-    said.clear()
-    again = run(lambda epoch, _: told.append(epoch))
+    again = training.train(
+        job_of("mlp", SMALL, data),
+        on_epoch=[lambda epoch, _: told.append(epoch)],
+        checkpoint=checkpoint,
+        report=said.append,
+    )
     assert told == [0, 1, 2]
     assert said[0].startswith("the checkpoint cannot be read (")
     assert said[0].endswith(f"kept as {checkpoint}.damaged, training starts over")
     assert (tmp_path / "training.npz.damaged").read_bytes() == damaged
-    for one, other in zip(again.model.get_weights(), undisturbed.model.get_weights(), strict=True):
+    for one, other in zip(again.model.get_weights(), undisturbed, strict=True):
         assert np.array_equal(one, other)
 
 
