@@ -17,6 +17,7 @@ from darkroom.base.credentials import hide
 from darkroom.base.errors import DarkroomError
 from darkroom.base.files import write_text
 from darkroom.base.project import state_folder
+from darkroom.base.terminal import shown
 
 INTERRUPTED = 130
 SERVER = 2
@@ -37,8 +38,8 @@ def tell(name: str, error: BaseException) -> int:
     """
     text, code = _describe(name, error)
     with suppress(OSError):  # standard error may be a file on the full disk
-        for line in hide(text).splitlines():
-            print(f"{name}: {line}", file=sys.stderr)
+        for line in hide(text).rstrip("\n").split("\n"):
+            print(f"{name}: {shown(line)}", file=sys.stderr)
         sys.stderr.flush()
     return code
 

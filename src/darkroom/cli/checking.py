@@ -6,6 +6,7 @@ from pathlib import Path
 
 from darkroom.base.errors import InputError
 from darkroom.base.files import as_json, write_text
+from darkroom.base.terminal import shown
 from darkroom.cli.arguments import level, seed
 from darkroom.cli.progress import step
 from darkroom.cli.settings import champion
@@ -109,7 +110,7 @@ def _drift(chosen: argparse.Namespace) -> int:
         comparison = compare(found, prepared, model, chosen.level, chosen.seed)
     write_text(chosen.out, page.page(comparison))
     for line in [*(f"{failure} (left out)" for failure in comparison.failures), *comparison.notes]:
-        print(f"darkroom drift: {line}", file=sys.stderr)
+        print(f"darkroom drift: {shown(line)}", file=sys.stderr)
     rows = [outcome.row() for outcome in comparison.outcomes]
     if chosen.json:
         print(as_json(rows), end="")

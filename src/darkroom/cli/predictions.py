@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from darkroom.base.errors import InputError
+from darkroom.base.terminal import shown
 from darkroom.cli.arguments import count, probability
 from darkroom.cli.progress import step
 from darkroom.cli.settings import champion
@@ -84,7 +85,7 @@ def _predict(chosen: argparse.Namespace) -> int:
     print(render(predictions, chosen.form), end="")
     failed = [prediction for prediction in predictions if prediction.error]
     for prediction in failed:
-        print(f"darkroom predict: {prediction.image}: {prediction.error}", file=sys.stderr)
+        print(f"darkroom predict: {shown(f'{prediction.image}: {prediction.error}')}", file=sys.stderr)
     return InputError.exit_code if failed else 0
 
 
@@ -125,9 +126,9 @@ def _explain(chosen: argparse.Namespace) -> int:
     for path, name in zip(paths, unique_names(paths), strict=True):
         try:
             for written in draw(network, path, chosen.output, name):
-                print(written, flush=True)
+                print(shown(str(written)), flush=True)
         except ImageError as error:
-            print(f"darkroom explain: {path}: {error}", file=sys.stderr)
+            print(f"darkroom explain: {shown(f'{path}: {error}')}", file=sys.stderr)
             failed = True
     return InputError.exit_code if failed else 0
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pandas as pd
 
+from darkroom.base.terminal import shown
 from darkroom.data.formats.manifest import SPLITS
 from darkroom.data.formats.usable import left_out_line
 from darkroom.data.ingestion.ingest import Ingested
@@ -26,7 +27,7 @@ def account(data: DataParams, found: Found, ingested: Ingested) -> list[str]:
 
 def _classes_and_splits(rows: pd.DataFrame) -> Iterator[str]:
     sizes = rows["label"].value_counts().sort_index()
-    shown = [f"{label} ({count})" for label, count in sizes.head(CLASSES_SHOWN).items()]
+    shown = [f"{shown(label)} ({count})" for label, count in sizes.head(CLASSES_SHOWN).items()]
     more = f" and {len(sizes) - CLASSES_SHOWN} more" if len(sizes) > CLASSES_SHOWN else ""
     yield f"classes: {', '.join(shown)}{more}"
     given = rows["given_split"].value_counts()
