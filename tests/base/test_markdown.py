@@ -8,7 +8,22 @@ from markdown_it import MarkdownIt
 from darkroom.base.markdown import plain
 from darkroom.base.terminal import shown
 
-PIECES = ("![x](y)", "<img src=x>", "`", "**", "_a_", "|", "@team", "fixes #1", "\\", "&lt;", "$x$", "~~", "[a]: b", "\n\n# ")
+PIECES = (
+    "![x](y)",
+    "<img src=x>",
+    "`",
+    "**",
+    "_a_",
+    "|",
+    "@team",
+    "fixes #1",
+    "\\",
+    "&lt;",
+    "$x$",
+    "~~",
+    "[a]: b",
+    "\n\n# ",
+)
 NAMES = st.lists(st.text(st.characters(exclude_categories=("Cs",)), max_size=5) | st.sampled_from(PIECES)).map("".join)
 
 

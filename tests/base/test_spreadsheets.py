@@ -11,7 +11,9 @@ from darkroom.base import spreadsheets
 
 NAMES = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\0"))
 STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
-FORMULAS = st.builds(lambda quotes, start, rest: "'" * quotes + start + rest, st.integers(0, 3), st.sampled_from(STARTS), NAMES)
+FORMULAS = st.builds(
+    lambda quotes, start, rest: "'" * quotes + start + rest, st.integers(0, 3), st.sampled_from(STARTS), NAMES
+)
 
 
 @given(st.lists(st.tuples(NAMES | FORMULAS, NAMES | FORMULAS), min_size=1, max_size=5))

@@ -60,6 +60,5 @@ def test_no_axis_of_our_own_is_written_as_a_formula(texts, tmp_path):
 def test_labels_are_short_and_in_the_font(name):
     drawn = figures.short(name)
     assert "\n" not in drawn
-    assert {ord(sign) for sign in drawn} <= figures._font()
+    assert {ord(sign) for sign in drawn} <= figures.known_characters()
     assert len(drawn) <= figures.MAXIMUM_LABEL
-

@@ -71,7 +71,7 @@ def _predict(chosen: argparse.Namespace) -> int:
     if chosen.table and not chosen.table.is_file():
         raise InputError(f"{chosen.table}: no such file; name a table of daily prices")
     paths = find_images(chosen.images)
-    address.check_tracking(must_exist=True)
+    address.check_tracking(must_exist=True, reading=True)
     with step("loading TensorFlow and MLflow", patience=0):
         from darkroom.tracking import opening
 
@@ -92,7 +92,7 @@ def _predict(chosen: argparse.Namespace) -> int:
 def _serve(chosen: argparse.Namespace) -> int:
     from darkroom.tracking import address
 
-    address.check_tracking(must_exist=True)
+    address.check_tracking(must_exist=True, reading=True)
     from darkroom.serving import server
     from darkroom.serving.answers import PLACE
     from darkroom.serving.limits import Limits
@@ -115,7 +115,7 @@ def _explain(chosen: argparse.Namespace) -> int:
 
     model, places = _model_and_images(chosen.model, chosen.images)
     paths = find_images(places)
-    address.check_tracking(must_exist=True)
+    address.check_tracking(must_exist=True, reading=True)
     uri = model or champion()
     with step(f"loading {uri}", patience=0):
         from darkroom.base.errors import ImageError

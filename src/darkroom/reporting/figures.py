@@ -112,12 +112,12 @@ def short(label: str) -> str:
 
 def drawable(text: str) -> str:
     """Return a text with names in one line; characters that the font lacks, which would all be boxes, are escapes."""
-    known = _font()
+    known = known_characters()
     return "".join(sign if ord(sign) in known else json.dumps(sign)[1:-1] for sign in shown(text))
 
 
 @cache
-def _font() -> frozenset[int]:
+def known_characters() -> frozenset[int]:
     """Return the characters of matplotlib's own font; others differ between machines."""
     return frozenset(FT2Font(font_manager.findfont("DejaVu Sans")).get_charmap())
 

@@ -27,9 +27,9 @@ def account(data: DataParams, found: Found, ingested: Ingested) -> list[str]:
 
 def _classes_and_splits(rows: pd.DataFrame) -> Iterator[str]:
     sizes = rows["label"].value_counts().sort_index()
-    shown = [f"{shown(label)} ({count})" for label, count in sizes.head(CLASSES_SHOWN).items()]
+    named = [f"{shown(label)} ({count})" for label, count in sizes.head(CLASSES_SHOWN).items()]
     more = f" and {len(sizes) - CLASSES_SHOWN} more" if len(sizes) > CLASSES_SHOWN else ""
-    yield f"classes: {', '.join(shown)}{more}"
+    yield f"classes: {', '.join(named)}{more}"
     given = rows["given_split"].value_counts()
     counts = [f"{split} ({given[split]})" for split in SPLITS if split in given]
     if not counts:
