@@ -44,10 +44,13 @@ def default_remote(url: str | None) -> Iterator[None]:
             settings.unlink(missing_ok=True)
 
 
-def check_remote() -> None:
+def check_remote(*, writing: bool = True) -> None:
     """Check that the default remote is readable and writable, by writing a small file.
 
     Testing for existence is not enough: a new remote's folder does not exist yet, nor does one in a missing bucket.
+
+    Args:
+        writing: False checks only that it can be read, and that there is something in it.
 
     Raises:
         InputError: the remote is unreachable, does not exist, or denies access.
@@ -57,7 +60,10 @@ def check_remote() -> None:
     try:
         with Repo() as repo:
             remote = repo.cloud.get_remote()
-            remote.fs.exists(remote.path)
+            if not remote.fs.exists(remote.path) and not writing:
+                raise FileNotFoundError(f"{remote.path} does not exist")
+            if not writing:
+                return
             remote.fs.makedirs(remote.path)
             remote.fs.pipe_file(
                 remote.fs.join(remote.path, PROBE), b"Written by darkroom retrain to check write access.\n"

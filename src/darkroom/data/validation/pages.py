@@ -8,7 +8,7 @@ from jinja2 import pass_context
 
 
 class EscapingView(DefaultJinjaPageView):  # type: ignore[misc]
-    """Great Expectations' view of a page; it escapes the values of templates, but no other text, such as table cells."""
+    """Great Expectations' view of a page, which escapes the values of templates, but no other text (table cells)."""
 
     @pass_context
     def render_content_block(self, jinja_context: Any, content_block: Any, *arguments: Any, **named: Any) -> Any:
