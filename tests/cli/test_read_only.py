@@ -5,6 +5,7 @@ import sqlite3
 import subprocess
 import sys
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 
@@ -18,10 +19,9 @@ READERS = ("runs", "champion", "check --registry", "models", "params mlp", "comp
 
 
 def content(root):
-    """Size and time of all files, and which folders there are."""
-    return {
-        path: (path.stat().st_size, path.stat().st_mtime_ns) for path in root.rglob("*") if ".git" not in path.parts
-    }
+    """Size and time of all files and folders but git's."""
+    found = {path: path.stat() for path in root.rglob("*") if ".git" not in path.parts}
+    return {path: (status.st_size, status.st_mtime_ns) for path, status in found.items()}
 
 
 @pytest.fixture
@@ -31,11 +31,11 @@ def closed(finished_mlp, tmp_path, monkeypatch):
     monkeypatch.chdir(made.root)
     monkeypatch.setattr(project, "temporary_folder", lambda: tmp_path)
     ask = os.access
-    monkeypatch.setattr(
-        os,
-        "access",
-        lambda path, mode: ask(path, mode) and not (mode & os.W_OK and str(path).startswith(str(made.root))),
-    )
+
+    def access(path, mode):
+        return ask(path, mode) and not (mode & os.W_OK and Path(path).is_relative_to(made.root))
+
+    monkeypatch.setattr(os, "access", access)
     # What the process uses instead is undone at the end.
     monkeypatch.setenv("MLFLOW_TRACKING_URI", address.tracking_uri())
     return made

@@ -144,7 +144,9 @@ def test_a_pull_request_moves_no_alias_though_there_is_a_registry(team, worker):
     always_better(worker)
     before = aliases(team)
     event = {"GITHUB_EVENT_NAME": "pull_request", "GITHUB_BASE_REF": "master"}
+    stored = sorted(team.remote.rglob("*"))
     printed = worker.run("darkroom", "retrain", **event)
+    assert sorted(team.remote.rglob("*")) == stored, "main would find it in the run cache"
     assert "train@mlp" in ran(printed)
     assert "pull request: nothing promoted" in printed
     assert decision(worker)["outcome"] == "promote"

@@ -50,7 +50,7 @@ def check_remote(*, writing: bool = True) -> None:
     Testing for existence is not enough: a new remote's folder does not exist yet, nor does one in a missing bucket.
 
     Args:
-        writing: False checks only that it can be read, and that there is something in it.
+        writing: False checks only that there is something in it that can be read.
 
     Raises:
         InputError: the remote is unreachable, does not exist, or denies access.
@@ -60,10 +60,10 @@ def check_remote(*, writing: bool = True) -> None:
     try:
         with Repo() as repo:
             remote = repo.cloud.get_remote()
-            if not remote.fs.exists(remote.path) and not writing:
-                raise FileNotFoundError(f"{remote.path} does not exist")
             if not writing:
+                remote.fs.ls(remote.path)
                 return
+            remote.fs.exists(remote.path)
             remote.fs.makedirs(remote.path)
             remote.fs.pipe_file(
                 remote.fs.join(remote.path, PROBE), b"Written by darkroom retrain to check write access.\n"
