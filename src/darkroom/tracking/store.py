@@ -55,8 +55,9 @@ def open_store(*, reading: bool = False) -> None:
         InputError: the server does not answer, another version of MLflow wrote the store, its experiment was deleted,
             or its lock is held.
     """
+    if not reading:
+        _require_writable()
     address.check_tracking(reading=reading)
-    _require_writable()
     mlflow.set_tracking_uri(address.tracking_uri())
     try:
         _complete_store()
