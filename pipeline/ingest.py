@@ -43,9 +43,9 @@ def _find(params: Params) -> sources.Found:
 def _report(ingested: Ingested, quarantine_path: str) -> None:
     """Print the number of images of each class, the first quarantined files and the notes on used ones."""
     for label, count in ingested.manifest["label"].value_counts(sort=False).sort_index().items():
-        print(f"{shown(label)}: {count} images")
+        print(f"{shown(str(label))}: {count} images")
     for row in ingested.quarantine.head(SHOWN).itertuples():
-        print(f"quarantined: {shown(row.name)}: {row.reason}")
+        print(f"quarantined: {shown(str(row.name))}: {row.reason}")
     if len(ingested.quarantine) > SHOWN:
         print(f"quarantined: {len(ingested.quarantine) - SHOWN} more; see {quarantine_path}")
     noted = ingested.manifest[ingested.manifest["note"] != ""]

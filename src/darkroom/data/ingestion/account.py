@@ -27,7 +27,7 @@ def account(data: DataParams, found: Found, ingested: Ingested) -> list[str]:
 
 def _classes_and_splits(rows: pd.DataFrame) -> Iterator[str]:
     sizes = rows["label"].value_counts().sort_index()
-    named = [f"{shown(label)} ({count})" for label, count in sizes.head(CLASSES_SHOWN).items()]
+    named = [f"{shown(str(label))} ({count})" for label, count in sizes.head(CLASSES_SHOWN).items()]
     more = f" and {len(sizes) - CLASSES_SHOWN} more" if len(sizes) > CLASSES_SHOWN else ""
     yield f"classes: {', '.join(named)}{more}"
     given = rows["given_split"].value_counts()
