@@ -354,7 +354,7 @@ def test_files_of_one_size_and_time_that_change_places_are_read_again(tmp_path, 
         link = folder / label / file.name
         link.parent.mkdir(parents=True, exist_ok=True)
         link.symlink_to(file)
-    source = of(folder if linked else held)
+    source = of(folder).model_copy(update={"follow_links": True}) if linked else of(held)
     first = ingested(source, tmp_path / "out").manifest.set_index("name")["sha256"]
     one, other, aside = held / "a" / "0.bmp", held / "b" / "2.bmp", tmp_path / "aside"
     one.rename(aside)

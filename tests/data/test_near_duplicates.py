@@ -283,7 +283,9 @@ def plain(kind):
 
 
 @pytest.mark.parametrize("kind", [1, 2, 3])
-@pytest.mark.parametrize("change", [brightened, recompressed, lambda tile: recompressed(brightened(tile), 75)])
+@pytest.mark.parametrize(
+    "change", [brightened, lambda tile: tile[:, ::-1], lambda tile: np.clip(tile * 1.1, 0, 255).astype(np.uint8)]
+)
 def test_what_has_too_little_detail_to_be_judged_is_said(tiles, kind, change):
     images = np.concatenate([tiles[:20], [plain(kind), change(plain(kind))]])
     found = near_duplicates.search(near_duplicates.thumbnails(images), hashes(images))

@@ -85,6 +85,15 @@ def always_better(project):
     return project.commit("the new one is always better")
 
 
+def splitting_says_what_is_there(project):
+    """Let the stage ``split`` run again, and print whether it has the earlier pictures."""
+    path = project.root / "pipeline/split.py"
+    text, line = path.read_text(), "    splits = kept.read("
+    path.write_text(text.replace(line, f"    print('earlier pictures:', files.pictures.exists())\n{line}"))
+    assert path.read_text() != text
+    return project.commit("says what is there")
+
+
 def test_what_git_refuses_is_not_promoted_and_a_rerun_makes_up_for_it(team, worker):
     always_better(worker)
     hook = team.bare / "hooks/pre-receive"
@@ -142,12 +151,15 @@ def test_what_dvc_cannot_push_is_not_promoted(team, worker):
 
 def test_a_pull_request_moves_no_alias_though_there_is_a_registry(team, worker):
     always_better(worker)
+    splitting_says_what_is_there(worker)
+    assert not (worker.root / "data/pictures.parquet").exists()
     before = aliases(team)
     event = {"GITHUB_EVENT_NAME": "pull_request", "GITHUB_BASE_REF": "master"}
     stored = sorted(team.remote.rglob("*"))
     printed = worker.run("darkroom", "retrain", **event)
     assert sorted(team.remote.rglob("*")) == stored, "main would find it in the run cache"
-    assert "train@mlp" in ran(printed)
+    assert {"split", "train@mlp"} <= set(ran(printed))
+    assert "earlier pictures: True" in printed
     assert "pull request: nothing promoted" in printed
     assert decision(worker)["outcome"] == "promote"
     assert decision(worker)["withheld"] == "pull request: nothing promoted"

@@ -18,6 +18,9 @@ ROOT = Path(__file__).resolve().parents[2]
 OF_A_RUN = (
     *(
         "MLFLOW_TRACKING_URI",
+        "MLFLOW_TRACKING_USERNAME",
+        "MLFLOW_TRACKING_PASSWORD",
+        "MLFLOW_TRACKING_TOKEN",
         "MLFLOW_RUN_ID",
         "MLFLOW_EXPERIMENT_ID",
         "DVC_ROOT",

@@ -101,7 +101,7 @@ def test_the_login_is_sent_and_not_shown(folder, monkeypatch, where, variables):
         ("mlflow.example.org:443/team", "has no scheme; set it to http://mlflow.example.org:443/team"),
         ("http://127.0.0.1:5000/#/experiments/1", "names a page; set it to the server's address, up to #"),
         ("http://127.0.0.1:5000?x=1", "names a page"),
-        ("http://[::1", "no MLflow server answers at http://[::1 (Invalid IPv6 URL)"),
+        ("http://[::1", "no MLflow server answers at http://[::1 (Failed to parse"),
         ("http:///x", "no MLflow server answers at"),
         ("http://127.0.0.1:99999", "no MLflow server answers at"),
         ("http://127.0.0.1:1", "(Failed to establish a new connection: [Errno 111] Connection refused); start it"),

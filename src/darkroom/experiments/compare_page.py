@@ -26,9 +26,10 @@ def find_pictures(prepared: Prepared, found: Compared) -> dict[str, Pixels]:
         return {}
     identity = str(found.disagreeing.index.name)
     hashes, packed = prepared.manifest("test", [identity])[identity], prepared.images("test")
-    first = hashes.reset_index(drop=True).drop_duplicates()
-    wanted = first[first.isin(found.disagreeing.index)]
-    return {one: np.asarray(packed[row]) for row, one in wanted.items()}
+    wanted = set(found.disagreeing.index)
+    # Copies share a picture; the first is shown.
+    first = {one: row for row, one in reversed(list(enumerate(hashes))) if one in wanted}
+    return {one: np.asarray(packed[row]) for one, row in first.items()}
 
 
 def page(one: str, other: str, found: Compared, pictures: Mapping[str, Pixels]) -> str:

@@ -24,8 +24,9 @@ def picture_of(content: bytes | Pixels, decoded: Decoded) -> str:
     Raises:
         ImageError: see ``picture_hash``.
     """
-    is_reduced = decoded.box is not None and isinstance(content, bytes)
-    return picture_hash(decode(content) if is_reduced else decoded.image)
+    if decoded.box is not None and isinstance(content, bytes):
+        return picture_hash(decode(content))
+    return picture_hash(decoded.image)
 
 
 def picture_hash(image: Image.Image) -> str:

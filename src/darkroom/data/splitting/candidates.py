@@ -124,7 +124,9 @@ class Search:
             place, second, mirrored, correlation = _similar(
                 vectors[inside], self._whole[members], _LEAST[:, view[inside]]
             )
-            parts.append(Candidates(inside[place], members[second], inside[place], mirrored, correlation))
+            parts.append(
+                Candidates(inside[place], members[second], inside[place], mirrored.astype(np.int64), correlation)
+            )
         found = concatenated(parts)
         found = found._replace(first=rows[query[found.first]], view=view[found.view])
         found = found.at(family[found.first] != family[found.second])
