@@ -4,6 +4,7 @@ import gc
 from pathlib import Path
 
 from darkroom.base.project import state_folder
+from darkroom.base.terminal import shown
 from darkroom.data import sources
 from darkroom.data.formats import manifest, usable
 from darkroom.data.ingestion.account import account
@@ -42,11 +43,11 @@ def _find(params: Params) -> sources.Found:
 def _report(ingested: Ingested, quarantine_path: str) -> None:
     """Print the number of images of each class, the first quarantined files and the notes on used ones."""
     for label, count in ingested.manifest["label"].value_counts(sort=False).sort_index().items():
-        print(f"{label}: {count} images")
+        print(f"{shown(str(label))}: {count} images")
     for row in ingested.quarantine.head(SHOWN).itertuples():
-        print(f"quarantined: {row.name}: {row.reason}")
+        print(f"quarantined: {shown(str(row.name))}: {row.reason}")
     if len(ingested.quarantine) > SHOWN:
         print(f"quarantined: {len(ingested.quarantine) - SHOWN} more; see {quarantine_path}")
     noted = ingested.manifest[ingested.manifest["note"] != ""]
     for note, names in list(noted.groupby("note", sort=False)["name"])[:SHOWN]:
-        print(f"note: {len(names)} images: {note}; first: {names.iloc[0]}")
+        print(f"note: {len(names)} images: {note}; first: {shown(names.iloc[0])}")

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from darkroom.base import spreadsheets
 from darkroom.data.formats import arrays, families, manifest
 from darkroom.data.formats.manifest import SPLITS
 from darkroom.data.splitting import assign, earlier, kept, near_duplicates, pairs
@@ -46,7 +47,7 @@ def main(
     table = pairs.pairs_table(current, pairs.restrict(found, pd.RangeIndex(len(rows))))
     manifest.write(current.drop(columns=["family", "bridge", "joining"]), files.manifest)
     families.write(families.table(pictures.hashes, assigned["family"].to_numpy()), files.families)
-    table.to_csv(files.pairs, index=False)
+    spreadsheets.write(files.pairs, table)
     kept.write(files.splits, current, splits, params.preprocess)
     there = (assigned["name"] != "").to_numpy()
     earlier.write(files.pictures, pictures._replace(bridges=assigned["bridge"].to_numpy(), current=there))

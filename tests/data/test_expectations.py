@@ -1,6 +1,8 @@
 """Each expectation is broken once; the finding must say which and why."""
 
+import html
 import re
+from html.parser import HTMLParser
 
 import pytest
 
@@ -250,3 +252,63 @@ def test_images_that_the_source_gives_no_label_do_not_count_as_damaged(held):
     validation = held(unread=manifest.quarantine_from_rows(unlabelled))
     assert validation.failed() == []
     assert len(validation.quarantine) == 40
+
+
+class Structure(HTMLParser):
+    """The tags and attributes of a page, without texts."""
+
+    def __init__(self):
+        super().__init__()
+        self.tags = []
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, [name for name, _ in attrs]))
+
+
+def structure_of(folder):
+    """The structure of all pages."""
+    parser = Structure()
+    for page in sorted(folder.rglob("*.html")):
+        parser.feed(page.read_text())
+    return parser.tags
+
+
+@pytest.fixture(scope="module")
+def drawn(rows, tmp_path_factory):
+    """Draw the Data Docs of images and classes that are named after a text, with each rule broken once."""
+
+    def pages(name):
+        changed = rows.copy()
+        changed["label"] = changed["label"].replace("a", f"{name}a")
+        changed.loc[[0, 1, 2, 3], "name"] = [f"a/{name}{number}.png" for number in (0, 1, 2, 2)]
+        setter("width", 1, 1)(setter("mode", 0, "F")(changed))
+        unread = manifest.quarantine_from_rows([(f"a/{name}.png", f"{name}a", f"cannot decode {name}", "repair")])
+        of_params = rules.from_params(ValidateParams(labels=(f"{name}x", "b"), maximum_class_ratio=1))
+        folder = tmp_path_factory.mktemp("docs")
+        validate(changed, unread, of_params, Suites(folder))
+        return folder
+
+    return pages
+
+
+@pytest.fixture(scope="module")
+def plain_structure(drawn):
+    return structure_of(drawn("plain"))
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "<img src=x onerror=document.title='PWNED'>",
+        "</script><script>alert(1)</script>",
+        '" onmouseover="alert(1)',
+        "<!-- ",
+        "$column ${column} $$ &lt;b&gt;",
+        "{{ 7*7 }} {% include 'x' %}",
+    ],
+)
+def test_names_stay_texts_in_the_data_docs(drawn, plain_structure, name):
+    folder = drawn(name)
+    assert structure_of(folder) == plain_structure
+    pages = "".join(page.read_text() for page in folder.rglob("*.html"))
+    assert html.escape(f"a/{name}0.png") in pages

@@ -155,7 +155,9 @@ def test_a_pull_request_moves_no_alias_though_there_is_a_registry(team, worker):
     assert not (worker.root / "data/pictures.parquet").exists()
     before = aliases(team)
     event = {"GITHUB_EVENT_NAME": "pull_request", "GITHUB_BASE_REF": "master"}
+    stored = sorted(team.remote.rglob("*"))
     printed = worker.run("darkroom", "retrain", **event)
+    assert sorted(team.remote.rglob("*")) == stored, "main would find it in the run cache"
     assert {"split", "train@mlp"} <= set(ran(printed))
     assert "earlier pictures: True" in printed
     assert "pull request: nothing promoted" in printed

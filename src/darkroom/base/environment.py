@@ -16,7 +16,7 @@ import tempfile
 import warnings
 from pathlib import Path
 
-from darkroom.base import credentials, project
+from darkroom.base import credentials, project, terminal
 
 FORCED = {
     # No telemetry, no update checks.
@@ -153,10 +153,11 @@ def _trust_the_systems_certificates() -> None:
 
 
 def _print_anything() -> None:
-    """Let output replace characters that the terminal's encoding lacks, instead of ending the program."""
+    """Let output replace what the terminal's encoding lacks, instead of ending the program, and what would steer it."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper) and stream.errors in {"strict", "surrogateescape"}:
             stream.reconfigure(errors="backslashreplace")
+    terminal.guard()
 
 
 def absolute_address(address: str) -> str:

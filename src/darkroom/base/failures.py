@@ -16,7 +16,8 @@ from pathlib import Path
 from darkroom.base.credentials import hide
 from darkroom.base.errors import DarkroomError
 from darkroom.base.files import write_text
-from darkroom.base.project import state_folder
+from darkroom.base.project import project_root
+from darkroom.base.terminal import shown
 
 INTERRUPTED = 130
 SERVER = 2
@@ -37,8 +38,8 @@ def tell(name: str, error: BaseException) -> int:
     """
     text, code = _describe(name, error)
     with suppress(OSError):  # standard error may be a file on the full disk
-        for line in hide(text).splitlines():
-            print(f"{name}: {line}", file=sys.stderr)
+        for line in hide(text).rstrip("\n").split("\n"):
+            print(f"{name}: {shown(line)}", file=sys.stderr)
         sys.stderr.flush()
     return code
 
@@ -99,9 +100,9 @@ def _report(name: str, error: BaseException) -> str:
     """Write the traceback to a file; return where it is."""
     text = hide(f"{' '.join(sys.argv)}\n\n{''.join(traceback.format_exception(error))}")
     file = f"failure-{''.join(letter if letter.isalnum() else '-' for letter in name)}.txt"
-    for folder in (state_folder, lambda: Path(tempfile.gettempdir())):
+    for folder in (project_root() / ".darkroom", Path(tempfile.gettempdir())):
         with suppress(OSError):
-            path = folder() / file
+            path = folder / file
             write_text(path, text)
             return f"the report is in {path}"
     return f"no report could be written, so here it is:\n{text}"

@@ -1,8 +1,12 @@
 """The project's root, the folder of its state, and locks."""
 
+import atexit
 import os
+import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from functools import cache
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -19,9 +23,22 @@ def project_root() -> Path:
 
 
 def state_folder() -> Path:
-    """Return the folder for disposable state between calls, such as locks and interrupted work; create it if needed."""
+    """Return the folder for disposable state between calls, such as locks and interrupted work; create it if needed.
+
+    In a project that cannot be written, it is a temporary folder: nothing is remembered.
+    """
     folder = project_root() / ".darkroom"
+    if not os.access(folder if folder.is_dir() else project_root(), os.W_OK):
+        return temporary_folder()
     folder.mkdir(exist_ok=True)
+    return folder
+
+
+@cache
+def temporary_folder() -> Path:
+    """Return a folder of this process, which is removed when it ends."""
+    folder = Path(tempfile.mkdtemp(prefix="darkroom-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     return folder
 
 

@@ -5,13 +5,16 @@ import sys
 from pathlib import Path
 
 from darkroom.base.errors import InputError
-from darkroom.base.files import as_json, write_text
+from darkroom.base.files import as_json
+from darkroom.base.terminal import shown
 from darkroom.cli.arguments import level, seed
+from darkroom.cli.pages import write_page
 from darkroom.cli.progress import step
 from darkroom.cli.settings import champion
 from darkroom.reporting.tables import plain_table
 
 DRIFT = 3  # exit code
+PAGE = Path("reports/drift/index.html")
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -43,9 +46,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     model.add_argument("--no-model", action="store_true", help="compare only labels and image statistics")
     drift.add_argument("--level", type=level, default=0.01, metavar="P", help="overall false-alarm rate; default: 0.01")
     drift.add_argument("--seed", type=seed, default=0, help="seed of sampling and permutations; default: 0")
-    drift.add_argument(
-        "--out", type=Path, default=Path("reports/drift/index.html"), metavar="FILE", help="default: %(default)s"
-    )
+    drift.add_argument("--out", type=Path, metavar="FILE", help=f"default: {PAGE}")
     drift.add_argument("--json", action="store_true", help="print JSON")
     drift.set_defaults(command=_drift)
 
@@ -98,7 +99,7 @@ def _drift(chosen: argparse.Namespace) -> int:
     prepared = Prepared.of_project()
     prepared.require()
     if not chosen.no_model:
-        address.check_tracking(must_exist=True)
+        address.check_tracking(must_exist=True, reading=True)
         with step("loading TensorFlow", patience=0):
             from darkroom.base import backend  # noqa: F401 - backend keeps TensorFlow quiet
     with step("comparing with the training data"):
@@ -107,13 +108,13 @@ def _drift(chosen: argparse.Namespace) -> int:
 
         model = None if chosen.no_model else ReferenceModel.load(chosen.model or champion())
         comparison = compare(found, prepared, model, chosen.level, chosen.seed)
-    write_text(chosen.out, page.page(comparison))
+    written = write_page(page.page(comparison), chosen.out, PAGE)
     for line in [*(f"{failure} (left out)" for failure in comparison.failures), *comparison.notes]:
-        print(f"darkroom drift: {line}", file=sys.stderr)
+        print(f"darkroom drift: {shown(line)}", file=sys.stderr)
     rows = [outcome.row() for outcome in comparison.outcomes]
     if chosen.json:
         print(as_json(rows), end="")
     else:
         print(plain_table([{**row, "drift": "yes" if row["drift"] else "no"} for row in rows]), end="")
-        print(*comparison.facts, f"page: {chosen.out}", comparison.verdict, sep="\n")
+        print(*comparison.facts, written, comparison.verdict, sep="\n")
     return DRIFT if comparison.drifted else InputError.exit_code if comparison.failures else 0

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from darkroom.base.errors import InputError
+from darkroom.base.terminal import shown
 from darkroom.cli.arguments import count, probability
 from darkroom.cli.progress import step
 from darkroom.cli.settings import champion
@@ -70,7 +71,7 @@ def _predict(chosen: argparse.Namespace) -> int:
     if chosen.table and not chosen.table.is_file():
         raise InputError(f"{chosen.table}: no such file; name a table of daily prices")
     paths = find_images(chosen.images)
-    address.check_tracking(must_exist=True)
+    address.check_tracking(must_exist=True, reading=True)
     with step("loading TensorFlow and MLflow", patience=0):
         from darkroom.tracking import opening
 
@@ -84,14 +85,14 @@ def _predict(chosen: argparse.Namespace) -> int:
     print(render(predictions, chosen.form), end="")
     failed = [prediction for prediction in predictions if prediction.error]
     for prediction in failed:
-        print(f"darkroom predict: {prediction.image}: {prediction.error}", file=sys.stderr)
+        print(f"darkroom predict: {shown(f'{prediction.image}: {prediction.error}')}", file=sys.stderr)
     return InputError.exit_code if failed else 0
 
 
 def _serve(chosen: argparse.Namespace) -> int:
     from darkroom.tracking import address
 
-    address.check_tracking(must_exist=True)
+    address.check_tracking(must_exist=True, reading=True)
     from darkroom.serving import server
     from darkroom.serving.answers import PLACE
     from darkroom.serving.limits import Limits
@@ -114,7 +115,7 @@ def _explain(chosen: argparse.Namespace) -> int:
 
     model, places = _model_and_images(chosen.model, chosen.images)
     paths = find_images(places)
-    address.check_tracking(must_exist=True)
+    address.check_tracking(must_exist=True, reading=True)
     uri = model or champion()
     with step(f"loading {uri}", patience=0):
         from darkroom.base.errors import ImageError
@@ -125,9 +126,9 @@ def _explain(chosen: argparse.Namespace) -> int:
     for path, name in zip(paths, unique_names(paths), strict=True):
         try:
             for written in draw(network, path, chosen.output, name):
-                print(written, flush=True)
+                print(shown(str(written)), flush=True)
         except ImageError as error:
-            print(f"darkroom explain: {path}: {error}", file=sys.stderr)
+            print(f"darkroom explain: {shown(f'{path}: {error}')}", file=sys.stderr)
             failed = True
     return InputError.exit_code if failed else 0
 

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Timer
 
+from darkroom.base.terminal import shown
+
 PATIENCE = 0.5  # seconds; quick commands print nothing
 
 
@@ -22,7 +24,7 @@ def step(text: str, patience: float = PATIENCE) -> Iterator[None]:
         return
     # A duplicate, since standard error is suppressed while TensorFlow is imported.
     terminal = os.dup(sys.stderr.fileno())
-    timer = Timer(patience, os.write, (terminal, f"{text} …\n".encode()))
+    timer = Timer(patience, os.write, (terminal, f"{shown(text)} …\n".encode()))
     timer.daemon = True
     timer.start()
     if not patience:

@@ -4,12 +4,14 @@ import argparse
 import sys
 from pathlib import Path
 
-from darkroom.base.files import as_json, write_text
+from darkroom.base.files import as_json
+from darkroom.cli.pages import write_page
 from darkroom.cli.progress import step
 from darkroom.cli.settings import promotion, registered_model
 from darkroom.reporting.tables import plain_table
 
 DIFFERS = 3  # exit code
+PAGE = Path("reports/comparison/index.html")
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -34,9 +36,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     for name in ("first", "second"):
         compare.add_argument(name, metavar="MODEL", help="an alias, a version, or the beginning of a run id")
     compare.add_argument("--images", type=int, default=20, help="number of disagreeing images to list; default: 20")
-    compare.add_argument(
-        "--out", type=Path, default=Path("reports/comparison/index.html"), metavar="FILE", help="default: %(default)s"
-    )
+    compare.add_argument("--out", type=Path, metavar="FILE", help=f"default: {PAGE}")
     compare.add_argument("--json", action="store_true", help="print JSON, with all disagreeing images")
     compare.set_defaults(command=_compare)
 
@@ -54,7 +54,7 @@ def _show_champion(chosen: argparse.Namespace) -> int:
         from darkroom.promotion import champions
         from darkroom.tracking import store
 
-        store.open_store()
+        store.open_store(reading=True)
         found = champions.describe(registered_model())
     if chosen.json:
         print(as_json(found), end="")
@@ -94,13 +94,13 @@ def _compare(chosen: argparse.Namespace) -> int:
         from darkroom.tracking import store
 
     with step(f"comparing {chosen.first} and {chosen.second}"):
-        store.open_store()
+        store.open_store(reading=True)
         model = promotion().registered_model
         one, other = (find(model, named) for named in (chosen.first, chosen.second))
         found = experiments_compare.compare(one, other)
     apart = [{str(name): value for name, value in row.items()} for row in found.disagreeing.to_dict("records")]
     pictures = compare_page.find_pictures(Prepared.of_project(), found)
-    write_text(chosen.out, compare_page.page(one.name, other.name, found, pictures))
+    written = write_page(compare_page.page(one.name, other.name, found, pictures), chosen.out, PAGE)
     if lacking := len(apart) - len(pictures):
         print(
             f"darkroom compare: {lacking} of these images are not in data/prepared/test and have no picture on the "
@@ -115,7 +115,7 @@ def _compare(chosen: argparse.Namespace) -> int:
     print(summary_line(other.name, found))
     if apart and chosen.images > 0:
         print(plain_table(apart[: chosen.images]), end="")
-    print(f"page: {chosen.out}")
+    print(written)
     return 0
 
 

@@ -43,7 +43,7 @@ def _runs(chosen: argparse.Namespace) -> int:
     if chosen.rev and git("rev-parse", "--verify", "--quiet", f"{chosen.rev}^{{commit}}") is None:
         raise InputError(f"--rev {chosen.rev}: no such revision; git log lists them")
     with step("reading the tracking store"):
-        address.check_tracking(must_exist=True)
+        address.check_tracking(must_exist=True, reading=True)
         from darkroom.maintenance import runs as maintenance_runs
         from darkroom.maintenance.runs import shortened
 

@@ -23,6 +23,7 @@ def confusion_matrix(matrix: Integers, labels: Sequence[str], title: str, path: 
     shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
     picture = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     figure.colorbar(picture, ax=axes, label="share of the true class", shrink=0.8)
+    labels = [short(label) for label in labels]
     axes.set_xticks(range(len(labels)), labels, rotation=90 if max(map(len, labels)) > 2 else 0)  # noqa: PLR2004
     axes.set_yticks(range(len(labels)), labels)
     axes.set_xlabel("predicted")
@@ -73,12 +74,12 @@ def calibration(
         receiver, precision = others
         receiver.plot([0, *ranked.false_positive_rate], [0, *ranked.recall], color="tab:blue")
         receiver.plot([0, 1], [0, 1], color="grey", linestyle=":")
-        receiver.set_xlabel(f"share of {short(labels[0])} predicted as {short(labels[1])}", parse_math=False)
-        receiver.set_ylabel(f"share of {short(labels[1])} found", parse_math=False)
+        receiver.set_xlabel(f"share of {short(labels[0])} predicted as {short(labels[1])}")
+        receiver.set_ylabel(f"share of {short(labels[1])} found")
         receiver.set_title("ROC curve")
         precision.step(ranked.recall, ranked.precision, where="post", color="tab:blue")
-        precision.set_xlabel(f"share of {short(labels[1])} found (recall)", parse_math=False)
-        precision.set_ylabel(f"share of predictions {short(labels[1])} that are correct (precision)", parse_math=False)
+        precision.set_xlabel(f"share of {short(labels[1])} found (recall)")
+        precision.set_ylabel(f"share of predictions {short(labels[1])} that are correct (precision)")
         precision.set_title("precision and recall")
     for axes in (first, *others):
         axes.set_xlim(-0.03, 1.03)

@@ -10,7 +10,7 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
 from darkroom.base.types import Floats, Pixels
-from darkroom.reporting.figures import save
+from darkroom.reporting.figures import drawable, save
 
 TILES = 16  # per row; more would be too small to read
 
@@ -29,13 +29,13 @@ def heat_maps(images: Pixels, heat: Floats, titles: Sequence[str], heading: str,
     rows = -(-len(images) // columns)
     height = 2.2 * min(2.0, images.shape[1] / images.shape[2])
     figure = Figure(figsize=(4.6 * columns + 0.8, rows * (height + 0.35) + 0.5), layout="constrained")
-    figure.suptitle(heading, fontsize=10, parse_math=False)
+    figure.suptitle(drawable(heading), fontsize=10)
     grid, scale = figure.subfigures(1, 2, squeeze=False, width_ratios=(4.6 * columns, 0.8))[0]
     parts = grid.subfigures(rows, columns, squeeze=False).ravel()
     # The scale exceeds 1, where the colour map's red turns dark; cold areas are transparent.
     colours = ScalarMappable(Normalize(0, 1.15), "turbo")
     for part, image, of_image, title in zip(parts, images, heat, titles, strict=False):
-        part.suptitle(title, fontsize=9, parse_math=False)
+        part.suptitle(drawable(title), fontsize=9)
         for axes in part.subplots(1, 2):
             axes.imshow(image.squeeze(), cmap="gray", vmin=0, vmax=255)
             axes.set_axis_off()
@@ -58,7 +58,7 @@ def feature_maps(image: Pixels, filters: Floats, stages: Mapping[str, Floats], t
     """
     aspects = [filters.shape[1] / filters.shape[2], *(maps.shape[0] / maps.shape[1] for maps in stages.values())]
     figure = Figure(figsize=(14.5, 0.6 + sum(0.55 + 0.75 * aspect for aspect in aspects)), layout="constrained")
-    figure.suptitle(title, fontsize=11, parse_math=False)
+    figure.suptitle(drawable(title), fontsize=11)
     left, right = figure.subfigures(1, 2, squeeze=False, width_ratios=(1, 6))[0]
     shown = left.subplots()
     shown.imshow(image.squeeze(), cmap="gray", vmin=0, vmax=255)
@@ -94,7 +94,7 @@ def _draw_tiles(axes: Axes, tiles: Floats, limits: tuple[Floats, Floats], captio
             scaled[number].squeeze(-1) if channels == 1 else scaled[number], "gray", vmin=0, vmax=1, extent=extent
         )
     of = f"{len(most_varied)} of {count}" if count > len(most_varied) else str(count)
-    axes.set_title(f"{captions[0]} {height}×{width}, {of}; {captions[1]}", fontsize=9, loc="left", parse_math=False)
+    axes.set_title(f"{captions[0]} {height}×{width}, {of}; {captions[1]}", fontsize=9, loc="left")
     axes.set_xlim(0, TILES)
     axes.set_ylim(0, height / width)
     axes.set_xticks(np.arange(len(most_varied)) + 0.475, [str(number + 1) for number in most_varied], fontsize=7)

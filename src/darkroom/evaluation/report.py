@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from darkroom.base import spreadsheets
 from darkroom.base.backend import keras
-from darkroom.base.files import write_text
 from darkroom.base.types import Floats
 from darkroom.data.prepared.datasets import Split
 from darkroom.evaluation import curves, figures, grad_cam, maps, scores
@@ -19,8 +19,8 @@ MISTAKES = 24  # mistakes drawn
 
 
 def write_table(path: Path, table: pd.DataFrame) -> None:
-    """Write a table as CSV with the same line endings on all systems."""
-    write_text(path, table.to_csv(index=False, lineterminator="\n"))
+    """Write a table as CSV."""
+    spreadsheets.write(path, table)
 
 
 def draw(

@@ -14,9 +14,8 @@ from typing import Literal
 import pandas as pd
 
 from darkroom import training
-from darkroom.base import project
+from darkroom.base import project, spreadsheets
 from darkroom.base.errors import InputError
-from darkroom.base.files import write_text
 from darkroom.data.prepared.datasets import Description, Split
 from darkroom.data.prepared.prepared import Prepared
 from darkroom.evaluation.diagnosis import POOR
@@ -153,7 +152,7 @@ def _record(parent: runs.Run, network: Network, points: Sequence[Point], found: 
     picture, table = folder(network) / "learning_curve.png", folder(network) / "learning_curve.csv"
     rows = [asdict(point) for point in points]
     figures.learning_curve(rows, f"{network}: {found.verdict}", picture)
-    write_text(table, pd.DataFrame(rows).to_csv(index=False, lineterminator="\n"))
+    spreadsheets.write(table, pd.DataFrame(rows))
     parent.log_file(picture)
     parent.log_file(table)
     parent.tag({"verdict": found.verdict})

@@ -12,10 +12,9 @@ import numpy as np
 import pandas as pd
 
 from darkroom import training
-from darkroom.base import project
+from darkroom.base import project, spreadsheets
 from darkroom.base.backend import make_reproducible
 from darkroom.base.errors import InputError, TrainingError
-from darkroom.base.files import write_text
 from darkroom.base.types import Integers
 from darkroom.data.prepared.datasets import Description, Split
 from darkroom.data.prepared.prepared import Prepared
@@ -193,7 +192,7 @@ def _record(parent: runs.Run, outcome: Outcome, network: Network) -> None:
     picture, table = folder(network) / "sweep.png", folder(network) / "sweep.csv"
     figures.learning_rates(rows, outcome.baselines.guessing, f"{network}: learning rates", picture)
     columns = [{**row, **{f"val_loss {epoch}": loss for epoch, loss in enumerate(row["val_losses"])}} for row in rows]
-    write_text(table, pd.DataFrame(columns).drop(columns="val_losses").to_csv(index=False, lineterminator="\n"))
+    spreadsheets.write(table, pd.DataFrame(columns).drop(columns="val_losses"))
     parent.log_file(picture)
     parent.log_file(table)
     parent.log_metrics({"untrained_val_loss": outcome.baselines.untrained, "rates_diverging": len(outcome.diverging)})

@@ -40,7 +40,7 @@ def check_inputs(path: str | Path = "params.yaml") -> str:
     params = read_params(path)
     repository.repair_files()
     lacking = why_no_commit()
-    address.check_tracking()
+    address.check_tracking(reading=True)
     _check_store()
     _check_search(params)
     from darkroom.data import sources
@@ -85,7 +85,7 @@ def _check_store() -> None:
     if not remembered.is_file() or remembered.read_text(encoding="utf-8") != now:
         from darkroom.tracking import store
 
-        store.open_store()
+        store.open_store(reading=True)
         write_text(remembered, now)
 
 
@@ -197,12 +197,12 @@ def check_registry(report: str | Path = "reports/promotion.json") -> str:
         raise InputError(
             f"{report}: decided but not carried out ({withheld}); to carry it out, promote again: {PROMOTE_AGAIN}"
         )
-    address.check_tracking()
+    address.check_tracking(reading=True)
     from darkroom.promotion import champions
     from darkroom.registry import versions
     from darkroom.tracking import store
 
-    store.open_store()
+    store.open_store(reading=True)
     version = versions.champion(name)
     expected = decision["champion_run_id"]
     if version is None and expected is None:

@@ -7,6 +7,7 @@ import pandas as pd
 
 from darkroom.base import project
 from darkroom.base.errors import InputError
+from darkroom.base.terminal import shown
 from darkroom.data.formats import manifest
 from darkroom.data.formats.samples import printable
 from darkroom.data.formats.usable import require_classes
@@ -67,6 +68,6 @@ def _reject_names(params: Params, found: Found) -> None:
     if odd:
         raise InputError(
             f"data.path: {params.data.path} has {len(odd)} files whose names are not UTF-8, such as "
-            f"{printable(odd[0])}; DVC cannot track them: rename them (for example with convmv), or pack the folder "
+            f"{shown(odd[0])}; DVC cannot track them: rename them (for example with convmv), or pack the folder "
             "as a zip or tar file (data.source: archive)"
         )

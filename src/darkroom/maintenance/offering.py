@@ -13,6 +13,7 @@ from darkroom import repository
 from darkroom.base import commands
 from darkroom.base.files import parse_json, read_json
 from darkroom.base.git import git
+from darkroom.base.terminal import shown
 from darkroom.tracking import lineage
 from darkroom.tracking.diff import RESULTS
 
@@ -79,7 +80,7 @@ def offer(page: str, saved: str | None) -> str:
         # The same results with another decision.
         branch = f"{branch}-{known}"
         tip = _tip(branch)
-    title = f"Retrain: {decision['reason']}"
+    title = f"Retrain: {shown(decision['reason'])}"
     new = tip in {None, saved}
     if new:
         _push(_commit(saved or "HEAD", title), branch)

@@ -125,7 +125,7 @@ def _without_remote() -> str | None:
     if not repository.has_remote():
         return f"no DVC remote: nothing pulled or pushed (set {REMOTE_URL}, or dvc remote add --default)"
     try:
-        repository.check_remote()
+        repository.check_remote(writing=not _is_pull_request())
     except InputError:
         # Pull requests from forks have no access to secrets.
         if not _is_pull_request():
@@ -136,10 +136,10 @@ def _without_remote() -> str | None:
 
 def _withheld(without_remote: str | None) -> str | None:
     """Return why promotion is a dry run; None if it is not."""
-    if not os.environ.get("MLFLOW_TRACKING_URI"):
-        return NO_REGISTRY
     if _is_pull_request():
         return "pull request: nothing promoted"
+    if not os.environ.get("MLFLOW_TRACKING_URI"):
+        return NO_REGISTRY
     if without_remote:
         return f"{NO_REGISTRY}, since no DVC remote would store the champion's data"
     return lineage.dry_run_reason()
@@ -200,7 +200,8 @@ def _reproduce(*targets: str, remote: bool, **environment: str) -> None:
 
 
 def _push(*, remote: bool) -> None:
-    if remote:
+    """Push the results, unless they are a pull request's: what nobody has reviewed is not reused after the merge."""
+    if remote and not _is_pull_request():
         repository.push()
 
 

@@ -24,7 +24,7 @@ def rows(name: str, revision: str | None = None) -> list[dict[str, Any]]:
     Returns:
             One mapping per run, by column name.
     """
-    store.open_store()
+    store.open_store(reading=True)
     aliases = registry_versions.aliases(name)
     # For a run with several versions, keep the newest with an alias, else the newest.
     newest_last = reversed(registry_versions.versions(name))

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from darkroom.base.files import read_json, write_text
+from darkroom.base.markdown import plain
 from darkroom.maintenance.offering import PROMOTION
 from darkroom.params import read_params
 from darkroom.reporting.results import Results
@@ -39,7 +40,7 @@ def changed(base: str, notes: Iterable[str]) -> str:
     decision = read_json(PROMOTION)
     return _joined(
         TITLE,
-        f"**{decision['outcome'].capitalize()}**: {decision['reason']}",
+        f"**{decision['outcome'].capitalize()}**: {plain(decision['reason'])}",
         *_quoted(notes),
         f"Compared with `{_shown(base)}`:",
         "## Metrics",
@@ -60,7 +61,7 @@ def write(folder: Path, page: str) -> None:
 
 
 def _quoted(notes: Iterable[str]) -> list[str]:
-    return [f"> {note}" for note in notes]
+    return [f"> {plain(note)}" for note in notes]
 
 
 def _joined(*parts: str) -> str:

@@ -12,6 +12,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from darkroom.base import spreadsheets
 from darkroom.drift.training_data import Compared
 from darkroom.reporting import pages
 from darkroom.reporting.results import Report
@@ -155,4 +156,4 @@ def _rows(path: Path) -> list[dict[str, str]]:
     if not path.is_file():
         return []
     with path.open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
+        return [{name: spreadsheets.text_of(cell) for name, cell in row.items()} for row in csv.DictReader(file)]

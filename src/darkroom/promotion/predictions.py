@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from mlflow.entities.model_registry import ModelVersion
 
-from darkroom.base import project
+from darkroom.base import project, spreadsheets
 from darkroom.base.errors import InputError
 from darkroom.base.files import file_digest
 from darkroom.data.formats.samples import Sample
@@ -77,7 +77,7 @@ def candidate_predictions(candidate: Contender, test: pd.DataFrame, file: Path, 
     """
     predictions = None
     if file.is_file() and file_digest(file) == digest:
-        predictions = _predictions_in(pd.read_csv(file, dtype=str, keep_default_na=False), test)
+        predictions = _predictions_in(spreadsheets.read(file), test)
     if predictions is None:
         predictions = _predictions_in(saved_predictions(candidate.run_id), test)
     if predictions is None:

@@ -12,6 +12,7 @@ from mlflow import MlflowClient
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
+from darkroom.base import spreadsheets
 from darkroom.base.errors import InputError
 from darkroom.registry import queries
 from darkroom.tracking import address, store
@@ -116,7 +117,7 @@ def set_alias(name: str, alias: str, version: ModelVersion) -> None:
 def saved_predictions(run_id: str) -> pd.DataFrame | None:
     """Return a run's predictions on its test images, all cells as text; None if it has none."""
     content = text_of(run_id, "evaluation/predictions.csv")
-    return None if content is None else pd.read_csv(io.StringIO(content), dtype=str, keep_default_na=False)
+    return None if content is None else spreadsheets.read(io.StringIO(content))
 
 
 def training_images(run_id: str) -> frozenset[str]:
@@ -127,7 +128,7 @@ def training_images(run_id: str) -> frozenset[str]:
 def training_sample(run_id: str) -> pd.DataFrame | None:
     """Return the ``records.sample_statistics`` of a run's training images; None if not recorded."""
     content = text_of(run_id, store.TRAINING_SAMPLE)
-    return None if content is None else pd.read_csv(io.StringIO(content), dtype={"label": str}, keep_default_na=False)
+    return None if content is None else spreadsheets.read(io.StringIO(content), ("label",))
 
 
 def text_of(run_id: str, path: str) -> str | None:

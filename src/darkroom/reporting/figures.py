@@ -1,15 +1,23 @@
 """Matplotlib figures that several packages use."""
 
+import json
 import textwrap
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 
+import matplotlib as mpl
 import numpy as np
+from matplotlib import font_manager
 from matplotlib.figure import Figure
+from matplotlib.ft2font import FT2Font
 
+from darkroom.base.terminal import shown
 from darkroom.base.types import Pixels
 
 MAXIMUM_LABEL = 24  # characters
+# Texts contain names of classes and files: what is between two $ is no formula.
+mpl.rcParams["text.parse_math"] = False
 
 
 def save(figure: Figure, path: str | Path) -> None:
@@ -56,13 +64,13 @@ def pictures(images: Pixels, titles: Sequence[str], heading: str, path: str | Pa
     rows = -(-len(images) // columns)
     height = 2.1 * min(2.0, images.shape[1] / images.shape[2])
     figure = Figure(figsize=(2.2 * columns, rows * (height + 0.55) + 0.5), layout="constrained")
-    figure.suptitle(heading, fontsize=11, parse_math=False)
+    figure.suptitle(drawable(heading), fontsize=11)
     grid = np.atleast_1d(figure.subplots(rows, columns)).ravel()
     for axes in grid:
         axes.set_axis_off()
     for axes, image, title in zip(grid, images, titles, strict=False):
         axes.imshow(image.squeeze(), cmap="gray", vmin=0, vmax=255)
-        axes.set_title(textwrap.fill(title, 28), fontsize=8, parse_math=False)
+        axes.set_title(textwrap.fill(drawable(title), 28), fontsize=8)
     save(figure, path)
 
 
@@ -86,7 +94,7 @@ def augmentation(originals: Pixels, variants: Sequence[Pixels], labels: Sequence
             axes.set_yticks([])
             if row == 0:
                 axes.set_title("original" if column == 0 else f"variant {column}", fontsize=9)
-        grid[row, 0].set_ylabel(label, fontsize=9)
+        grid[row, 0].set_ylabel(short(label), fontsize=9)
     save(figure, path)
 
 
@@ -97,12 +105,25 @@ def format_prediction(predicted: str, probability: float, true: str | None = Non
 
 
 def short(label: str) -> str:
-    """Shorten a label to ``MAXIMUM_LABEL`` characters."""
+    """Return a label for a figure, see ``drawable``, shortened to ``MAXIMUM_LABEL`` characters."""
+    label = drawable(label)
     return label if len(label) <= MAXIMUM_LABEL else label[: MAXIMUM_LABEL - 1] + "…"
+
+
+def drawable(text: str) -> str:
+    """Return a text with names in one line; characters that the font lacks, which would all be boxes, are escapes."""
+    known = known_characters()
+    return "".join(sign if ord(sign) in known else json.dumps(sign)[1:-1] for sign in shown(text))
+
+
+@cache
+def known_characters() -> frozenset[int]:
+    """Return the characters of matplotlib's own font; others differ between machines."""
+    return frozenset(FT2Font(font_manager.findfont("DejaVu Sans")).get_charmap())
 
 
 def draw_text(text: str, path: str | Path) -> None:
     """Draw text as a placeholder for a figure that has nothing to show."""
     figure = Figure(figsize=(6, 3))
-    figure.text(0.5, 0.5, textwrap.fill(text, 60), ha="center", va="center", fontsize=11, parse_math=False)
+    figure.text(0.5, 0.5, textwrap.fill(drawable(text), 60), ha="center", va="center", fontsize=11)
     save(figure, path)

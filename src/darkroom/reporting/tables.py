@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from darkroom.base.terminal import shown
+
 
 def plain_table(rows: Sequence[Mapping[str, Any]], *, head: bool = True, commas: bool = False) -> str:
     """Format rows as aligned columns: numeric columns to the right, others to the left.
@@ -38,7 +40,7 @@ def _cell(value: Any, *, commas: bool) -> str:
         return ", ".join(_cell(item, commas=commas) for item in value)
     if isinstance(value, float):
         return f"{value:g}"
-    return f"{value:,}" if commas and isinstance(value, int) else str(value)
+    return f"{value:,}" if commas and isinstance(value, int) else shown(str(value))
 
 
 def _is_numeric(values: Sequence[Any]) -> bool:

@@ -44,10 +44,13 @@ def default_remote(url: str | None) -> Iterator[None]:
             settings.unlink(missing_ok=True)
 
 
-def check_remote() -> None:
+def check_remote(*, writing: bool = True) -> None:
     """Check that the default remote is readable and writable, by writing a small file.
 
     Testing for existence is not enough: a new remote's folder does not exist yet, nor does one in a missing bucket.
+
+    Args:
+        writing: False checks only that there is something in it that can be read.
 
     Raises:
         InputError: the remote is unreachable, does not exist, or denies access.
@@ -57,6 +60,9 @@ def check_remote() -> None:
     try:
         with Repo() as repo:
             remote = repo.cloud.get_remote()
+            if not writing:
+                remote.fs.ls(remote.path)
+                return
             remote.fs.exists(remote.path)
             remote.fs.makedirs(remote.path)
             remote.fs.pipe_file(

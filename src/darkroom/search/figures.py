@@ -79,7 +79,8 @@ def _varies(finished: list[optuna.trial.FrozenTrial], name: str) -> bool:
 
 def _save(picture: Callable[[], Any], path: Path, parameters: int) -> Path:
     # Optuna changes pyplot's style globally and warns that each plot is experimental.
-    with mpl.rc_context({"figure.constrained_layout.use": True}), warnings.catch_warnings():
+    # Its logarithmic axes are written as formulas.
+    with mpl.rc_context({"figure.constrained_layout.use": True, "text.parse_math": True}), warnings.catch_warnings():
         warnings.simplefilter("ignore", ExperimentalWarning)
         # Matplotlib widens the axis of a parameter that has the same value in all finished trials.
         warnings.filterwarnings("ignore", message="Attempting to set identical low and high")

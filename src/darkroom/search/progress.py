@@ -7,6 +7,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
+from darkroom.base.terminal import shown, unguarded
 from darkroom.params import BudgetSettings
 from darkroom.search.executors.protocol import Trial
 from darkroom.training import duration
@@ -90,7 +91,8 @@ class Progress:
 
     def _replace(self, line: str) -> None:
         # Return the cursor, so that other output overwrites the line.
-        print(f"\x1b[K{line[: shutil.get_terminal_size().columns - 1]}\r", end="", flush=True)
+        text = f"\x1b[K{shown(line)[: shutil.get_terminal_size().columns - 1]}\r"
+        print(text, end="", file=unguarded(sys.stdout), flush=True)
 
 
 def _after(epochs: int) -> str:

@@ -10,9 +10,9 @@ from typing import Any
 
 import pandas as pd
 
-from darkroom.base import code
+from darkroom.base import code, spreadsheets
 from darkroom.base.backend import keras
-from darkroom.base.files import write_json, write_text
+from darkroom.base.files import write_json
 from darkroom.data.prepared.prepared import TRAINED_ON, Prepared
 from darkroom.networks import Network
 from darkroom.params import Params, check_network_data
@@ -66,7 +66,7 @@ def search_network(network: Network, params: Params, prepared: Prepared, best_pa
         rows = [{**asdict(one), **format_cells(one.tried)} for one in found.trials]
         table = pd.DataFrame(rows).drop(columns=NOT_IN_THE_TABLE)
         write_json(best_path, best_values(found.trials))
-        write_text(trials_path, table.to_csv(index=False, lineterminator="\n"))
+        spreadsheets.write(trials_path, table)
     print(f"{network}: {summary}")
 
 

@@ -1,8 +1,6 @@
 """``darkroom predict``: predictions of a packaged model for image files or a table of prices."""
 
-import csv
 import importlib
-import io
 import itertools
 import json
 import math
@@ -11,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from darkroom.base import spreadsheets
 from darkroom.base.errors import DarkroomError, ImageError, InputError
 from darkroom.base.files import as_json, files_below, read_limited
 from darkroom.base.types import Pixels
@@ -182,12 +181,15 @@ def render(given: Sequence[Prediction], form: Literal["table", "csv", "json"]) -
 
 
 def _csv(predicted: Sequence[tuple[Prediction, dict[str, Any]]]) -> str:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
+    import pandas as pd
+
     classes = list(predicted[0][1]["probabilities"]) if predicted else []
-    writer.writerow(["image", "label", "probability", "unsure", *(f"p({label})" for label in classes)])
-    for prediction, output in predicted:
-        unsure = str(output.get("unsure", False)).lower()
-        row = [prediction.image, output["label"], prediction.probability, unsure]
-        writer.writerow([*row, *output["probabilities"].values()])
-    return text.getvalue()
+    rows = [
+        (
+            *(prediction.image, output["label"], prediction.probability, str(output.get("unsure", False)).lower()),
+            *output["probabilities"].values(),
+        )
+        for prediction, output in predicted
+    ]
+    columns = ["image", "label", "probability", "unsure", *(f"p({label})" for label in classes)]
+    return spreadsheets.as_csv(pd.DataFrame(rows, columns=columns))

@@ -6,12 +6,16 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+from darkroom.base import project
 from darkroom.base.credentials import hide
 from darkroom.base.errors import InputError
 from darkroom.base.project import project_root
+from darkroom.tracking import sqlite_files
 
 MODEL_ADDRESSES = ("models:/", "runs:/")  # prefixes of a packaged model's URI
 EXPERIMENT = "darkroom"
+COPIES: set[str] = set()
+"""Addresses of copies of stores that this process cannot write."""
 WITHOUT_SCHEME = re.compile(r"(localhost|[\w-]+(\.[\w-]+)+):\d+(/|$)")
 """An address of a server that lacks ``http://``; MLflow would create a folder of that name."""
 
@@ -53,11 +57,13 @@ def is_server() -> bool:
     return tracking_uri().partition("://")[0].lower() in {"http", "https"}
 
 
-def check_tracking(*, must_exist: bool = False) -> None:
+def check_tracking(*, must_exist: bool = False, reading: bool = False) -> None:
     """Check that the tracking store can be used.
 
     Args:
         must_exist: whether a SQLite file must exist already, because it is read.
+        reading: whether nothing is to be kept in the store. If it is a SQLite file that cannot be written, as on a
+            read-only disk, this process then uses a copy of it.
 
     Raises:
         InputError: the server does not answer or is not one that Darkroom can use, the local file is missing or not a
@@ -65,9 +71,16 @@ def check_tracking(*, must_exist: bool = False) -> None:
     """
     _check_variables()
     if file := sqlite_file():
-        _check_database(file, must_exist)
-        if is_local():
-            relocate_artifacts()
+        if must_exist and not file.exists():
+            raise InputError(
+                f"no tracking store {file}; run dvc repro first, or in a clone dvc pull and darkroom restore, or set "
+                "MLFLOW_TRACKING_URI to the store you mean"
+            )
+        if reading and not sqlite_files.can_write(file):
+            file = _use_copy(file)
+        _check_database(file)
+        if is_local() and file.exists():
+            _relocate(file)
     elif is_server():
         # Not imported before it is needed: it takes a fifth of a second.
         from darkroom.tracking import server
@@ -112,13 +125,43 @@ def refuse_deleted_experiment(identity: str) -> None:
     )
 
 
-def _check_database(path: Path, must_exist: bool) -> None:  # noqa: FBT001
+def _relocate(file: Path) -> None:
+    """Update the paths in the default store after the project's folder was moved or copied.
+
+    Raises:
+        InputError: the store cannot be written.
+    """
+    try:
+        sqlite_files.relocate_artifacts(file, EXPERIMENT, artifacts_uri())
+    except sqlite3.OperationalError as error:
+        raise InputError(
+            f"{file.name}: the project was moved, and its store cannot be updated ({error}); make it writable"
+        ) from None
+
+
+def _use_copy(file: Path) -> Path:
+    """Let this process use a copy of a SQLite store that it cannot write; return the copy."""
+    copy = project.temporary_folder() / file.name
+    try:
+        sqlite_files.copy(file, copy)
+    except sqlite3.DatabaseError:
+        return file  # no database, which is told where any store is checked
+    if is_local() and copy.exists():
+        sqlite_files.relocate_artifacts(copy, EXPERIMENT, artifacts_uri())
+    os.environ["MLFLOW_TRACKING_URI"] = f"sqlite:///{copy}"
+    COPIES.add(tracking_uri())
+    # It was that of the store, or refused.
+    os.environ.pop("MLFLOW_REGISTRY_URI", None)
+    return copy
+
+
+def reads_a_copy() -> bool:
+    """Return whether this process uses a copy of the store, see ``check_tracking``."""
+    return tracking_uri() in COPIES
+
+
+def _check_database(path: Path) -> None:
     if not path.exists():
-        if must_exist:
-            raise InputError(
-                f"no tracking store {path}; run dvc repro first, or in a clone dvc pull and darkroom restore, or set "
-                "MLFLOW_TRACKING_URI to the store you mean"
-            )
         return
     try:
         # Open for writing, so that SQLite can roll back the transaction of a killed process; wait for other writers.
@@ -154,37 +197,6 @@ def _deleted_experiment(database: sqlite3.Connection) -> str | None:
     query = "SELECT experiment_id FROM experiments WHERE name = ? AND lifecycle_stage = 'deleted'"
     found = database.execute(query, (EXPERIMENT,)).fetchone()
     return str(found[0]) if found else None
-
-
-ARTIFACT_COLUMNS = (
-    ("experiments", "artifact_location"),
-    ("runs", "artifact_uri"),
-    ("logged_models", "artifact_location"),
-    ("model_versions", "source"),
-    ("model_versions", "storage_location"),
-)
-"""Tables and columns of MLflow's SQLite store that hold paths."""
-
-
-def relocate_artifacts() -> None:
-    """Update the artifact paths in the default store after the project's folder was moved or copied.
-
-    MLflow stores absolute paths. In a moved project they are broken; in a copy they point to the original's files.
-    """
-    if not local_store().is_file():
-        return
-    with closing(sqlite3.connect(local_store(), timeout=60)) as database, database:
-        if not database.execute("SELECT 1 FROM sqlite_master WHERE name = 'experiments'").fetchone():
-            return
-        query = "SELECT artifact_location FROM experiments WHERE name = ?"
-        now = artifacts_uri()
-        before = (database.execute(query, (EXPERIMENT,)).fetchone() or (now,))[0]
-        # An experiment created by hand may keep its files elsewhere.
-        if before == now or not before.endswith("/mlartifacts"):
-            return
-        for table, column in ARTIFACT_COLUMNS:
-            moved = f"UPDATE {table} SET {column} = ? || substr({column}, ?) WHERE substr({column}, 1, ?) = ?"  # noqa: S608 - our own names
-            database.execute(moved, (now, len(before) + 1, len(before), before))
 
 
 def shown_uri() -> str:

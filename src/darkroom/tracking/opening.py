@@ -1,5 +1,6 @@
 """Load packaged models from the tracking store."""
 
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import mlflow
 from mlflow.exceptions import MlflowException
 
+from darkroom.base import project
 from darkroom.base.errors import InputError
 from darkroom.tracking import address
 from darkroom.tracking.outages import UnansweredError, is_unanswered
@@ -25,7 +27,12 @@ def load_model(uri: str) -> Any:
     from darkroom.base import backend  # noqa: F401 - drops TensorFlow's start-up messages
 
     with loading(uri):
-        return mlflow.pyfunc.load_model(uri)
+        return mlflow.pyfunc.load_model(uri, dst_path=place_of_files())
+
+
+def place_of_files() -> str | None:
+    """Return a new folder for a model's files if MLflow, which adds one to them, cannot write where they are."""
+    return tempfile.mkdtemp(dir=project.temporary_folder()) if address.reads_a_copy() else None
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from darkroom.base.backend import keras
 from darkroom.base.errors import InputError
 from darkroom.base.files import read_json
 from darkroom.networks import inference
-from darkroom.tracking.opening import PARTS, loading
+from darkroom.tracking.opening import PARTS, loading, place_of_files
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class PackagedParts:
             InputError: the store does not have the model, or Darkroom did not package it.
         """
         with loading(uri):
-            folder = Path(mlflow.artifacts.download_artifacts(uri))
+            folder = Path(mlflow.artifacts.download_artifacts(uri, dst_path=place_of_files()))
             parts = Model.load(folder).flavors["python_function"].get("artifacts", {})
         if missing := set(PARTS) - set(parts):
             raise InputError(

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from darkroom.base import spreadsheets
 from darkroom.base.types import HASH_DIGITS
 from darkroom.data.prepared.datasets import Description
 from darkroom.networks import NetworkParams
@@ -54,7 +55,7 @@ def log_training_images(run: Run, manifest: pd.DataFrame) -> None:
         path.write_text("\n".join(sorted(set(manifest["sha256"].str[:HASH_DIGITS]))) + "\n", encoding="utf-8")
         run.log_file(path)
         path = Path(folder) / TRAINING_SAMPLE
-        sample_statistics(manifest).to_csv(path, index=False, float_format="%.6g", lineterminator="\n")
+        spreadsheets.write(path, sample_statistics(manifest), "%.6g")
         run.log_file(path)
 
 

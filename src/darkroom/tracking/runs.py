@@ -1,7 +1,6 @@
 """Write MLflow runs: parameters, metrics, files, lineage."""
 
 import json
-import re
 import socket
 import sys
 import time
@@ -28,6 +27,7 @@ from darkroom.data.prepared.datasets import Description
 from darkroom.params import Untracked, flatten
 from darkroom.tracking import address, lineage
 from darkroom.tracking.diff import uncommitted_diff
+from darkroom.tracking.metric_names import metric_name
 from darkroom.tracking.record import RunRecord
 from darkroom.tracking.secrets import hide_secrets
 from darkroom.tracking.store import CLONE, DIFF, ENDED, PROCESS, REWRITTEN, find_run
@@ -53,7 +53,7 @@ class Run:
     def log_metrics(self, values: Mapping[str, float], step: int | None = None) -> None:
         """Log metrics in one request."""
         now = time.time_ns() // 1_000_000
-        metrics = [Metric(_metric_name(name), float(value), now, step or 0) for name, value in values.items()]
+        metrics = [Metric(metric_name(name), float(value), now, step or 0) for name, value in values.items()]
         self._client.log_batch(self.run_id, metrics=metrics)
 
     def log_epoch(self, epoch: int, values: Mapping[str, float]) -> None:
@@ -208,8 +208,3 @@ def _process() -> dict[str, str]:
 def clone() -> str:
     """Return the name of this clone of the project, unique among all that share a store."""
     return f"{socket.gethostname()} {project.project_root()}"
-
-
-def _metric_name(name: str) -> str:
-    """Replace the characters that MLflow does not accept in metric names."""
-    return re.sub(r"[^\w.\- :/]", "_", name)

@@ -16,7 +16,7 @@ from darkroom.base import project
 from darkroom.base.credentials import hide
 from darkroom.base.errors import InputError
 from darkroom.base.processes import ProcessId
-from darkroom.tracking import address
+from darkroom.tracking import address, sqlite_files
 from darkroom.tracking.outages import ABSENT
 
 for _name in ("mlflow", "alembic"):
@@ -43,16 +43,21 @@ DIFF = "uncommitted.diff"
 """File of a run: the uncommitted changes of its code."""
 
 
-def open_store() -> None:
+def open_store(*, reading: bool = False) -> None:
     """Set MLflow's tracking store, and create store and experiment if they are missing.
 
     Runs left open by dead processes are marked as failed.
+
+    Args:
+        reading: see ``address.check_tracking``.
 
     Raises:
         InputError: the server does not answer, another version of MLflow wrote the store, its experiment was deleted,
             or its lock is held.
     """
-    address.check_tracking()
+    if not reading:
+        _require_writable()
+    address.check_tracking(reading=reading)
     mlflow.set_tracking_uri(address.tracking_uri())
     try:
         _complete_store()
@@ -61,6 +66,16 @@ def open_store() -> None:
         _close_left_open()
     except MlflowException as error:
         raise InputError(_refused_store(error)) from None
+
+
+def _require_writable() -> None:
+    """Refuse a SQLite file that cannot be written, before any work is done."""
+    file = address.sqlite_file()
+    if file is not None and not sqlite_files.can_write(file):
+        raise InputError(
+            f"the tracking store {file} cannot be written, so that results would be lost; make the file and its folder "
+            "writable, or set MLFLOW_TRACKING_URI to another store"
+        )
 
 
 def _complete_store() -> None:

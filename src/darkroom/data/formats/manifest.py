@@ -9,6 +9,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from darkroom.base import spreadsheets
 from darkroom.base.types import SplitName
 
 COLUMNS = {
@@ -84,14 +85,12 @@ def read(path: str | Path) -> pd.DataFrame:
 
 def write_quarantine(quarantine: pd.DataFrame, path: str | Path) -> None:
     """Write the quarantined files as CSV."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    quarantine.to_csv(path, index=False)
+    spreadsheets.write(path, quarantine)
 
 
 def read_quarantine(path: str | Path) -> pd.DataFrame:
     """Read a file written by ``write_quarantine``; every cell is text."""
-    return pd.read_csv(path, dtype="str", keep_default_na=False)
+    return spreadsheets.read(Path(path))
 
 
 SPLITS: tuple[SplitName, ...] = ("train", "validation", "test")

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pandas as pd
 
+from darkroom.base.terminal import shown
 from darkroom.data.formats.manifest import SPLITS
 from darkroom.data.formats.usable import left_out_line
 from darkroom.data.ingestion.ingest import Ingested
@@ -26,9 +27,9 @@ def account(data: DataParams, found: Found, ingested: Ingested) -> list[str]:
 
 def _classes_and_splits(rows: pd.DataFrame) -> Iterator[str]:
     sizes = rows["label"].value_counts().sort_index()
-    shown = [f"{label} ({count})" for label, count in sizes.head(CLASSES_SHOWN).items()]
+    named = [f"{shown(str(label))} ({count})" for label, count in sizes.head(CLASSES_SHOWN).items()]
     more = f" and {len(sizes) - CLASSES_SHOWN} more" if len(sizes) > CLASSES_SHOWN else ""
-    yield f"classes: {', '.join(shown)}{more}"
+    yield f"classes: {', '.join(named)}{more}"
     given = rows["given_split"].value_counts()
     counts = [f"{split} ({given[split]})" for split in SPLITS if split in given]
     if not counts:

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from darkroom.base.errors import InputError
-from darkroom.data.formats.samples import LeftOut, Sample, printable
+from darkroom.base.terminal import shown
+from darkroom.data.formats.samples import LeftOut, Sample
 from darkroom.data.sources.readings import table_hint
 from darkroom.data.sources.tree import plain
 from darkroom.params import DataParams
@@ -76,7 +77,7 @@ def _told(found: Found) -> str:
     told = list(found.notes)
     if found.left_out:
         reason, count = Counter(each.reason for each in found.left_out).most_common(1)[0]
-        first = printable(next(each.name for each in found.left_out if each.reason == reason))
+        first = shown(next(each.name for each in found.left_out if each.reason == reason))
         told.append(f"left out: {len(found.left_out)} files; {count} (such as {first}): {reason}")
     table = table_hint([each.name for each in found.left_out]) if not found.samples else ""
     return (f" ({'; '.join(told)})" if told else "") + table

@@ -9,7 +9,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import groupby
 from typing import Generic, NamedTuple, TypeVar
 
-from darkroom.data.formats.samples import LeftOut, printable
+from darkroom.base import terminal
+from darkroom.data.formats.samples import LeftOut
 from darkroom.data.sources.readings import read
 from darkroom.data.sources.split_names import as_split, part_within
 from darkroom.data.sources.tree import (
@@ -89,7 +90,7 @@ def read_layout(folders: Iterable[FolderFiles[FileT]], rule: LayoutName = "auto"
     named = _shortened([*others, *beside], outer)
     left_out = [LeftOut(named[name], *NO_IMAGE) for name in others]
     left_out += [LeftOut(named[name], *NO_CLASS) for name in beside]
-    skipped = (f"{printable(outer)} holds all images: taken for neither class nor split",) if outer else ()
+    skipped = (f"{terminal.shown(outer)} holds all images: taken for neither class nor split",) if outer else ()
     return Layout(labelled, sorted(left_out + unlabelled), skipped + notes)
 
 

@@ -4,8 +4,8 @@ import unicodedata
 from collections.abc import Iterable
 from typing import Generic, Literal, NamedTuple, TypeVar
 
+from darkroom.base import terminal
 from darkroom.base.types import SplitName
-from darkroom.data.formats.samples import printable
 
 LayoutName = Literal["auto", "class", "split/class", "class/split"]
 FileT = TypeVar("FileT")
@@ -54,7 +54,7 @@ def named(folders: Iterable[str]) -> str:
     """Return the names of folders for a message: the first few, and how many more."""
     listed = list(dict.fromkeys(folders))
     more = f" and {len(listed) - SHOWN} more" if len(listed) > SHOWN else ""
-    return ", ".join(map(printable, listed[:SHOWN])) + more
+    return terminal.named(listed[:SHOWN]) + more
 
 
 def plain(label: str) -> str:

@@ -16,6 +16,7 @@ from darkroom.base.errors import InputError
 from darkroom.base.files import write_text
 from darkroom.data.validation import findings
 from darkroom.data.validation.findings import SHOWN, Finding, Validation
+from darkroom.data.validation.pages import EscapingView
 from darkroom.data.validation.rules import Rule
 
 TIMES = re.compile(r"\d{8}T\d{6}\.\d+Z|\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}:\d{2}(?:\.\d+)?(?:Z|[+-]\d{2}:?\d{2})?")
@@ -24,6 +25,7 @@ SORT_KEYS = re.compile(r"(?<='_run_time_sort': )[\d.]+")
 IDS = re.compile(r"(?<=collapse-body-)[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 """Ids of elements; a UUID elsewhere is part of an image's name."""
 NO_TIME = "last-run"
+VIEW = {"module_name": EscapingView.__module__, "class_name": EscapingView.__name__}
 
 
 class Suites:
@@ -42,6 +44,7 @@ class Suites:
             "class_name": "SiteBuilder",
             "store_backend": backend,
             "site_index_builder": {"class_name": "DefaultSiteIndexBuilder"},
+            "site_section_builders": {section: {"view": VIEW} for section in ("expectations", "validations")},
         }
         self._context.add_data_docs_site(site_name="data_docs", site_config=site)
         self._source = self._context.data_sources.add_pandas("images")

@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from darkroom.base import terminal
 from darkroom.data.formats import manifest
 from darkroom.data.validation.rules import Rule, is_image_rule
 
@@ -29,7 +30,7 @@ class Finding:
 
     def line(self) -> str:
         """Return one line: which expectation failed, why, and how to fix it."""
-        named = f" ({', '.join(self.offending[:SHOWN])})" if self.offending else ""
+        named = f" ({terminal.named(self.offending[:SHOWN])})" if self.offending else ""
         return f"{self.expectation} on {self.column}: {self.observed}{named}; {self.meaning}"
 
     def as_json(self) -> dict[str, Any]:
