@@ -251,9 +251,7 @@ def interrupted_training(data, tmp_path_factory):
     checkpoint = tmp_path_factory.mktemp("interrupted") / "training.npz"
     undisturbed = fit("mlp", SMALL, data)
     with pytest.raises(Killed):
-        training.train(
-            job_of("mlp", SMALL, data), on_epoch=[lambda epoch, _: kill(epoch, at=1)], checkpoint=checkpoint
-        )
+        training.train(job_of("mlp", SMALL, data), on_epoch=[lambda epoch, _: kill(epoch, at=1)], checkpoint=checkpoint)
     return checkpoint.read_bytes(), undisturbed.model.get_weights()
 
 
