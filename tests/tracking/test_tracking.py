@@ -831,9 +831,7 @@ def test_a_store_that_another_process_holds(tmp_path, monkeypatch):
     monkeypatch.setattr(tracking_store, "LOCKED_FOR", 0.1)
     with (
         FileLock(state_folder() / "store.lock"),
-        pytest.raises(
-            InputError, match=r"has been creating the tracking store .*\.darkroom/store\.lock"
-        ),
+        pytest.raises(InputError, match=r"has been creating the tracking store .*\.darkroom/store\.lock"),
     ):
         open_store()
 
