@@ -13,6 +13,7 @@ from darkroom.base.files import read_json, write_text
 from darkroom.base.git import why_no_commit
 from darkroom.data.formats.samples import File
 from darkroom.data.sources import Found
+from darkroom.maintenance.advice import advice
 from darkroom.maintenance.check_data import REMEMBERED, check_data
 from darkroom.networks import Network, NetworkParams, file_of, is_documented, load, try_build
 from darkroom.params import Params, check_network_data, read_params
@@ -59,6 +60,7 @@ def check_inputs(path: str | Path = "params.yaml") -> str:
         _check_weights(network, params.network(network).initial_weights)
         _check_own_network(network, params, rows["label"].nunique())
     told = _power(rows.loc[rows["split"] == "test", "cluster"], params)
+    account = [*account, *advice(params, rows)]
     write_text(remembered, "\n".join([seen, told, *account]) + "\n")
     unread = f"; {quarantined} files quarantined" if quarantined else ""
     valid = f"params.yaml and data are valid: {len(rows)} images in {rows['label'].nunique()} classes{unread}"
@@ -138,6 +140,7 @@ def _fingerprint(params: Params, found: Found) -> str:
     state: list[object] = [
         params.data.model_dump(mode="json"),
         params.preprocess.seed,
+        params.preprocess.size,
         params.preprocess.split.model_dump(),
         params.validation.model_dump(mode="json"),
         [file.read_text(encoding="utf-8", errors="replace") for file in REMEMBERED if file.is_file()],

@@ -1,0 +1,44 @@
+"""Advice where settings in params.yaml do not fit the images."""
+
+from collections.abc import Iterator
+
+import pandas as pd
+
+from darkroom.params import Params
+
+SMALL_SIDE = 64
+"""Pixels; networks that are trained from chance suit images up to this size, unless there are very many."""
+MANY = 20_000
+"""Images from which on training from chance is an alternative to a pretrained network."""
+DETAIL_LOST = 4
+"""Factor by which images are reduced, from which on it is worth mentioning."""
+CONFIGURE = "darkroom configure chooses settings that fit"
+
+
+def advice(params: Params, rows: pd.DataFrame) -> Iterator[str]:
+    """Yield a line for each setting that does not fit the images.
+
+    Args:
+        params: the whole of params.yaml.
+        rows: manifest of the usable images.
+    """
+    sides = rows[["width", "height"]]
+    shorter, longer = int(sides.min(axis=1).median()), int(sides.max(axis=1).median())
+    height, width, channels = params.preprocess.size
+    median = f"the median image has {longer}×{shorter} pixels"
+    is_pretrained = any(params.network(name).initial_weights for name in params.models)
+    if shorter > SMALL_SIDE and len(rows) < MANY and not is_pretrained:
+        yield (
+            f"advice: {median}, and no network in models is pretrained; with {len(rows)} images a pretrained one is "
+            f"far better (docs/photographs.md); {CONFIGURE}"
+        )
+    if shorter > DETAIL_LOST * max(height, width):
+        yield f"advice: {median}, reduced to {width}×{height} by preprocess.size; {CONFIGURE}"
+    if channels == 1 and _are_colourful(rows):
+        yield f"advice: the images are in colour, but preprocess.size[2] is 1, which makes them grey; {CONFIGURE}"
+
+
+def _are_colourful(rows: pd.DataFrame) -> bool:
+    """Return whether the means of red, green and blue differ by more than one level in most images."""
+    means = rows[["red", "green", "blue"]]
+    return bool(((means.max(axis=1) - means.min(axis=1)) > 1).mean() > 0.5)  # noqa: PLR2004
