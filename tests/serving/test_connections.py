@@ -213,3 +213,11 @@ def test_the_end_does_not_wait_for_a_model_that_does_not_answer():
         place.server.should_exit = True
         assert response(connection)[0] == 503
         assert time.monotonic() - started < 2
+
+
+def test_a_client_that_sends_all_before_it_reads_gets_the_reason(quick):
+    head = CHUNKED.partition(b"Transfer")[0].replace(b"\r\n", b"\r\nConnection: close\r\n", 1)
+    body = b"x" * 33_000_000
+    with quick.connect() as connection:
+        connection.sendall(head + b"Content-Length: %d\r\n\r\n" % len(body) + body)
+        assert response(connection)[0] == 413

@@ -5,7 +5,7 @@ import json
 import logging
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import Any, TypeVar
@@ -14,7 +14,7 @@ import mlflow
 from mlflow.exceptions import MlflowException
 
 from darkroom.serving.answers import CLOSE, HEADERS_TOO_LARGE, PLACE, Answer, Message, Receive, RequestError, Send
-from darkroom.serving.limits import LARGEST_HEADERS, SMALL_BODY, SMALL_IMAGES, Limits
+from darkroom.serving.limits import DISCARDED, LARGEST_HEADERS, SMALL_BODY, SMALL_IMAGES, Limits
 from darkroom.serving.parsing import Request, check_headers, parse, too_large
 
 LOG = logging.getLogger("uvicorn.error")
@@ -36,6 +36,40 @@ class Held:
     size: int = 0
 
 
+class Body:
+    """A request's body, received in parts."""
+
+    def __init__(self, receive: Receive) -> None:
+        """Args: the ASGI function that returns the next message."""
+        self._receive = receive
+        self.more = True
+        """Whether a part may follow."""
+
+    async def part(self) -> bytes:
+        """Return the next part.
+
+        Raises:
+            DisconnectedError: the client has closed the connection.
+        """
+        message = await self._receive()
+        self.more = message.get("more_body", False)
+        if message["type"] == "http.disconnect":
+            raise DisconnectedError
+        return bytes(message.get("body", b""))
+
+    async def discard(self, within: float, most: int) -> None:
+        """Read the rest: many clients read a response only after they have sent the whole request.
+
+        Args:
+            within: seconds after which the rest is left.
+            most: bytes after which the rest is left.
+        """
+        with suppress(TimeoutError, DisconnectedError):
+            async with asyncio.timeout(within):
+                while self.more and most > 0:
+                    most -= len(await self.part())
+
+
 class App:
     """An ASGI application that answers prediction requests."""
 
@@ -48,8 +82,9 @@ class App:
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """Answer one request."""
+        body = Body(receive)
         try:
-            answer = await self._answer(scope, receive)
+            answer = await self._answer(scope, body)
         except DisconnectedError:
             return
         except RequestError as error:
@@ -57,13 +92,15 @@ class App:
             if any(name == b"expect" for name, _ in scope["headers"]):
                 # A client that waits for "100 Continue" does not send its body now: the connection has no next request.
                 answer = replace(answer, more_headers=(*answer.more_headers, CLOSE))
+            if CLOSE not in answer.more_headers:
+                await body.discard(self._limits.body_within, DISCARDED * self._limits.largest)
         except Exception:
             LOG.exception("a request failed")
             reason = "the server failed; its log has the details"
             answer = RequestError(HTTPStatus.INTERNAL_SERVER_ERROR, reason).answer
         await answer.send(send)
 
-    async def _answer(self, scope: Message, receive: Receive) -> Answer:
+    async def _answer(self, scope: Message, content: Body) -> Answer:
         path, method = scope["path"], scope["method"]
         # The HTTP parser limits only headers that arrive in several parts.
         if sum(len(name) + len(value) + len(b": \r\n") for name, value in scope["headers"]) > LARGEST_HEADERS:
@@ -78,7 +115,7 @@ class App:
             return Answer(HTTPStatus.OK, STATES[path])
         check_headers(scope["headers"], self._limits)
         with self._holding() as held:
-            body = await self._read(receive, held)
+            body = await self._read(content, held)
             return await self._in_time(self._predictions(body))
 
     @contextmanager
@@ -89,17 +126,13 @@ class App:
         finally:
             self._held -= held.size
 
-    async def _read(self, receive: Receive, held: Held) -> bytes:
+    async def _read(self, content: Body, held: Held) -> bytes:
         """Return a request's body."""
-        parts, more = list[bytes](), True
+        parts = list[bytes]()
         try:
             async with asyncio.timeout(self._limits.body_within):
-                while more:
-                    message = await receive()
-                    if message["type"] == "http.disconnect":
-                        raise DisconnectedError
-                    parts.append(message.get("body", b""))
-                    more = message.get("more_body", False)
+                while content.more:
+                    parts.append(await content.part())
                     self._hold(held, len(parts[-1]))
         except TimeoutError:
             late = f"body incomplete after {self._limits.body_within:g} seconds; send fewer images per request"

@@ -8,6 +8,8 @@ SMALL_BODY = 1_000_000
 """Bytes up to which a request counts as small: it is never refused because of what other requests hold."""
 SMALL_IMAGES = 10_000_000
 """Pixels up to which the images of a request count as small."""
+DISCARDED = 4
+"""The rest of a body that is refused is read and discarded up to this multiple of the largest body."""
 RETRY_AFTER = 5
 """Seconds after which a client that was refused with 503 should try again."""
 
