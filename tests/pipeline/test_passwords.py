@@ -26,6 +26,8 @@ SECRETS = {
 }
 GIVEN = (".git", ".env", "keys.txt", "settings.ini", ".dvc/config.local", "params.yaml")
 """Files in which the user has written them."""
+SPACE = {"learning": {"learning_rate": {"low": 0.001, "high": 0.01}}}
+"""Something to search, so that the studies' database is opened."""
 
 
 def forms(secret):
@@ -82,7 +84,7 @@ def test_no_password_leaves_its_place(tmp_path):
         }
         for name, value in wrong.items():
             before = (project.root / "params.yaml").read_text()
-            project.params(**{name: value, "search.seed": 1})
+            project.params(**{name: value, "search.seed": 1, "search.mlp": SPACE})
             command = ("python", "-m", "pipeline", "search", "mlp", "data/prepared", "best.json", "trials.csv")
             printed.append(project.run(*command, code=2))
             (project.root / "params.yaml").write_text(before)

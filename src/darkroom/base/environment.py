@@ -83,6 +83,7 @@ def prepare() -> None:
     """
     if "PYTHONWARNINGS" in os.environ:
         _reset_warnings()
+    ignore_pillows_warnings()
     os.environ.update(FORCED)
     for name, value in DEFAULTS.items():
         os.environ.setdefault(name, value)
@@ -120,6 +121,11 @@ def _reset_warnings() -> None:
     warnings.resetwarnings()
     for kind in (DeprecationWarning, PendingDeprecationWarning, ImportWarning, ResourceWarning):
         warnings.simplefilter("ignore", kind)
+
+
+def ignore_pillows_warnings() -> None:
+    """Ignore Pillow's warnings of odd metadata, which does not matter, and of damage, which its errors tell too."""
+    warnings.filterwarnings("ignore", module=r"PIL\.")
 
 
 def _name_the_user() -> None:

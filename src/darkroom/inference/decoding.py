@@ -6,7 +6,6 @@ The one place where Pillow reads files. Whatever goes wrong is an ``ImageError``
 import io
 import logging
 import sys
-import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple, cast
@@ -17,8 +16,6 @@ from PIL import Image, ImageFile, UnidentifiedImageError
 from ..base.errors import ImageError, ImageMemoryError
 from . import metadata
 
-# Pillow warns of metadata, and of damage that its error tells too. As errors, warnings would decide about files.
-warnings.filterwarnings("ignore", module=r"PIL\.")
 logging.getLogger("PIL").addHandler(logging.NullHandler())
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "GIF")
 MAXIMUM_PIXELS = 80_000_000

@@ -19,6 +19,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from darkroom.base.environment import ignore_pillows_warnings
 from darkroom.base.errors import DarkroomError, ImageError, ImageMemoryError
 from darkroom.base.pools import in_turn
 from darkroom.base.types import Pixels
@@ -171,6 +172,7 @@ _worker_args: tuple[Container[str], PreprocessParams]
 def _start_worker(known: Container[str], params: PreprocessParams) -> None:
     global _worker_args  # noqa: PLW0603 - set once per process
     _worker_args = known, params
+    ignore_pillows_warnings()
     # The parent handles Ctrl-C and ends its workers; a worker must also end if the parent is killed.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
