@@ -555,10 +555,7 @@ def test_predict_draws_as_the_model_was_trained(tmp_path, monkeypatch, capsys):
     answers = json.loads(printed.out)
     assert [answer["image"] for answer in answers] == [name for name, _ in drawn]
     np.testing.assert_allclose([list(answer["probabilities"].values()) for answer in answers], expected, atol=1e-6)
-    assert (
-        printed.err.splitlines(keepends=True)[-1]
-        == "darkroom predict: T3: 3 days given, but a chart needs 7; provide more days"
-    )
+    assert printed.err.splitlines()[-1] == "darkroom predict: T3: 3 days given, but a chart needs 7; provide more days"
 
     assert main(["predict", "--model", uris["charts"], "--table", "prices.csv", "--ticker", "T40"]) == 0
     assert capsys.readouterr().out.startswith("T40/2015-02-03-2015-02-09  ")
