@@ -159,3 +159,8 @@ def test_a_changed_file_is_not_overwritten(project, capsys):
     assert main(["configure", "raw"]) == 2
     assert "has changes that are not committed" in capsys.readouterr().err
     assert main(["configure", "raw", "--force"]) == 0
+
+
+def test_images_that_cannot_be_decoded_are_said():
+    found = {setting.key: setting.reason for setting in choosing.choose(seen(unreadable=3))}
+    assert "3 of 200 that were looked at cannot be decoded" in found["data.source"]

@@ -50,8 +50,8 @@ REMOVED = (
     "MLFLOW_RUN_CONTEXT",
     "MLFLOW_ACTIVE_MODEL_ID",
     "_MLFLOW_ACTIVE_MODEL_ID",
-    # MLflow would log later, and what is not yet written when the process ends is lost; refuse long values; resolve
-    # a packaged model's requirements anew, over the network.
+    # MLflow would lose what it has not logged when the process ends, refuse long values, and look up a packaged
+    # model's requirements on a package index.
     "MLFLOW_ENABLE_ASYNC_LOGGING",
     "MLFLOW_TRUNCATE_LONG_VALUES",
     "MLFLOW_LOCK_MODEL_DEPENDENCIES",

@@ -42,6 +42,8 @@ def network(look: Look) -> str:
 def choose(look: Look) -> Iterator[Setting]:
     """Yield the settings for images."""
     classes = f"{look.images} images in {len(look.counts)} classes"
+    if look.unreadable:
+        classes += f"; {look.unreadable} of {look.looked_at} that were looked at cannot be decoded"
     yield Setting("data.source", look.data.source, classes)
     yield Setting("data.path", look.data.path, _balance(look))
     yield from _limits(look)

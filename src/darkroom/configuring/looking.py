@@ -20,8 +20,8 @@ LOOKED_AT = 200
 COLOUR_DIFFERENCE = 12
 """Largest difference of red, green and blue in a grey image, of 255; JPEG files of grey scans have small ones."""
 ENDINGS = {
-    **dict.fromkeys((".zip", ".tar", ".tgz", ".gz", ".bz2", ".xz"), "archive"),
-    ".csv": "table",
+    **dict.fromkeys((".zip", ".tar", ".tgz", ".tbz2", ".txz", ".gz", ".bz2", ".xz"), "archive"),
+    **dict.fromkeys((".csv", ".tsv"), "table"),
     ".parquet": "parquet",
 }
 

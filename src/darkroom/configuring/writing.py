@@ -12,10 +12,9 @@ from darkroom.base.errors import InputError
 from darkroom.base.files import write_text
 from darkroom.base.git import git
 from darkroom.configuring.choosing import Setting
+from darkroom.params.network_files import SECTION_KEYS
 
 COMMENT_COLUMN = 26
-SHARED = {"seed", "strategy", "budget", "epochs", "sampler", "pruner", "executor", "workers", "ray", "storage"}
-"""Keys of ``search`` and ``train`` that are not networks."""
 
 
 def require_unchanged(path: Path) -> None:
@@ -47,7 +46,7 @@ def write(settings: Sequence[Setting], path: Path) -> None:
             section = section.setdefault(name, {})
         _set(section, last, setting)
     for name in ("search", "train"):
-        for unused in set(content[name]) - SHARED - set(content["models"]):
+        for unused in set(content[name]) - SECTION_KEYS - set(content["models"]):
             del content[name][unused]
     text = io.StringIO()
     yaml.dump(content, text)

@@ -92,7 +92,7 @@ def guard() -> Iterator[None]:
         raise ImageError(f"more than {MAXIMUM_PIXELS:,} pixels") from None
     except MemoryError:
         raise ImageMemoryError("too little memory is free to decode it; free some, or shrink the image") from None
-    except Exception as error:  # noqa: BLE001
+    except Exception as error:  # noqa: BLE001 - decoders raise anything on damaged files
         raise ImageError(f"damaged ({' '.join(str(error).split())[:200] or type(error).__name__})") from None
 
 

@@ -124,9 +124,9 @@ def _check_own_network(network: Network, params: Params, classes: int) -> None:
 
 def _check_weights(network: Network, name: str | None) -> None:
     """Check that a weights file exists; addresses are resolved when training starts."""
-    if name == "imagenet":
-        # A network file whose weights come with a package says where they are.
-        getattr(load(network), "imagenet_file", Path)()
+    find = getattr(load(network), "imagenet_file", None) if name == "imagenet" else None
+    if find is not None:
+        find()  # raises if the package with the weights is not installed
     if name is None or name == "imagenet" or name.startswith(address.MODEL_ADDRESSES) or Path(name).is_file():
         return
     raise InputError(

@@ -6,6 +6,7 @@ so only a file of a known digest is read, and only names that tensors need are r
 """
 
 import hashlib
+import io
 import pickle
 from collections import OrderedDict
 from pathlib import Path
@@ -79,17 +80,17 @@ def read(path: Path, sha256: str) -> dict[str, Floats]:
         InputError: the file is missing, too large, another one, or not of this format.
     """
     try:
-        size = path.stat().st_size
-        found = hashlib.sha256(path.read_bytes()).hexdigest() if size <= MAXIMUM_BYTES else f"none, {size} bytes"
+        if (size := path.stat().st_size) > MAXIMUM_BYTES:
+            raise InputError(f"{path}: {size:,} bytes, at most {MAXIMUM_BYTES:,} expected; name another file")
+        content = path.read_bytes()
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}; install the published weights again") from None
-    if found != sha256:
+    if (found := hashlib.sha256(content).hexdigest()) != sha256:
         raise InputError(f"{path}: sha256 is {found}, expected {sha256}; install the published weights again")
-    with path.open("rb") as file:
-        try:
-            return _tensors(file)
-        except (pickle.UnpicklingError, EOFError, ValueError, KeyError, AttributeError, IndexError) as error:
-            raise InputError(f"{path}: not a file of PyTorch's tensors ({error}); name another one") from None
+    try:
+        return _tensors(io.BytesIO(content))
+    except (pickle.UnpicklingError, EOFError, ValueError, KeyError, AttributeError, IndexError, TypeError) as error:
+        raise InputError(f"{path}: not a file of PyTorch's tensors ({error}); name another one") from None
 
 
 def _tensors(file: BinaryIO) -> dict[str, Floats]:

@@ -1,4 +1,4 @@
-"""Say what a source was taken for: classes, splits and what is left out."""
+"""Describe how a source was read: classes, splits, and what is left out."""
 
 from collections.abc import Iterator
 
