@@ -126,7 +126,6 @@ class Checkpoint(keras.callbacks.Callback):  # type: ignore[misc]
 
     def _variables(self) -> list[Any]:
         """Return all variables that training changes, random states included, in a fixed order."""
-        self.model.optimizer.build(self.model.trainable_variables)
         return [*self.model.variables, *self.model.optimizer.variables]
 
 

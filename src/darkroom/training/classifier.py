@@ -23,7 +23,7 @@ def compiled(network: Network, values: NetworkParams, start: Any, built: keras.M
     if not is_divided:
         disable_gradient_sum(steps)
     model.compile(optimizer=steps, loss=model.objective, metrics=["accuracy"])
-    # Here, within the strategy's scope, so that a checkpoint can be compared with its variables.
+    # Create the optimizer's variables now, within the scope of the strategy: a checkpoint is compared with them.
     steps.build(model.trainable_variables)
     return model
 
