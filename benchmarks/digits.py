@@ -6,7 +6,6 @@ Runs the pipeline (`dvc repro`) in a clone of the last commit for each seed, use
 Prints a Markdown table with mean, standard deviation and range.
 """
 
-import json
 import os
 import statistics
 import subprocess
@@ -16,6 +15,8 @@ import time
 from pathlib import Path
 
 from ruamel.yaml import YAML
+
+from darkroom.base.files import read_record
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -35,8 +36,7 @@ def run_pipeline(seed: int, commit: str, folder: Path) -> dict[str, float]:
     with (folder / "dvc.log").open("w", encoding="utf-8") as log:
         subprocess.run(["dvc", "repro"], cwd=folder, env=environment, stdout=log, stderr=log, check=True)
     return {
-        network: json.loads((folder / "reports" / network / "metrics.json").read_text(encoding="utf-8"))["accuracy"]
-        for network in params["models"]
+        network: read_record(folder / "reports" / network / "metrics.json")["accuracy"] for network in params["models"]
     }
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from mlflow.entities import Run
 
-from darkroom.base.files import read_json, write_text
+from darkroom.base.files import read_record, write_text
 from darkroom.data.prepared.datasets import Description
 from darkroom.data.prepared.prepared import Prepared
 from darkroom.drift import training_data
@@ -103,7 +103,7 @@ def _training_data(run_id: str, of: str) -> TrainingData:
 
 
 def _cost(runs: Path, record: RunRecord, run: Run | None) -> dict[str, Any]:
-    measured = read_json(runs / "cost.json")
+    measured = read_record(runs / "cost.json")
     seconds = (run.info.end_time - run.info.start_time) / 1000 if run and run.info.end_time else None
     return {
         "parameters": f"{record.parameters:,}",

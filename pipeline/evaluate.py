@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from darkroom.base.backend import choose_deterministic_kernels
-from darkroom.base.files import file_digest, write_json
+from darkroom.base.files import file_digest, write_json, write_record
 from darkroom.data.prepared.datasets import Description, Split
 from darkroom.data.prepared.prepared import Prepared
 from darkroom.evaluation import diagnosis, metrics, report, scored, scores, slices
@@ -33,8 +33,9 @@ def main(params: Params, network: Network, prepared: str, model: str, summary: s
     with runs.continue_run(record, network) as run:
         images, files = Prepared(Path(prepared)), Report(Path(folder))
         found = _evaluate(params.evaluate, network, record, images, Path(model), files)
-        write_json(Path(summary) / "cost.json", found.cost)
-        write_json(Path(summary) / "test.json", _summary(found.metrics, files.predictions))
+        write_record(Path(summary) / "cost.json", found.cost)
+        write_record(Path(summary) / "test.json", _summary(found.metrics, files.predictions))
+        write_json(files.summary, {network: _shown(found)})
         packages.log_model(run, model, images.description_file)
         records.log_curves(run, files)
         records.log_preview(run, Path(previews), network)
@@ -63,7 +64,7 @@ def _evaluate(
     predictions = scores.Predictions(test.classes, probabilities, params.top)
     reached = _metrics(predictions, description, test, params)
     measured = cost(loaded, model, test)
-    write_json(files.metrics, reached.as_json())
+    write_record(files.metrics, reached.as_json())
     report.write_table(files.predictions, report.predictions_table(test, probabilities, description.labels))
     accuracy_interval = _write_scores(predictions, test, description, files)
     report.draw(predictions, test, reached, description.labels, _title(network, reached), files)
@@ -108,6 +109,15 @@ def _write_scores(predictions: scores.Predictions, test: Split, description: Des
 def _summary(reached: metrics.Metrics, predictions: Path) -> dict[str, Any]:
     """Return the input of promotion; the digest identifies the predictions."""
     return {**{name: getattr(reached, name) for name in IN_SHORT}, "predictions": file_digest(predictions)}
+
+
+def _shown(found: Evaluated) -> dict[str, float]:
+    """Return what ``dvc metrics show`` and ``dvc exp show`` show of a network."""
+    return {
+        "accuracy": round(found.metrics.accuracy, 4),
+        "macro_f1": round(found.metrics.macro_f1, 4),
+        "ms": round(found.cost["latency_ms"], 2),
+    }
 
 
 def _diagnosis(

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from mlflow.entities.model_registry import ModelVersion
 
-from darkroom.base.files import read_json, write_json
+from darkroom.base.files import read_record, write_json
 from darkroom.base.types import Flags
 from darkroom.data.prepared.prepared import Prepared
 from darkroom.params import Params
@@ -65,7 +65,7 @@ def decide(params: Params, prepared: Prepared, related: Relations, runs: Path, r
         measured = replace(_champion(version), test_accuracy=candidate.test_accuracy, test_images=candidate.test_images)
         return gate.decide(candidate, measured, None, rules)
     test = TestImages(prepared.test.manifest, prepared.description, related, params.data)
-    digest = read_json(runs / candidate.network / "test.json").get("predictions")
+    digest = read_record(runs / candidate.network / "test.json").get("predictions")
     file = reports / candidate.network / "predictions.csv"
     own = Own.of(candidate.run_id, candidate_predictions(candidate, test.manifest, file, digest), test)
     if own.seen_test.all():
@@ -124,9 +124,9 @@ def record_of(runs: Path, contender: Contender) -> RunRecord:
 
 def _contender(network: str, folder: Path) -> Contender:
     record = RunRecord.read(folder / "run.json")
-    metrics = read_json(folder / "test.json")
+    metrics = read_record(folder / "test.json")
     # Earlier versions of Darkroom did not write cost.json.
-    cost = read_json(folder / "cost.json") if (folder / "cost.json").is_file() else {}
+    cost = read_record(folder / "cost.json") if (folder / "cost.json").is_file() else {}
     return Contender(
         network=network,
         run_id=record.run_id,

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from darkroom.base.files import write_json, write_text
+from darkroom.base.files import write_record, write_text
 from darkroom.networks import Network
 from darkroom.params import Params
 
@@ -11,7 +11,7 @@ def main(params: Params, network: Network, prepared: str, best_params: str, tria
     """Write the best parameters and a table of all trials. Heavy imports are skipped if there is nothing to search."""
     if not (params.search.budget.is_given and params.space(network).ranges()):
         print(f"{network}: nothing to search; using train.{network} unchanged")
-        write_json(best_params, {})
+        write_record(best_params, {})
         write_text(trials, "number,state,val_loss,epochs\n")
         return
     _check_services(params)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 
 from darkroom.base.errors import InputError
-from darkroom.base.files import write_json
+from darkroom.base.files import write_record
 from darkroom.data.formats import manifest, usable
 from darkroom.data.validation import expectations, rules
 from darkroom.params import DataParams, Params
@@ -24,7 +24,8 @@ def main(
     expected = [*rules.from_params(params.validation), *_learnt(Path(learnt_path), params.data, rows)]
     found = expectations.validate(rows, unused, expected, expectations.Suites(Path(data_docs)))
     manifest.write_quarantine(found.quarantine, quarantine)
-    write_json(validation, {"success": not found.failed(), "expectations": [each.as_json() for each in found.findings]})
+    findings = [each.as_json() for each in found.findings]
+    write_record(validation, {"success": not found.failed(), "expectations": findings})
     usable.require_classes(manifest.without(rows, found.quarantine), found.quarantine)
     if failed := [finding.line() for finding in found.failed()]:
         raise InputError("\n".join([*failed, f"{len(failed)} expectations failed; see {data_docs}/index.html"]))

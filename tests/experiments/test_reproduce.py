@@ -1,12 +1,12 @@
 """Retraining a recorded model from a new clone with a DVC remote. Slow."""
 
-import json
 import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
+from darkroom.base.files import read_record
 from support.finished import team_of
 from support.projects import Stack, clone, refusal
 
@@ -72,7 +72,7 @@ def test_code_that_only_the_recorded_diff_has(team, tmp_path):
     project.run("dvc", "repro", "train@mlp")
     subprocess.run(["git", "checkout", "--quiet", "--", "networks"], cwd=project.root, check=True)
     project.commit("results without their code")
-    run_id = json.loads((project.root / "runs/mlp/run.json").read_text())["run_id"]
+    run_id = read_record(project.root / "runs/mlp/run.json")["run_id"]
 
     printed = project.run("darkroom", "reproduce", run_id)
     assert printed.splitlines()[-1] == "identical: all weights and metrics are the same"

@@ -15,6 +15,7 @@ from darkroom import params, training
 from darkroom.base import code
 from darkroom.base.backend import keras
 from darkroom.base.errors import InputError
+from darkroom.base.files import read_record
 from darkroom.cli import main
 from darkroom.data.prepared.datasets import Split
 from darkroom.networks import PARAMS, load, names, try_build
@@ -342,7 +343,7 @@ def test_from_ten_lines_to_a_served_model(small):
     small.run("darkroom", "check", "--inputs")
     printed = small.run("dvc", "repro")
     assert "Traceback" not in printed
-    best = json.loads((small.root / "runs" / "tiny" / "best_params.json").read_text())
+    best = read_record(small.root / "runs" / "tiny" / "best_params.json")
     assert best["units"] in {8, 16, 64}
     assert "Running stage" not in small.run("dvc", "repro", "--dry")
     small.commit("results")

@@ -1,6 +1,5 @@
 """Every stage killed at moments of its own, under the real DVC; and many processes at one store. Slow."""
 
-import json
 import os
 import platform
 import random
@@ -17,6 +16,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from darkroom.base.files import read_record
 from darkroom.base.processes import ProcessId
 from darkroom.networks import inference
 from support.pictures import write_folder
@@ -103,8 +103,8 @@ def results(project):
     predictions = pd.read_csv(root / "reports/mlp/predictions.csv", dtype=str)
     trials = pd.read_csv(root / "reports/mlp/trials.csv", dtype=str)
     return (
-        json.loads((root / "runs/mlp/best_params.json").read_text()),
-        json.loads((root / "reports/mlp/metrics.json").read_text()),
+        read_record(root / "runs/mlp/best_params.json"),
+        read_record(root / "reports/mlp/metrics.json"),
         (root / "reports/mlp/history.csv").read_text(),
         predictions.to_csv(),
         trials.to_csv(),
@@ -374,7 +374,7 @@ def test_an_interrupted_training_goes_on_and_its_run_has_every_epoch(undisturbed
     assert "mlp  epoch 2/4" not in printed
     assert not kept.exists()
     assert (project.root / "reports/mlp/history.csv").read_text() == whole
-    run = json.loads((project.root / "runs/mlp/run.json").read_text())["run_id"]
+    run = read_record(project.root / "runs/mlp/run.json")["run_id"]
     with closing(sqlite3.connect(project.root / "mlflow.db")) as store:
         found = store.execute("SELECT step, value FROM metrics WHERE run_uuid = ? AND key = 'val_loss'", (run,))
         losses = found.fetchall()
@@ -445,7 +445,7 @@ def trained(project):
     """Run the training to its end; return what is printed, and the weights, the history and each curve in MLflow."""
     printed = project.run(*TRAINING)
     weights = inference.load(project.root / "models/cifar_bn_cnn.keras").get_weights()
-    run = json.loads((project.root / "runs/cifar_bn_cnn/run.json").read_text())["run_id"]
+    run = read_record(project.root / "runs/cifar_bn_cnn/run.json")["run_id"]
     query = "SELECT key, step, value FROM metrics WHERE run_uuid = ? AND key != 'seconds' ORDER BY key, step"
     with closing(sqlite3.connect(project.root / "mlflow.db")) as store:
         curves = store.execute(query, (run,)).fetchall()

@@ -19,6 +19,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from darkroom.base.files import read_record
 from darkroom.data.sources.price_charts import samples
 from darkroom.params import read_params
 from support.finished import SMALL, stages_run
@@ -41,14 +42,14 @@ def test_everything_is_there_after_one_command(small):
     names += ["card@mlp", "card@lenet5"]
     assert stages_run(small.printed) == ["ingest", "validate", "split", "preprocess", "preview", *names]
     for network in ("mlp", "lenet5"):
-        metrics = json.loads((small.root / f"reports/{network}/metrics.json").read_text())
+        metrics = read_record(small.root / f"reports/{network}/metrics.json")
         predictions = pd.read_csv(small.root / f"reports/{network}/predictions.csv")
         assert metrics["accuracy"] == pytest.approx((predictions["label"] == predictions["predicted"]).mean())
         assert len(pd.read_csv(small.root / f"reports/{network}/history.csv")) == 2
         for picture in ("curves.png", "confusion_matrix.png", "explanations.png"):
             with Image.open(small.root / f"reports/{network}/{picture}") as opened:
                 assert min(opened.size) > 300
-        assert set(json.loads((small.root / f"runs/{network}/best_params.json").read_text())) <= {
+        assert set(read_record(small.root / f"runs/{network}/best_params.json")) <= {
             "learning_rate",
             "dropout",
         }
@@ -254,9 +255,9 @@ def test_a_folder_of_photographs_works_by_changing_params_alone(project):
     printed = project.run("dvc", "repro")
     assert "Traceback" not in printed
     for network in ("mlp", "lenet5", "mnist_cnn"):
-        metrics = json.loads((project.root / f"reports/{network}/metrics.json").read_text())
+        metrics = read_record(project.root / f"reports/{network}/metrics.json")
         assert set(metrics["classes"]) == {"china", "flower"}
-    assert json.loads((project.root / "reports/mnist_cnn/metrics.json").read_text())["accuracy"] > 0.75
+    assert read_record(project.root / "reports/mnist_cnn/metrics.json")["accuracy"] > 0.75
     lines = project.run("darkroom", "predict", "photographs/china").splitlines()
     assert len(lines) == 60
     assert sum(line.split()[1] == "china" for line in lines) > 45
@@ -285,7 +286,7 @@ def test_ten_classes_of_photographs(project):
         }
     ).git()
     project.run("dvc", "repro")
-    metrics = json.loads((project.root / "reports/mnist_cnn/metrics.json").read_text())
+    metrics = read_record(project.root / "reports/mnist_cnn/metrics.json")
     assert len(metrics["classes"]) == 10
     assert metrics["accuracy"] > 0.2
 
@@ -309,7 +310,7 @@ def test_every_network_goes_through_the_pipeline(project):
     printed = project.run("dvc", "repro", timeout=1800)
     assert "Traceback" not in printed
     for network in NETWORKS:
-        run_id = json.loads((project.root / "runs" / network / "run.json").read_text())["run_id"]
+        run_id = read_record(project.root / "runs" / network / "run.json")["run_id"]
         command = ("darkroom", "predict", "--json", "--model", f"runs:/{run_id}/model", "data/raw/a")
         answers = json.loads(project.run(*command))
         assert len(answers) == 40
@@ -354,7 +355,7 @@ def test_charts_of_real_prices_train_and_evaluate_and_no_two_splits_share_a_day(
         assert {days[name].split for name in names} == {split}
     assert spans["train"][1] < spans["validation"][0]
     assert spans["validation"][1] < spans["test"][0]
-    metrics = json.loads((project.root / "reports/mlp/metrics.json").read_text())
+    metrics = read_record(project.root / "reports/mlp/metrics.json")
     # Nobody foretells a share's price from a picture; near the largest class is what one must expect.
     assert abs(metrics["accuracy"] - metrics["baseline_accuracy"]) < 0.15
     # Such a model is not promoted, unless a person insists.
@@ -420,6 +421,6 @@ def test_published_data_sets_run_by_changing_params_alone(project, tmp_path, nam
     described = json.loads((project.root / "data/prepared/dataset.json").read_text())
     assert described["counts"]["test"] == 10_000
     assert sum(described["counts"].values()) == {"cifar10": 60_000, "fashion_mnist": 70_000}[name]
-    metrics = json.loads((project.root / "reports/mlp/metrics.json").read_text())
+    metrics = read_record(project.root / "reports/mlp/metrics.json")
     assert metrics["accuracy"] > {"cifar10": 0.15, "fashion_mnist": 0.6}[name]
     assert metrics["leaked_images"] < 600

@@ -8,6 +8,7 @@ import sys
 import numpy as np
 import pytest
 
+from darkroom.base.files import read_record
 from darkroom.params import DataParams
 from support.pictures import draw, prepare, write_folder
 from support.projects import ROOT, Project
@@ -123,7 +124,7 @@ def prepared(project):
 def test_the_stage_trains_and_packages_as_usual(prepared):
     printed = on_two_devices(prepared, STAGE, *ARGUMENTS)
     assert "mlp  epoch 2/2" in printed
-    run_id = json.loads((prepared.root / "runs/mlp/run.json").read_text())["run_id"]
+    run_id = read_record(prepared.root / "runs/mlp/run.json")["run_id"]
     prepared.run("python", "-m", "pipeline", *EVALUATION, CUDA_VISIBLE_DEVICES="-1")
     draw("a", 99).save(prepared.root / "new.png")
     command = ("darkroom", "predict", "--json", "--model", f"runs:/{run_id}/model", "new.png")

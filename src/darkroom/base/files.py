@@ -145,6 +145,25 @@ def read_json(path: str | Path) -> Any:
     return parse_json(Path(path).read_bytes(), str(path))
 
 
+def write_record(path: str | Path, values: Any) -> None:
+    """Write a stage's result as a JSON list with one element.
+
+    Such files are metrics for DVC, so that they are in git and in its run cache. It shows each number and text of a
+    metrics file as a column of ``dvc exp show``, but nothing of a list.
+    """
+    write_json(path, [values])
+
+
+def read_record(path: str | Path) -> Any:
+    """Read a file written by ``write_record``, or by earlier versions of Darkroom, without the list.
+
+    Raises:
+        InputError: the file is not valid JSON.
+    """
+    content = read_json(path)
+    return content[0] if isinstance(content, list) and content else content
+
+
 def parse_json(text: str | bytes, name: str) -> Any:
     """Parse JSON.
 

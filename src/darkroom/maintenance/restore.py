@@ -14,7 +14,7 @@ import pandas as pd
 from darkroom import repository
 from darkroom.base import git
 from darkroom.base.errors import InputError
-from darkroom.base.files import read_json
+from darkroom.base.files import read_json, read_record
 from darkroom.data.prepared.prepared import Prepared
 from darkroom.networks import Network
 from darkroom.params import read_best_params, read_params, with_values
@@ -126,7 +126,7 @@ def _restore_network(folder: Path, network: Network) -> Iterator[str]:
         records.log_curves(run, report)
         log_best_epoch(run, record)
         if report.metrics.is_file():
-            records.log_evaluation(run, read_json(report.metrics), report)
+            records.log_evaluation(run, read_record(report.metrics), report)
     _restore_search(report.trials, network, record)
     # Last, so that an incompletely restored run is not mistaken for the original.
     queries.annotate_run(run.run_id, {store.ORIGINAL: record.run_id})

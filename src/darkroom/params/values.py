@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from darkroom.base.errors import InputError
-from darkroom.base.files import read_json
+from darkroom.base.files import read_record
 from darkroom.params.messages import first_finding, leaves
 from darkroom.params.network import OPTIMIZER_PARAMS, SCHEDULE_PARAMS, NetworkParams
 
@@ -68,7 +68,7 @@ def is_integer(values: NetworkParams, name: str) -> bool:
 
 def read_best_params(path: str | Path) -> dict[str, Any]:
     """Read the result of a search: the best value of each searched parameter."""
-    best: dict[str, Any] = read_json(path)
+    best: dict[str, Any] = read_record(path)
     return best
 
 

@@ -4,7 +4,6 @@ After M. Mitchell et al., Model cards for model reporting, 2019. Unknown values 
 """
 
 import csv
-import json
 import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from darkroom.base import spreadsheets
+from darkroom.base.files import read_record
 from darkroom.drift.training_data import Compared
 from darkroom.reporting import pages
 from darkroom.reporting.results import Report
@@ -149,7 +149,7 @@ def _drift(found: Compared) -> dict[str, Any]:
 
 
 def _json(path: Path) -> dict[str, Any]:
-    return dict(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else {}
+    return dict(read_record(path)) if path.is_file() else {}
 
 
 def _rows(path: Path) -> list[dict[str, str]]:

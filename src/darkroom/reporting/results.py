@@ -24,6 +24,7 @@ REPORT_FILES = (
     ReportFile("history.csv", "always"),
     ReportFile("curves.png", "always", caption="Training history"),
     ReportFile("metrics.json", "in git", logged=True),
+    ReportFile("summary.json", "in git"),
     ReportFile("diagnosis.json", "later", logged=True),
     ReportFile("predictions.csv", "always", logged=True),
     ReportFile("scores.csv", "later", logged=True),
@@ -61,6 +62,11 @@ class Report:
     def metrics(self) -> Path:
         """Scores of all test images."""
         return self.folder / "metrics.json"
+
+    @property
+    def summary(self) -> Path:
+        """The few values that DVC shows: accuracy, macro F-score, milliseconds for an image."""
+        return self.folder / "summary.json"
 
     @property
     def diagnosis(self) -> Path:

@@ -12,7 +12,7 @@ import pandas as pd
 
 from darkroom.base import code, spreadsheets
 from darkroom.base.backend import keras
-from darkroom.base.files import write_json
+from darkroom.base.files import write_record
 from darkroom.data.prepared.prepared import TRAINED_ON, Prepared
 from darkroom.networks import Network
 from darkroom.params import Params, check_network_data
@@ -65,7 +65,7 @@ def search_network(network: Network, params: Params, prepared: Prepared, best_pa
             parent.describe(summary[0].upper() + summary[1:])
         rows = [{**asdict(one), **format_cells(one.tried)} for one in found.trials]
         table = pd.DataFrame(rows).drop(columns=NOT_IN_THE_TABLE)
-        write_json(best_path, best_values(found.trials))
+        write_record(best_path, best_values(found.trials))
         spreadsheets.write(trials_path, table)
     print(f"{network}: {summary}")
 

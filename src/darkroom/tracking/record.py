@@ -3,7 +3,7 @@
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 
-from darkroom.base.files import read_json, write_json
+from darkroom.base.files import read_record, write_record
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class RunRecord:
 
     def write(self, path: str | Path) -> None:
         """Write as JSON."""
-        write_json(path, asdict(self))
+        write_record(path, asdict(self))
 
     def __str__(self) -> str:
         return (
@@ -41,4 +41,4 @@ class RunRecord:
         """Read a file written by ``write``; unknown keys are ignored."""
         known = {each.name for each in fields(cls)}
         # Earlier versions of Darkroom also recorded the packaged model's URI.
-        return cls(**{name: value for name, value in read_json(path).items() if name in known})
+        return cls(**{name: value for name, value in read_record(path).items() if name in known})
