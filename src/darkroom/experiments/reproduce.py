@@ -70,7 +70,7 @@ def reproduce(name: str, named: str, *, here: bool) -> Reproduced:
             "others' commits"
         )
     network = _network_of(run_id, commit)
-    targets = [*DATA, Results(Path(), network).model.as_posix()]
+    targets = [*DATA, f"data/features/{network}", Results(Path(), network).model.as_posix()]
     with tempfile.TemporaryDirectory() as kept, repository.checkout(commit, targets) as folder:
         stage = f"train@{network}"
         code = differing_code(commit) if here else _code(commit, run_id, stage, folder)
