@@ -12,8 +12,7 @@ from darkroom.base.files import write_text
 from darkroom.data.prepared.prepared import Prepared
 from darkroom.networks import Network, NetworkParams, inference
 from darkroom.params import Params, read_best_params, with_values
-from darkroom.tracking import access, records, runs, seen_images, store
-from darkroom.tracking.initial_network import initial_network
+from darkroom.tracking import access, initial_network, records, runs, seen_images, store
 from darkroom.tracking.record import RunRecord
 from darkroom.training import Trained, TrainingJob, interrupted
 
@@ -32,6 +31,7 @@ def main(
     store.open_store()
     access.check_access()
     tags = {"network": network, "data_digest": description.digest, "data_docs": "reports/data_docs/index.html"}
+    tags |= initial_network.tags(network, values)
     with runs.start_run(network, "train", tags, untracked=params.tracking.untracked) as run:
         records.log_inputs(run, params, values, description)
         records.log_training_images(run, images.manifest("train"))
@@ -56,7 +56,7 @@ def _trained(
     Yields:
         The trained network. The checkpoint is deleted once its results have been written.
     """
-    initial, strategy = initial_network(network, values), params.train.strategy
+    initial, strategy = initial_network.initial_network(network, values), params.train.strategy
     job = TrainingJob.from_prepared(prepared, network, values, params, initial, strategy)
     file = interrupted.state_file("train", job, devices() if strategy == "mirrored" else [])
     logged: set[int] = set()
