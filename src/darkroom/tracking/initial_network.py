@@ -48,9 +48,11 @@ def tags(network: Network, values: NetworkParams) -> dict[str, str]:
     An alias such as ``@champion`` moves, so the model that it names now is recorded.
     """
     weights = values.initial_weights
-    file = file_of(network, weights) if weights else None
-    if weights is None or file is None:
+    if weights is None:
         return {}
+    file = file_of(network, weights)
+    if file is None:
+        return {weights_file.NAME: weights}
     if weights.startswith(MODEL_ADDRESSES):
         with loading(weights):
             model = mlflow.models.get_model_info(weights).model_id
