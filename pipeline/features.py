@@ -9,9 +9,9 @@ from darkroom.base import code, project
 from darkroom.base.errors import InputError
 from darkroom.base.files import file_digest, read_json, write_json
 from darkroom.data.prepared.features import FeatureFolder, FeatureRecord
-from darkroom.networks import Network, NetworkParams
+from darkroom.networks import Network, NetworkParams, weights_file
 from darkroom.params import Params
-from darkroom.tracking.weights_file import weights_digest
+from darkroom.tracking.address import MODEL_ADDRESSES
 
 OF_FROZEN_LAYERS = {"initial_weights", "trainable", "augment", "precision"}
 """Parameters of all networks that frozen layers depend on; a network's own parameters may matter as well."""
@@ -20,7 +20,7 @@ OF_FROZEN_LAYERS = {"initial_weights", "trainable", "augment", "precision"}
 def main(params: Params, network: Network, prepared: str, features: str) -> None:
     """Write the features, or why there are none; those that are there already are kept if they still fit."""
     values, folder = params.network(network), FeatureFolder(Path(features))
-    weights = weights_digest(network, values)
+    weights = _weights_digest(network, values)
     if reason := values.why_no_features:
         folder.write(FeatureRecord(network, weights, reason=reason))
         print(f"{network}: no features before training, because {reason}")
@@ -39,6 +39,24 @@ def main(params: Params, network: Network, prepared: str, features: str) -> None
     job = TrainingJob.from_prepared(Prepared(Path(prepared)), network, values, params, initial)
     feature_files.write_features(job, weights, folder, lambda line: print(f"{network}: {line}", flush=True))
     write_json(memory, [inputs, folder.key()])
+
+
+def _weights_digest(network: Network, values: NetworkParams) -> str | None:
+    """Return the digest of the file with the initial weights; None without any."""
+    weights = values.initial_weights
+    if weights is None:
+        return None
+    if weights.startswith(MODEL_ADDRESSES):
+        from darkroom.tracking.initial_network import file_of
+
+        file = file_of(network, weights)
+    else:
+        file = weights_file.find(network, weights)
+    if file is None:
+        raise InputError(f"train.{network}.initial_weights: {weights} does not exist; run darkroom check")
+    found = weights_file.sha256(file)
+    weights_file.check(network, values, found)
+    return found
 
 
 def _inputs_digest(network: Network, values: NetworkParams, prepared: Path, weights: str | None) -> str:

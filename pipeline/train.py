@@ -12,8 +12,7 @@ from darkroom.base.files import write_text
 from darkroom.data.prepared.prepared import Prepared
 from darkroom.networks import Network, inference
 from darkroom.params import Params, read_best_params, with_values
-from darkroom.tracking import access, records, runs, seen_images, store
-from darkroom.tracking.initial_network import initial_network
+from darkroom.tracking import access, initial_network, records, runs, seen_images, store
 from darkroom.tracking.record import RunRecord
 from darkroom.training import Features, Trained, TrainingJob, interrupted
 
@@ -32,14 +31,14 @@ def main(
     store.open_store()
     access.check_access()
     tags = {"network": network, "data_digest": description.digest, "data_docs": "reports/data_docs/index.html"}
+    tags |= initial_network.tags(network, values)
     with runs.start_run(network, "train", tags, untracked=params.tracking.untracked) as run:
         records.log_inputs(run, params, values, description)
         records.log_training_images(run, images.manifest("train"))
         initial = seen_images.of_initial_weights(values.initial_weights)
         seen_images.log(run, images.manifest("train"), images.manifest("validation"), initial)
-        job = TrainingJob.from_prepared(
-            images, network, values, params, initial_network(network, values), params.train.strategy
-        )
+        weights = initial_network.initial_network(network, values)
+        job = TrainingJob.from_prepared(images, network, values, params, weights, params.train.strategy)
         with _trained(job, Features(Path(features)), run) as trained:
             trained.save(model)
             _write_history(trained, Path(history))

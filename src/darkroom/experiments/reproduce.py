@@ -16,7 +16,7 @@ from darkroom.base.errors import DarkroomError, InputError
 from darkroom.base.files import read_json
 from darkroom.base.git import git, networks_at
 from darkroom.data.prepared.prepared import Prepared
-from darkroom.experiments import compare
+from darkroom.experiments import compare, recorded_weights
 from darkroom.networks import Network
 from darkroom.registry import versions
 from darkroom.reporting.results import Results
@@ -59,7 +59,7 @@ def reproduce(name: str, named: str, *, here: bool) -> Reproduced:
         here: whether to use this workspace's code and parameters instead of the commit's.
 
     Raises:
-            InputError: the name is unknown, no commit contains its results, or its code or data is lost.
+        InputError: the name is unknown, no commit contains its results, or its code, data or initial weights are lost.
         DarkroomError: git, DVC or the training fails.
     """
     run_id = compare.run_named(name, named)
@@ -80,6 +80,7 @@ def reproduce(name: str, named: str, *, here: bool) -> Reproduced:
         before = shutil.copy(model, kept), RunRecord.read(record)
         if here:
             _copy_code(folder)
+        recorded_weights.provide(folder, network, before[1])
         # A separate store, so that the project's store stays unchanged.
         repository.run_dvc("repro", "--force", "--single-item", stage, folder=folder, MLFLOW_TRACKING_URI="")
         differences = [*_weights(Path(before[0]), model), *_metrics(before[1], RunRecord.read(record))]

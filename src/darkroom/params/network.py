@@ -9,7 +9,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from darkroom.params.network_fields import BatchSize, Decay, Factor, LearningRate, Optimizer, Trainable
+from darkroom.params.network_fields import BatchSize, Decay, Factor, LearningRate, Optimizer, Sha256, Trainable
 from darkroom.params.preprocess import AugmentationParams
 from darkroom.params.section import Count, Name, Section
 
@@ -136,8 +136,12 @@ class NetworkParams(Section):
     l2: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """L2 penalty on all kernels except the last layer's, added to the training loss."""
     initial_weights: Name | None = None
-    """Pretrained weights: a file saved by Darkroom, a ``models:/…`` URI, or ``imagenet``; null starts from random ones.
-    The image scaling that the weights expect is loaded with them."""
+    """Pretrained weights: a file saved by Darkroom, one of Keras's for a network of ``keras.applications`` (``.h5``), a
+    ``models:/…`` URI, or ``imagenet``; null starts from random ones. The image scaling that the weights expect is
+    loaded with them."""
+    initial_weights_sha256: Sha256 | None = None
+    """Digest that the initial weights should have; null accepts any. Another digest is another parameter, so that DVC
+    trains again."""
     trainable: Trainable = "all"
     """Which layers of a pretrained network train: ``all``, ``head`` (the last one), or ``last N`` of those with
     weights."""
@@ -166,8 +170,11 @@ class NetworkParams(Section):
             raise ValueError(f"label_smoothing requires loss cross_entropy, not {self.loss}; remove one of them")
         if self.initial_weights == "imagenet" and not self.on_imagenet:
             raise ValueError(
-                "initial_weights: imagenet is not published for this network; use efficientnet_lite0 or resnet50"
+                "initial_weights: imagenet is not published for this network; choose a pretrained one, such as "
+                "efficientnet_lite0 (docs/networks.md lists them)"
             )
+        if self.initial_weights_sha256 and self.initial_weights is None:
+            raise ValueError("initial_weights_sha256 is set without initial_weights; remove it")
         if self.trainable != "all" and self.initial_weights is None:
             raise ValueError(
                 f"trainable: {self.trainable} requires initial_weights; frozen random layers would learn nothing. Set "
@@ -208,7 +215,7 @@ class NetworkParams(Section):
             raise ValueError("lbfgs cannot fine-tune; set fine_tuning.epochs: 0, or another optimizer")
 
     on_imagenet: ClassVar[bool] = False
-    """Whether Keras publishes ImageNet weights of this network."""
+    """Whether ImageNet weights of this network are published."""
 
     @property
     def all_epochs(self) -> int:
