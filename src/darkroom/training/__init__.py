@@ -8,8 +8,8 @@ components, ``frozen`` and ``features`` compute once what does not train, ``logi
 from darkroom.training.devices import check_devices
 from darkroom.training.epochs import Epoch, OnEpoch, StopTraining, progress_line
 from darkroom.training.estimate import duration
-from darkroom.training.fit import train
 from darkroom.training.features import Features
+from darkroom.training.fit import train
 from darkroom.training.job import TrainingJob
 from darkroom.training.model import build_model, inference_model
 from darkroom.training.optimizers import loss_function, optimizer, validation_loss

@@ -29,7 +29,13 @@ class EarlyStopping(keras.callbacks.EarlyStopping):  # type: ignore[misc]
             min_delta=values.early_stopping.min_delta,
             restore_best_weights=True,
         )
-        self._earlier = None if earlier is None else (earlier.best, earlier.best_epoch)
+        self._earlier = None if earlier is None else earlier.reached()
+
+    def reached(self) -> tuple[float | None, int]:
+        """Return the best value of the monitored metric and its epoch."""
+        best: float | None = self.best
+        epoch: int = self.best_epoch
+        return best, epoch
 
     def on_train_begin(self, logs: Any = None) -> None:
         """Reset, except for what the phase before has reached."""
@@ -44,11 +50,14 @@ class AveragedWeights(keras.callbacks.Callback):  # type: ignore[misc]
 
     The weights themselves wait in the averages' variables until the next epoch. Keras' ``SwapEMAWeights`` is not used:
     it swaps by adding and subtracting, which rounds the weights.
+
+    Args:
+        is_on: whether the optimizer keeps averages; if not, nothing is done.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, is_on: bool) -> None:
         super().__init__()
-        require_hook(keras.optimizers.Optimizer, "_update_model_variables_moving_average", "keras")
+        self._is_on = is_on
         self._is_averaged = False
 
     def _swap(self) -> None:
@@ -67,7 +76,7 @@ class AveragedWeights(keras.callbacks.Callback):  # type: ignore[misc]
 
     def on_test_begin(self, logs: Any = None) -> None:  # noqa: ARG002 - Keras' signature
         """Validate with the averages."""
-        if not self._is_averaged:
+        if self._is_on and not self._is_averaged:
             self._swap()
 
     def state(self) -> dict[str, Any]:

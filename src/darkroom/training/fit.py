@@ -84,9 +84,7 @@ def train(
         fitted = _fit(job, phases.phase(job.values, number, first), watch, fitted, own)
         if fitted is None:
             # The checkpoint is another training's, and out of the way now.
-            return train(
-                job, on_epoch=on_epoch, report=report, trials=trials, checkpoint=checkpoint, features=features
-            )
+            return train(job, on_epoch=on_epoch, report=report, trials=trials, checkpoint=checkpoint, features=features)
         if recorder.stopped:
             break
     if fitted is None:
@@ -115,11 +113,10 @@ def _fit(
     is_divided = job.strategy != "none"
     job = replace(job, values=phase.values)
     built, model, training, validation = _compiled(job, watch.features if phase.number == 0 else None, before)
-    rate, stopping = callbacks.LearningRate(phase), callbacks.EarlyStopping(phase.values, before and before.stopping)
-    averages = [callbacks.AveragedWeights()] if phase.values.ema else []
-    states: dict[str, Stateful] = {"history": watch.recorder, "rate": rate}
-    if averages:
-        states["averages"] = averages[0]
+    rate = callbacks.LearningRate(phase)
+    stopping = callbacks.EarlyStopping(phase.values, None if before is None else before.stopping)
+    averages = callbacks.AveragedWeights(is_on=phase.values.ema > 0)
+    states: dict[str, Stateful] = {"history": watch.recorder, "rate": rate, "averages": averages}
     kept = [checkpoints.Checkpoint(watch.checkpoint, phase, stopping, states, saved)] if watch.checkpoint else []
     if watch.checkpoint and not all(each.fits(model) for each in kept):
         checkpoints.set_damaged_aside(
@@ -144,7 +141,7 @@ def _fit(
         callbacks=[
             callbacks.FiniteLoss(job.network, len(batches), phase),
             *([classifier.OneStatistic()] if is_divided else []),
-            *averages,
+            averages,
             rate,
             *([Estimate(phase.values.epochs, watch.trials, share, watch.report)] if watch.report else []),
             stopping,

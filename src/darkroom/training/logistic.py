@@ -27,7 +27,7 @@ from darkroom.training.model import build_model, inference_model
 from darkroom.training.trained import Trained
 
 PENALTIES = (1.0, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001, 3e-4, 1e-4)
-"""From the strongest: each solution is the next one's start. On the mean cross-entropy of an image, ½ · penalty · ‖w‖²."""
+"""From the strongest: each solution is the next one's start. ``penalty`` · ‖w‖² / 2 is added to the mean loss."""
 ITERATIONS = 200
 """Maximum of L-BFGS per penalty."""
 ABSENT = -30.0
@@ -91,8 +91,8 @@ def _best(job: TrainingJob, training: Split, validation: Split) -> tuple[Floats,
         reached = _probabilities(np.asarray(validation.images) @ as_stored[0] + as_stored[1])
         loss, accuracy = _loss(reached, validation.classes), _accuracy(reached, validation.classes)
         found.append((loss if job.values.early_stopping.monitor == "val_loss" else -accuracy, *as_stored, penalty))
-    _, *best = min(found, key=lambda fit: fit[0])
-    return best[0], best[1], best[2]
+    _, kernel, bias, penalty = min(found, key=lambda fit: fit[0])
+    return kernel, bias, penalty
 
 
 def _of_all_classes(coefficients: Any, intercepts: Any, present: Integers, count: int) -> tuple[Any, Any]:
