@@ -15,7 +15,6 @@ from darkroom.networks import check_data, images_per_step
 from darkroom.networks.inference import BATCH
 from darkroom.training import callbacks, checkpoints, classifier, logistic, phases
 from darkroom.training.batches import TrainingBatches
-from darkroom.training.checkpoints import Stateful
 from darkroom.training.epochs import OnEpoch
 from darkroom.training.estimate import Estimate
 from darkroom.training.features import Features
@@ -116,7 +115,7 @@ def _fit(
     rate = callbacks.LearningRate(phase)
     stopping = callbacks.EarlyStopping(phase.values, None if before is None else before.stopping)
     averages = callbacks.AveragedWeights(is_on=phase.values.ema > 0)
-    states: dict[str, Stateful] = {"history": watch.recorder, "rate": rate, "averages": averages}
+    states: dict[str, checkpoints.Stateful] = {"history": watch.recorder, "rate": rate, "averages": averages}
     kept = [checkpoints.Checkpoint(watch.checkpoint, phase, stopping, states, saved)] if watch.checkpoint else []
     if watch.checkpoint and not all(each.fits(model) for each in kept):
         checkpoints.set_damaged_aside(
