@@ -44,9 +44,9 @@ def source():
 def values(**settings):
     tuning = settings.pop("fine_tuning", {"epochs": 2, "learning_rate": 1e-3, "batch_size": 16})
     common = {"filters": (4, 8), "dropout": (0.3,), "epochs": 3, "batch_size": 16, "weight_decay": 0.0}
-    usual = {"initial_weights": "other", "trainable": "head", "augment": False, "optimizer": "adam", "momentum": 0.0}
+    usual = {"initial_weights": "other", "trainable": "head", "augment": False, "optimizer": "adam"}
     return PARAMS["cifar_bn_cnn"](
-        **{**common, **usual, "nesterov": False, "learning_rate": 0.01, "schedule": ScheduleParams(), **settings},
+        **{**common, **usual, "learning_rate": 0.01, "schedule": ScheduleParams(), **settings},
         fine_tuning=FineTuningParams(**tuning),
     )
 

@@ -54,14 +54,18 @@ def write_features(job: TrainingJob, weights: str | None, folder: FeatureFolder,
         folder.write_record(record)
         report("the features of images, frozen layers and weights are there already")
         return
-    unfinished = state_folder() / f"{job.network}-{key[:16]}"
-    unfinished.mkdir(parents=True, exist_ok=True)
-    with project.lock(unfinished.with_suffix(".lock")):
+    if (other := folder.other_with(key)) is not None:
+        folder.write(record, other)
+        report(f"the same features as those of {other.folder.name}, copied")
+        return
+    unfinished = FeatureFolder(state_folder() / f"{job.network}-{key[:16]}")
+    unfinished.folder.mkdir(parents=True, exist_ok=True)
+    with project.lock(unfinished.folder.with_suffix(".lock")):
         progress = _Progress(count, report)
         for split, of_split in images.items():
-            _compute_file(part, of_split, FeatureFolder(unfinished).array_file(split), progress)
-        folder.write(record, unfinished)
-        shutil.rmtree(unfinished)
+            _compute_file(part, of_split, unfinished.array_file(split), progress)
+        folder.write(record, unfinished, move=True)
+        shutil.rmtree(unfinished.folder)
     report(f"features of {count} images at {layer}, {'×'.join(map(str, shape))} numbers each")
 
 

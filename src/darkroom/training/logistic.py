@@ -28,8 +28,10 @@ from darkroom.training.trained import Trained
 
 PENALTIES = (1.0, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001, 3e-4, 1e-4)
 """From the strongest: each solution is the next one's start. ``penalty`` · ‖w‖² / 2 is added to the mean loss."""
-ITERATIONS = 200
+ITERATIONS = 500
 """Maximum of L-BFGS per penalty."""
+TOLERANCE = 1e-5
+"""Largest component of the gradient at which L-BFGS stops."""
 ABSENT = -30.0
 """Bias of a class without training images."""
 
@@ -77,7 +79,7 @@ def _best(job: TrainingJob, training: Split, validation: Split) -> tuple[Floats,
     features = (features - mean) / deviation
     balanced = job.values.class_weights == "balanced"
     weights = balanced_weights(classes, job.classes)[classes] if balanced else None
-    model = LogisticRegression(max_iter=ITERATIONS, warm_start=True)
+    model = LogisticRegression(max_iter=ITERATIONS, tol=TOLERANCE, warm_start=True)
     found: list[tuple[float, Floats, Floats, float]] = []
     for penalty in PENALTIES:
         model.set_params(C=1 / (penalty * len(classes)))

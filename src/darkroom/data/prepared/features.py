@@ -73,19 +73,29 @@ class FeatureFolder:
         except (OSError, ValueError, EOFError):  # damaged
             return None
 
-    def write(self, record: FeatureRecord, computed: Path | None = None) -> None:
+    def other_with(self, key: str) -> "FeatureFolder | None":
+        """Return the folder of another network with the same features, if there is one.
+
+        Its key states all that they depend on, so that it does not matter who has computed them.
+        """
+        others = (FeatureFolder(path.parent) for path in sorted(self.folder.parent.glob("*/features.json")))
+        return next((other for other in others if other.arrays(key) is not None), None)
+
+    def write(self, record: FeatureRecord, source: "FeatureFolder | None" = None, *, move: bool = False) -> None:
         """Replace the content of the folder.
 
         Args:
             record: written last, so that what an interruption leaves does not count.
-            computed: folder with a file of the features of each split, which are moved here; None if there are none.
+            source: folder with the features; None if there are none.
+            move: whether the features are moved instead of copied.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         self.record_file.unlink(missing_ok=True)
         for split in SPLITS:
             self.array_file(split).unlink(missing_ok=True)
-            if computed is not None:
-                shutil.move(FeatureFolder(computed).array_file(split), self.array_file(split))
+            if source is not None:
+                place = shutil.move if move else shutil.copyfile
+                place(source.array_file(split), self.array_file(split))
         self.write_record(record)
 
     def write_record(self, record: FeatureRecord) -> None:
