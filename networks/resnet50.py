@@ -21,9 +21,10 @@ first 1×1 convolution; unlike there, convolutions have biases. Layer names matc
 weights can be loaded.
 """
 
+from pathlib import Path
 from typing import Any, ClassVar
 
-from darkroom.networks import Activation, NetworkParams, Recipes, Space, Tensor, keras, layers
+from darkroom.networks import Activation, NetworkParams, Recipes, Space, Tensor, backbones, keras, layers
 
 SOURCE = "K. He, X. Zhang, S. Ren, J. Sun, Deep residual learning for image recognition, CVPR 2016, table 1"
 PUBLISHED_INPUT = (224, 224, 3)
@@ -88,30 +89,20 @@ def build(inputs: Tensor, classes: int, params: Params) -> Tensor:
 
 
 # Keras's ImageNet weights expect BGR images with the mean colours subtracted, without scaling.
-IMAGENET_MEAN_RGB = (123.68, 116.779, 103.939)
+BACKBONE = backbones.Backbone(
+    "ResNet50",
+    "resnet/resnet50_weights_tf_dim_ordering_tf_kernels.h5",
+    "2cb95161c43110f7111970584f804107",
+    backbones.CENTRED,
+    "predictions",
+    bgr="conv1_conv",
+)
+imagenet_file = BACKBONE.imagenet_file
 
 
-def imagenet(weights: str | None = "imagenet", size: tuple[int, int, int] = PUBLISHED_INPUT) -> Any:
-    """Return the network with the weights of ``keras.applications``, converted to RGB images.
-
-    Args:
-        weights: as for ``keras.applications.ResNet50``.
-        size: height, width and channels of the images.
-
-    Returns:
-        A Keras model that accepts uint8 images, with the normalisation included.
-    """
-    published = keras.applications.ResNet50(weights=weights, input_shape=size)
-    inputs = keras.Input(size, dtype="uint8", name="image")
-    offset = [-mean for mean in IMAGENET_MEAN_RGB]
-    normalised = keras.layers.Rescaling(scale=[1.0] * 3, offset=offset, dtype="float32", name="normalise")(inputs)
-    model = keras.Model(inputs, build(normalised, PUBLISHED_CLASSES, Params()), name="resnet50")
-    for layer in published.layers:
-        if layer.get_weights():
-            model.get_layer("output" if layer.name == "predictions" else layer.name).set_weights(layer.get_weights())
-    kernel, bias = model.get_layer("conv1_conv").get_weights()
-    model.get_layer("conv1_conv").set_weights([kernel[:, :, ::-1], bias])
-    return model
+def imagenet(file: str | Path | None = None, size: tuple[int, int, int] = PUBLISHED_INPUT) -> Any:
+    """Return the network with the weights of ``keras.applications``; see ``Backbone.imagenet``."""
+    return BACKBONE.imagenet(file, size, lambda inputs: build(inputs, PUBLISHED_CLASSES, Params()))
 
 
 def _normalised(

@@ -1,20 +1,21 @@
 """Evaluate one network on the test split, write its report and package it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from darkroom.base.backend import choose_deterministic_kernels
 from darkroom.base.files import file_digest, write_json, write_record
 from darkroom.data.prepared.datasets import Description, Split
 from darkroom.data.prepared.prepared import Prepared
-from darkroom.evaluation import diagnosis, metrics, report, scored, scores, slices
+from darkroom.evaluation import diagnosis, metrics, next_steps, report, scored, scores, slices
 from darkroom.evaluation.cost import cost
 from darkroom.evaluation.groups import group_numbers
 from darkroom.evaluation.intervals import Interval
-from darkroom.networks import Network, inference
+from darkroom.networks import Network, inference, weights_file
 from darkroom.params import EvaluateParams, Params
 from darkroom.registry import packages, records
 from darkroom.reporting import figures
@@ -72,7 +73,9 @@ def _evaluate(
     epochs = pd.read_csv(files.history).to_dict("records")
     history = [{str(name): float(value) for name, value in epoch.items()} for epoch in epochs]
     figures.curves(history, record.best_epoch - 1, network, files.curves)
-    found = _diagnosis(record, history, reached, description.counts["validation"])
+    found = _diagnosis(record, history, reached, description)
+    result = _result(record, predictions, description, test, accuracy_interval)
+    found = replace(found, next_steps=next_steps.next_steps(result, found.verdict, found.advice))
     write_json(files.diagnosis, found.as_json())
     return Evaluated(reached, accuracy_interval, found, measured)
 
@@ -84,11 +87,10 @@ def _title(network: Network, reached: metrics.Metrics) -> str:
 def _metrics(
     predictions: scores.Predictions, description: Description, test: Split, params: EvaluateParams
 ) -> metrics.Metrics:
-    largest = max(description.labels, key=lambda label: description.training_counts[label])
     return metrics.evaluate(
         predictions,
         description.labels,
-        description.labels.index(largest),
+        _largest(description),
         test.manifest["leaked"].to_numpy(dtype=bool),
         unverified=test.manifest["unverified"].to_numpy(dtype=bool),
         groups=group_numbers(test.manifest["cluster"]),
@@ -121,7 +123,7 @@ def _shown(found: Evaluated) -> dict[str, float]:
 
 
 def _diagnosis(
-    record: RunRecord, history: list[dict[str, float]], reached: metrics.Metrics, validation_images: int
+    record: RunRecord, history: list[dict[str, float]], reached: metrics.Metrics, description: Description
 ) -> diagnosis.Diagnosis:
     return diagnosis.diagnose(
         history,
@@ -129,8 +131,30 @@ def _diagnosis(
         one_class=record.one_class,
         training_accuracy=record.training_accuracy,
         best_possible=reached.human_accuracy,
-        validation_images=validation_images,
+        validation_images=description.counts["validation"],
     )
+
+
+def _result(
+    record: RunRecord, predictions: scores.Predictions, description: Description, test: Split, interval: Interval
+) -> next_steps.Result:
+    """Return what the next steps depend on."""
+    matrix = metrics.confusion_matrix(predictions.labels, predictions.predicted, len(description.labels))
+    return next_steps.Result(
+        accuracy=float(predictions.right.mean()),
+        interval=interval,
+        baseline=float(np.mean(predictions.labels == _largest(description))),
+        test_images=len(predictions.labels),
+        all_images=sum(description.counts.values()),
+        shorter=float(test.manifest[["width", "height"]].min(axis=1).median()),
+        is_pretrained=weights_file.NAME in record.tags,
+        confusions=next_steps.confusions(matrix, description.labels),
+    )
+
+
+def _largest(description: Description) -> int:
+    """Return the number of the class with the most training images."""
+    return description.labels.index(max(description.labels, key=lambda label: description.training_counts[label]))
 
 
 def _print(network: Network, found: Evaluated) -> None:
@@ -140,7 +164,9 @@ def _print(network: Network, found: Evaluated) -> None:
         f"{_title(network, reached)} (95 % interval {found.accuracy_interval}), macro F {reached.macro_f1:.4f}; "
         f"baseline (largest class) {reached.baseline_accuracy:.4f}{human}"
     )
-    print(f"{network}: {found.diagnosis}")
+    print(f"{network}: {found.diagnosis.verdict}: {found.diagnosis.reason}")
+    for step in found.diagnosis.next_steps:
+        print(f"{network}: next: {step}")
     if reached.leaked_images:
         print(
             f"{network}: accuracy {reached.leak_free_accuracy:.4f} without the {reached.leaked_images} test images "

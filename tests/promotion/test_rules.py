@@ -154,7 +154,7 @@ def test_a_new_class_is_no_gain():
         assert "0.8500 against the champion's 0.9400 on the same 1000 test images: -90 correct" in decision.reason
         assert "k is new, the champion does not know it: recall 1.0000, not part of the comparison" in decision.reason
         assert decision.evidence.new_classes == {"k": 1.0}
-    assert "it is worse beyond chance (p 8.1e-28)" in decided(compared).reason
+    assert "it is worse beyond chance (p < 0.0001)" in decided(compared).reason
     better = of_classes(*[(100, 85, 9, 0)] * 10, (100, 0, 0, 0), data_changed=True, new_classes=frozenset({10}))
     assert decided(better).outcome == "promote"
     # Without a test image of it, nothing is known of its recall.
@@ -211,7 +211,7 @@ def test_exactly_on_the_level():
     assert not_worse(five, RULES, p).passed
     assert not not_worse(five, RULES, p * (1 - 1e-9)).passed
     text = not_worse(of_classes((20, 15, 0, 5)), PromoteParams(significance=most), 0.025).text
-    assert text.endswith("; it is worse beyond chance (p 0.031)")
+    assert text.endswith("; it is worse beyond chance (p 0.0312)")
     assert "worse" not in not_worse(of_classes((20, 16, 0, 4)), PromoteParams(significance=most), 0.025).text[9:]
 
 

@@ -132,8 +132,8 @@ def test_features_that_are_computed_once_train_to_the_same_weights(learnt, monke
 @pytest.mark.slow
 def test_features_are_kept_from_one_training_to_the_next(learnt, monkeypatch):
     asked, predict = [], inference.probabilities
-    monkeypatch.setattr(inference, "probabilities", lambda model, images: asked.append(model) or predict(model, images))
-    kept_features = frozen.Features()
+    monkeypatch.setattr(inference, "probabilities", lambda model, *of: asked.append(model) or predict(model, *of))
+    kept_features = training.Features()
     values = kept("head", augment=False)
 
     def trained(values, source=learnt):
@@ -158,7 +158,7 @@ def test_features_that_need_too_much_memory_are_computed_in_each_step(learnt, mo
     once = fit("mnist_cnn", values, data, learnt)
     # 200 images with 32 numbers of 4 bytes.
     monkeypatch.setattr(frozen, "FEATURE_MEMORY", 200 * 32 * 4 - 1)
-    monkeypatch.setattr(frozen.Features, "before", lambda *_: pytest.fail("computed"))
+    monkeypatch.setattr(training.Features, "of", lambda *_: pytest.fail("computed"))
     each_time = fit("mnist_cnn", values, data, learnt)
     assert once.best["val_loss"] == pytest.approx(each_time.best["val_loss"], abs=1e-4)
     monkeypatch.setattr(frozen, "FEATURE_MEMORY", 200 * 32 * 4)
@@ -271,13 +271,13 @@ def test_the_head_is_kept_where_the_classes_are_as_many(learnt):
 
 @pytest.mark.slow
 @pytest.mark.large
-def test_the_weights_that_keras_publishes_are_read_with_their_scaling():
+def test_the_weights_that_keras_publishes_are_read_with_their_scaling(tmp_path):
     keras.utils.set_random_seed(0)
     images = np.random.default_rng(0).integers(0, 256, (2, 64, 64, 3), dtype=np.uint8)
     published = keras.applications.ResNet50(weights=None, input_shape=(64, 64, 3))
     expected = published.predict(keras.applications.resnet50.preprocess_input(images.astype(np.float32)), verbose=0)
-    keras.utils.set_random_seed(0)
-    ours = resnet50.imagenet(weights=None, size=(64, 64, 3))
+    published.save_weights(tmp_path / "resnet50.h5")
+    ours = resnet50.imagenet(tmp_path / "resnet50.h5", (64, 64, 3))
     np.testing.assert_allclose(ours.predict(images, verbose=0), expected, atol=1e-5)
 
 

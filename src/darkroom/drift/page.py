@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from darkroom.base import wording
 from darkroom.base.types import Integers, Numbers
 from darkroom.drift import distances, permutation
 from darkroom.drift.blocks import Blocks
@@ -22,7 +23,12 @@ def page(comparison: Comparison) -> str:
     """Return the page as HTML: all tests, distributions, and the most deviating images next to typical ones."""
     content = _sections(comparison)
     sections = [
-        {"test": outcome.test, "drift": outcome.drift, "p": f"{outcome.corrected_p:.3g}", **content[outcome.test]}
+        {
+            "test": outcome.test,
+            "drift": outcome.drift,
+            "p": wording.p_value(outcome.corrected_p),
+            **content[outcome.test],
+        }
         for outcome in sorted(comparison.outcomes, key=lambda outcome: outcome.p)
     ]
     return pages.render(
@@ -30,15 +36,9 @@ def page(comparison: Comparison) -> str:
         title=comparison.verdict.capitalize(),
         drifted=bool(comparison.drifted),
         facts=[*comparison.facts, *comparison.notes],
-        rows=[{name: _text(value) for name, value in outcome.row().items()} for outcome in comparison.outcomes],
+        rows=[outcome.cells() for outcome in comparison.outcomes],
         sections=sections,
     )
-
-
-def _text(value: object) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
 def _sections(comparison: Comparison) -> dict[str, dict[str, Any]]:

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from darkroom.base import wording
 from darkroom.base.types import Integers, Numbers
 from darkroom.drift.blocks import Blocks, singles
 from darkroom.drift.distances import (
@@ -102,6 +103,10 @@ class Outcome:
     """p-value corrected for multiple tests by Holm's method."""
     drift: bool
 
+    def cells(self) -> dict[str, str]:
+        """Return the result as a table row of text."""
+        return {name: _text(name, value) for name, value in self.row().items()}
+
     def row(self) -> dict[str, Any]:
         """Return the result as a table row."""
         return {
@@ -113,6 +118,14 @@ class Outcome:
             "corrected p": self.corrected_p,
             "drift": self.drift,
         }
+
+
+def _text(name: str, value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if not isinstance(value, float):
+        return str(value)
+    return wording.probability(value) if name in {"p", "corrected p"} else wording.number(value)
 
 
 def compare(training: Sample, new: Sample, level: float, seed: int) -> list[Outcome]:

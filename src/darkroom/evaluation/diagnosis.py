@@ -46,10 +46,13 @@ class Diagnosis:
     verdict: Verdict
     reason: str
     advice: str
+    """What a network with this course of training needs; without regard to the images."""
     numbers: dict[str, float] = field(default_factory=dict)
+    next_steps: tuple[str, ...] = ()
+    """What to do next, see ``next_steps``; empty if only the training is known."""
 
     def __str__(self) -> str:
-        return f"{self.verdict}: {self.reason}; {self.advice}"
+        return f"{self.verdict}: {self.reason}" + "".join(f"; {step}" for step in self.next_steps or (self.advice,))
 
     def as_json(self) -> dict[str, Any]:
         """Return the diagnosis for a report."""

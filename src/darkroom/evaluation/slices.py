@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from darkroom.base import wording
 from darkroom.base.types import Integers
 from darkroom.evaluation import scores
 from darkroom.evaluation.scored import accuracy_intervals
@@ -50,9 +51,9 @@ def _thirds(of: str, values: npt.NDArray[np.float64]) -> list[Slice]:
     """Slice images into the lowest, middle and highest third of a number; constants yield no slices."""
     low, high = np.quantile(values, [1 / 3, 2 / 3])
     thirds = {
-        f"up to {low:.4g}": values <= low,
-        f"{low:.4g} to {high:.4g}": (values > low) & (values <= high),
-        f"above {high:.4g}": values > high,
+        f"up to {wording.number(low)}": values <= low,
+        f"{wording.number(low)} to {wording.number(high)}": (values > low) & (values <= high),
+        f"above {wording.number(high)}": values > high,
     }
     return [Slice(of, name, members) for name, members in thirds.items() if members.any() and not members.all()]
 

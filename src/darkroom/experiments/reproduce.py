@@ -16,7 +16,7 @@ from darkroom.base.errors import DarkroomError, InputError
 from darkroom.base.files import read_json
 from darkroom.base.git import git, networks_at
 from darkroom.data.prepared.prepared import Prepared
-from darkroom.experiments import compare
+from darkroom.experiments import compare, recorded_weights
 from darkroom.networks import Network
 from darkroom.registry import versions
 from darkroom.reporting.results import Results
@@ -59,7 +59,7 @@ def reproduce(name: str, named: str, *, here: bool) -> Reproduced:
         here: whether to use this workspace's code and parameters instead of the commit's.
 
     Raises:
-            InputError: the name is unknown, no commit contains its results, or its code or data is lost.
+        InputError: the name is unknown, no commit contains its results, or its code, data or initial weights are lost.
         DarkroomError: git, DVC or the training fails.
     """
     run_id = compare.run_named(name, named)
@@ -70,7 +70,7 @@ def reproduce(name: str, named: str, *, here: bool) -> Reproduced:
             "others' commits"
         )
     network = _network_of(run_id, commit)
-    targets = [*DATA, Results(Path(), network).model.as_posix()]
+    targets = [*DATA, *_features(network, commit), Results(Path(), network).model.as_posix()]
     with tempfile.TemporaryDirectory() as kept, repository.checkout(commit, targets) as folder:
         stage = f"train@{network}"
         code = differing_code(commit) if here else _code(commit, run_id, stage, folder)
@@ -80,10 +80,17 @@ def reproduce(name: str, named: str, *, here: bool) -> Reproduced:
         before = shutil.copy(model, kept), RunRecord.read(record)
         if here:
             _copy_code(folder)
+        recorded_weights.provide(folder, network, before[1])
         # A separate store, so that the project's store stays unchanged.
         repository.run_dvc("repro", "--force", "--single-item", stage, folder=folder, MLFLOW_TRACKING_URI="")
         differences = [*_weights(Path(before[0]), model), *_metrics(before[1], RunRecord.read(record))]
     return Reproduced(run_id, network, commit, tuple(differences), tuple(known))
+
+
+def _features(network: Network, commit: str) -> list[str]:
+    """Return the folder of a network's features; commits before there was a stage for them have none."""
+    folder = f"data/features/{network}"
+    return [folder] if f"path: {folder}\n" in (git("show", f"{commit}:./dvc.lock") or "") else []
 
 
 def _network_of(run_id: str, commit: str) -> Network:

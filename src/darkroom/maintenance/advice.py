@@ -4,12 +4,9 @@ from collections.abc import Iterator
 
 import pandas as pd
 
+from darkroom.networks import pretrained
 from darkroom.params import Params
 
-SMALL_SIDE = 64
-"""Pixels; networks that are trained from chance suit images up to this size, unless there are very many."""
-MANY = 20_000
-"""Images from which on training from chance is an alternative to a pretrained network."""
 DETAIL_LOST = 4
 """Factor by which images are reduced, from which on it is worth mentioning."""
 CONFIGURE = "darkroom configure chooses settings that fit"
@@ -27,7 +24,7 @@ def advice(params: Params, rows: pd.DataFrame) -> Iterator[str]:
     height, width, channels = params.preprocess.size
     median = f"the median image has {longer}×{shorter} pixels"
     is_pretrained = any(params.network(name).initial_weights for name in params.models)
-    if shorter > SMALL_SIDE and len(rows) < MANY and not is_pretrained:
+    if pretrained.is_better(shorter, len(rows)) and not is_pretrained:
         yield (
             f"advice: {median}, and no network in models is pretrained; with {len(rows)} images a pretrained one is "
             f"far better (docs/photographs.md); {CONFIGURE}"

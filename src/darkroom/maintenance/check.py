@@ -15,9 +15,9 @@ from darkroom.data.formats.samples import File
 from darkroom.data.sources import Found
 from darkroom.maintenance.advice import advice
 from darkroom.maintenance.check_data import REMEMBERED, check_data
-from darkroom.networks import Network, NetworkParams, file_of, is_documented, load, try_build
+from darkroom.maintenance.check_weights import check_weights
+from darkroom.networks import Network, NetworkParams, file_of, is_documented, try_build
 from darkroom.params import Params, check_network_data, read_params
-from darkroom.reporting.results import Results
 from darkroom.tracking import address, lineage
 
 if TYPE_CHECKING:
@@ -47,6 +47,8 @@ def check_inputs(path: str | Path = "params.yaml") -> str:
     from darkroom.data import sources
 
     found = sources.find(params.data, params.preprocess.size)
+    for network in params.models:
+        check_weights(network, params.network(network))
     seen = _fingerprint(params, found)
     remembered = project.state_folder() / "checked"
     before = remembered.read_text(encoding="utf-8").splitlines() if remembered.is_file() else []
@@ -57,7 +59,6 @@ def check_inputs(path: str | Path = "params.yaml") -> str:
     training_images = int((rows["split"] == "train").sum())
     for network in params.models:
         check_network_data(params, network, training_images, rows["label"].nunique())
-        _check_weights(network, params.network(network).initial_weights)
         _check_own_network(network, params, rows["label"].nunique())
     told = _power(rows.loc[rows["split"] == "test", "cluster"], params)
     account = [*account, *advice(params, rows)]
@@ -122,19 +123,6 @@ def _check_own_network(network: Network, params: Params, classes: int) -> None:
         try_build(network, params.network(network), params.preprocess.size, classes)
 
 
-def _check_weights(network: Network, name: str | None) -> None:
-    """Check that a weights file exists; addresses are resolved when training starts."""
-    find = getattr(load(network), "imagenet_file", None) if name == "imagenet" else None
-    if find is not None:
-        find()  # raises if the package with the weights is not installed
-    if name is None or name == "imagenet" or name.startswith(address.MODEL_ADDRESSES) or Path(name).is_file():
-        return
-    raise InputError(
-        f"train.{network}.initial_weights: {name} does not exist; set a file that Darkroom saved, such as "
-        f"a copy of {Results(Path(), network).model}, an address models:/NAME@champion, or imagenet"
-    )
-
-
 def _fingerprint(params: Params, found: Found) -> str:
     """Return a digest of the check's inputs: names, sizes and times of the files, and parameters."""
     state: list[object] = [
@@ -173,8 +161,7 @@ def _of_own(name: Network, params: Params) -> tuple[object, ...]:
 
 
 def _of_network(values: NetworkParams) -> tuple[object, ...]:
-    weights = values.initial_weights
-    return values.batch_size, values.output, weights, weights and Path(weights).is_file()
+    return values.batch_size, values.output, values.initial_weights
 
 
 def check_registry(report: str | Path = "reports/promotion.json") -> str:

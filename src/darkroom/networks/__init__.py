@@ -17,6 +17,7 @@ from darkroom.params.network import (
     OPTIMIZER_PARAMS,
     SCHEDULE_PARAMS,
     EarlyStoppingParams,
+    FineTuningParams,
     NetworkParams,
     ScheduleParams,
 )
@@ -66,6 +67,7 @@ __all__ = [
     "Dropout",
     "EarlyStoppingParams",
     "Factor",
+    "FineTuningParams",
     "LearningRate",
     "Network",
     "NetworkParams",

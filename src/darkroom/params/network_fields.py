@@ -17,12 +17,14 @@ __all__ = [
     "Factor",
     "LearningRate",
     "Optimizer",
+    "Sha256",
     "Strategy",
     "Trainable",
     "Units",
     "Widths",
 ]
-Optimizer = Literal["sgd", "adam", "rmsprop", "muon"]
+Optimizer = Literal["sgd", "adam", "rmsprop", "muon", "lbfgs"]
+"""``lbfgs`` fits the last layer on features of frozen ones as a logistic regression."""
 Factor = Annotated[float, Field(gt=0, le=1)]
 LearningRate = Annotated[float, Field(gt=0, le=10)]
 Decay = Annotated[float, Field(ge=0, lt=1)]
@@ -53,5 +55,7 @@ BatchSize = Annotated[int | str, PlainValidator(_batch_size)]
 """Images per step: a number, ``full`` (all), or ``auto`` (all below 2,000 images, else 64)."""
 Trainable = Annotated[str, Field(pattern=r"^(all|head|last [1-9]\d*)$")]
 """Layers that train: ``all``, ``head`` (the last one), or ``last N`` of those with weights."""
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{16,64}$")]
+"""SHA-256 in hexadecimal; the first 16 digits or more."""
 Strategy = Literal["none", "mirrored"]
 """``mirrored``: data parallelism over all GPUs of the machine."""

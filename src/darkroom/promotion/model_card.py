@@ -144,7 +144,7 @@ def _drift(found: Compared) -> dict[str, Any]:
         "good": not (found.skipped or found.drifted),
         "verdict": found.verdict,
         "facts": found.facts,
-        "rows": [{**outcome.row(), "drift": "yes" if outcome.drift else "no"} for outcome in found.outcomes],
+        "rows": [outcome.cells() for outcome in found.outcomes],
     }
 
 

@@ -43,7 +43,9 @@ def log_evaluation(run: Run, metrics: Mapping[str, Any], report: Report) -> None
         }
     )
     if (report.diagnosis).is_file():
-        run.tag({"diagnosis": read_json(report.diagnosis)["verdict"]})
+        found = read_json(report.diagnosis)
+        steps = found.get("next_steps") or [found["advice"]]
+        run.tag({"diagnosis": found["verdict"], "next_steps": "\n".join(steps)})
     log_evaluation_files(run, report)
 
 

@@ -10,6 +10,8 @@ import numpy.typing as npt
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from PIL import Image
 
+from darkroom.base import wording
+
 THUMBNAIL = 96
 """Largest side of an embedded image in pixels."""
 ENVIRONMENT = Environment(
@@ -20,6 +22,7 @@ ENVIRONMENT = Environment(
     lstrip_blocks=True,
     keep_trailing_newline=True,
 )
+ENVIRONMENT.filters["number"] = wording.number
 
 
 def render(template: str, **values: Any) -> str:

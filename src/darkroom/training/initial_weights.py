@@ -31,22 +31,26 @@ def read(path: str | Path) -> keras.Model:
         raise InputError(f"initial_weights: {path} is not a network that can be loaded ({line})") from None
 
 
-def imagenet(network: Network) -> keras.Model:
-    """Return a network with published ImageNet weights; those of resnet50 are downloaded once (100 MB).
+def imagenet(network: Network, file: Path | None = None) -> keras.Model:
+    """Return a network with ImageNet weights.
+
+    Args:
+        network: the network.
+        file: weights that Keras wrote for this network (HDF5); None for the published ones.
 
     Raises:
-        InputError: the weights are not installed, or the download fails.
+        InputError: the weights are not installed, cannot be downloaded, or are those of another network.
     """
+    module = load(network)
+    if file is not None and not hasattr(module, "BACKBONE"):
+        raise InputError(
+            f"initial_weights: {file} has weights of keras.applications, of which {network} is not one; name a file "
+            "that Darkroom saved (.keras)"
+        )
     try:
-        published: keras.Model = load(network).imagenet()
+        published: keras.Model = module.imagenet() if file is None else module.imagenet(file)
     except InputError as error:
         raise InputError(f"initial_weights: {error}") from None
-    except Exception as error:  # noqa: BLE001 - Keras raises bare Exception where a download fails
-        line = str(error).strip().splitlines()[0]
-        raise InputError(
-            f"initial_weights: imagenet weights cannot be downloaded ({line}); connect, or put the file into "
-            "~/.keras/models"
-        ) from None
     return published
 
 
@@ -61,6 +65,11 @@ def normalisation(model: keras.Model, channels: int) -> tuple[list[float], list[
         raise InputError(
             f"initial_weights: the weights expect images of {expected} channels, but preprocess.size[2] is {channels}; "
             f"set {expected}"
+        )
+    if "normalise" not in {layer.name for layer in model.layers}:
+        raise InputError(
+            "initial_weights: the weights are of a network that Darkroom did not save, so that the scaling of its "
+            "images is unknown; name a copy of a file models/<network>.keras"
         )
     layer = model.get_layer("normalise")
     return np.ravel(layer.scale).tolist(), np.ravel(layer.offset).tolist()

@@ -1,5 +1,6 @@
 """The candidate has significantly more correct predictions than the champion."""
 
+from darkroom.base import wording
 from darkroom.params import PromoteParams
 from darkroom.promotion.contenders import Comparison, Finding
 from darkroom.promotion.statistics import grouped, paired
@@ -29,7 +30,7 @@ def better(compared: Comparison, rules: PromoteParams, level: float) -> Finding:
     if compared.groups < grouped.LEAST_GROUPS:
         return Finding("better", passed=False, text=f"better: not known, {too_few_groups(compared)}")
     p, test = p_value(compared)
-    text = f"better: p {p:.4f} ({test}), at most {level:.3g} needed"
+    text = f"better: {wording.p_value(p)} ({test}), at most {level:.3g} needed"
     if 0.5 ** (compared.won + compared.lost) > level:
         text += f"; they differ on {compared.won + compared.lost} images, too few for a significant difference"
     return Finding("better", passed=p <= level, text=text)

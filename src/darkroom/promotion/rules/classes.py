@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+from darkroom.base import wording
 from darkroom.params import PromoteParams
 from darkroom.promotion.contenders import Comparison, Finding
 from darkroom.promotion.statistics import grouped
@@ -77,5 +78,5 @@ def _judge(compared: Comparison, label: str) -> Judged:
     candidate, champion = float(compared.candidate.mean()), float(compared.champion.mean())
     gained, _ = grouped.gains(compared.champion, compared.candidate, compared.clusters)
     p, groups = grouped.sign_flip(gained), compared.on_champions_right().groups
-    text = f"recall of {label}: {candidate:.4f} against {champion:.4f} on {len(compared.classes)} images (p {p:.4f})"
+    text = f"recall of {label}: {candidate:.4f} against {champion:.4f} on {len(compared.classes)} images ({wording.p_value(p)})"
     return Judged(label, champion - candidate, p, 0.5**groups, compared.lost - compared.won, text)

@@ -1,5 +1,6 @@
 """A model without a predecessor must beat always predicting the largest class."""
 
+from darkroom.base import wording
 from darkroom.params import PromoteParams
 from darkroom.promotion.contenders import Comparison, Finding
 from darkroom.promotion.rules import better
@@ -15,7 +16,7 @@ def first_model(compared: Comparison, rules: PromoteParams) -> Finding:
     p, test = better.p_value(compared)
     text = (
         f"largest class: {int(compared.candidate.sum())} of {len(compared.candidate)} correct against "
-        f"{int(compared.champion.sum())} for always predicting it, p {p:.4f} ({test}), at most "
+        f"{int(compared.champion.sum())} for always predicting it, {wording.p_value(p)} ({test}), at most "
         f"{rules.significance:g} needed"
     )
     return Finding("largest class", passed=p <= rules.significance, text=text)

@@ -1,5 +1,6 @@
 """The candidate is at most a margin below a champion: non-inferiority."""
 
+from darkroom.base import wording
 from darkroom.base.types import Integers
 from darkroom.params import PromoteParams
 from darkroom.promotion.contenders import Comparison, Finding
@@ -48,7 +49,7 @@ def _remark(compared: Comparison, rules: PromoteParams, level: float) -> str:
     """Return whether the candidate is worse, or else how many test images would tell."""
     p = grouped.sign_flip(-_gains(compared)[0])
     if p <= rules.significance:
-        return f"; it is worse beyond chance (p {p:.2g})"
+        return f"; it is worse beyond chance ({wording.p_value(p)})"
     needed = power.images_for_margin(rules.margin, compared.disagreement, level)
     if needed <= compared.effective_images:
         return ""

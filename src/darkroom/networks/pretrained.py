@@ -1,0 +1,34 @@
+"""When a pretrained network is the better choice, and what it costs."""
+
+NETWORK = "efficientnet_lite0"
+"""The pretrained network to begin with: its weights come with the environment."""
+SIDE = 224
+"""Pixels; the size of the images that it was trained on."""
+SMALL_SIDE = 64
+"""Pixels; networks that are trained from chance suit images up to this size, unless there are very many."""
+MANY = 20_000
+"""Images from which on training from chance is an alternative."""
+SECONDS_PER_IMAGE = 0.15
+"""Processor time of the whole pipeline for an image of ``SIDE``, the last layer trained; docs/photographs.md."""
+CORES = 2
+"""Processor cores for which ``minutes`` holds."""
+
+
+def is_better(shorter: float, images: int) -> bool:
+    """Return whether a pretrained network is better than one that is trained from chance.
+
+    Args:
+        shorter: median of the images' shorter sides, in pixels, before they are resized.
+        images: number of images.
+    """
+    return shorter > SMALL_SIDE and images < MANY
+
+
+def minutes(images: int, side: int = SIDE) -> int:
+    """Return about how many minutes the pipeline takes on ``CORES`` cores, rounded up.
+
+    Args:
+        images: number of images of all splits.
+        side: height and width in pixels of the resized images.
+    """
+    return int(images * SECONDS_PER_IMAGE * (side / SIDE) ** 2 / CORES // 60) + 1

@@ -1,0 +1,95 @@
+"""Weights that Keras publishes: the file in Keras' own cache, downloaded once, accepted with the known digest only."""
+
+import hashlib
+import os
+import tempfile
+import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
+
+from darkroom.base.errors import InputError
+
+TIMEOUT = 20
+"""Seconds without an answer after which a download fails."""
+CHUNK = 2**20
+MD5_DIGITS = 32
+
+
+def cache_folder() -> Path:
+    """Return the folder in which Keras keeps weights."""
+    return Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras") / "models"
+
+
+@dataclass(frozen=True)
+class PublishedFile:
+    """A file of weights."""
+
+    url: str
+    digest: str
+    """In hexadecimal, as Keras states it: MD5 (32 digits) or SHA-256 (64)."""
+
+    @property
+    def path(self) -> Path:
+        """The file's place in Keras' cache."""
+        return cache_folder() / self.url.rpartition("/")[2]
+
+    @property
+    def algorithm(self) -> str:
+        """Name of the digest's algorithm."""
+        return "MD5" if len(self.digest) == MD5_DIGITS else "SHA-256"
+
+    def find(self) -> Path:
+        """Return the file's path; download the file if it is missing.
+
+        Raises:
+            InputError: the download fails, or the file is damaged or another one.
+        """
+        if not self.path.is_file():
+            self._download()
+        self.check(self.path)
+        return self.path
+
+    def check(self, path: Path) -> None:
+        """Compare a file with the digest.
+
+        Raises:
+            InputError: it differs, or cannot be read.
+        """
+        try:
+            found = self._digest(path)
+        except OSError as error:
+            raise InputError(f"{path}: {error.strerror}; make it readable, or delete it") from None
+        if found != self.digest:
+            raise InputError(
+                f"{path} is damaged or has the weights of another network: its {self.algorithm} is {found}, expected "
+                f"{self.digest}; delete it, and get {self.url}"
+            )
+
+    def _digest(self, path: Path) -> str:
+        name = self.algorithm.replace("-", "").lower()
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, lambda: hashlib.new(name, usedforsecurity=False)).hexdigest()
+
+    def _download(self) -> None:
+        """Write the file; one that is interrupted or damaged leaves nothing behind."""
+        temporary = None
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with (
+                urllib.request.urlopen(self.url, timeout=TIMEOUT) as answer,  # noqa: S310 - https, from the source code
+                tempfile.NamedTemporaryFile(dir=self.path.parent, suffix=".part", delete=False) as file,
+            ):
+                temporary = Path(file.name)
+                while chunk := answer.read(CHUNK):
+                    file.write(chunk)
+            self.check(temporary)
+            temporary.replace(self.path)
+        except OSError as error:
+            reason = " ".join(str(getattr(error, "reason", error)).split())
+            raise InputError(
+                f"{self.url} cannot be downloaded ({reason}); connect, or put the file ({self.algorithm} "
+                f"{self.digest}) into {self.path.parent}"
+            ) from None
+        finally:
+            if temporary is not None:
+                temporary.unlink(missing_ok=True)
