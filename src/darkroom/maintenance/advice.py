@@ -4,11 +4,15 @@ from collections.abc import Iterator
 
 import pandas as pd
 
+from darkroom.base import wording
+from darkroom.base.terminal import shown
 from darkroom.networks import pretrained
 from darkroom.params import Params
 
 DETAIL_LOST = 4
 """Factor by which images are reduced, from which on it is worth mentioning."""
+IMPRECISE = 0.05
+"""Half-width of the accuracy's interval from which on the number of test images is worth mentioning."""
 CONFIGURE = "darkroom configure chooses settings that fit"
 
 
@@ -17,7 +21,7 @@ def advice(params: Params, rows: pd.DataFrame) -> Iterator[str]:
 
     Args:
         params: the whole of params.yaml.
-        rows: manifest of the usable images.
+        rows: manifest of the usable images, with their splits; see ``assign.assign``.
     """
     sides = rows[["width", "height"]]
     shorter, longer = int(sides.min(axis=1).median()), int(sides.max(axis=1).median())
@@ -33,6 +37,28 @@ def advice(params: Params, rows: pd.DataFrame) -> Iterator[str]:
         yield f"advice: {median}, reduced to {width}×{height} by preprocess.size; {CONFIGURE}"
     if channels == 1 and _are_colourful(rows):
         yield f"advice: the images are in colour, but preprocess.size[2] is 1, which makes them grey; {CONFIGURE}"
+    yield from _of_batches(params, rows)
+    yield from _of_precision(rows)
+
+
+def _of_batches(params: Params, rows: pd.DataFrame) -> Iterator[str]:
+    """Yield a line for each network whose batches are larger than the smallest class."""
+    smallest = rows["label"].value_counts()
+    label, images = smallest.index[-1], int(smallest.iloc[-1])
+    for name in params.models:
+        size = params.network(name).batch_size
+        if isinstance(size, int) and size > images:
+            yield (
+                f"advice: train.{name}.batch_size is {size}, but class {shown(str(label))} has {images} images: "
+                f"an epoch has few steps; {CONFIGURE}"
+            )
+
+
+def _of_precision(rows: pd.DataFrame) -> Iterator[str]:
+    """Yield a line if the test images are so few that the accuracy is hardly known."""
+    images = int(rows.loc[rows["split"] == "test", "cluster"].nunique())
+    if wording.half_width(images) > IMPRECISE:
+        yield f"advice: {wording.accuracy_known(images, 'independent test images')}; more images make it more precise"
 
 
 def _are_colourful(rows: pd.DataFrame) -> bool:
