@@ -37,7 +37,9 @@ def test_pixels_and_kind(encode, kind):
     assert (decoded.format, decoded.mode, decoded.width, decoded.height) == (kind, "RGB", 60, 40)
     assert np.abs(np.asarray(decoded.image).astype(int) - PIXELS).max() <= 3
     assert decoding.declared_size(encode()) == (60, 40)
-    transparent = images.decode(encode(IMAGE.convert("RGBA")))
+    glass = IMAGE.convert("RGBA")
+    glass.putalpha(128)
+    transparent = images.decode(encode(glass))
     assert transparent.mode == "RGBA"
 
 

@@ -43,8 +43,8 @@ def advice(params: Params, rows: pd.DataFrame) -> Iterator[str]:
 
 def _of_batches(params: Params, rows: pd.DataFrame) -> Iterator[str]:
     """Yield a line for each network whose batches are larger than the smallest class."""
-    smallest = rows["label"].value_counts()
-    label, images = smallest.index[-1], int(smallest.iloc[-1])
+    counts = rows["label"].value_counts().sort_index()
+    label, images = counts.idxmin(), int(counts.min())
     for name in params.models:
         size = params.network(name).batch_size
         if isinstance(size, int) and size > images:
