@@ -31,7 +31,10 @@ def rows(count, width, height, *, red=100.0):
         (
             rows(100, 300, 200),
             {"size": (224, 224, 3), "models": ("efficientnet_lite0",)},
-            ["batch_size is 64, but class ant has 50 images", "with 20 independent test images"],
+            [
+                "class ant has 50 images, less than the batch_size of efficientnet_lite0",
+                "with 20 independent test images",
+            ],
         ),
         (rows(50_000, 96, 96, red=140.0), {"size": (96, 96, 3)}, []),
         (rows(800, 32, 32, red=140.0), {"size": (32, 32, 3)}, []),

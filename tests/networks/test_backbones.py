@@ -22,7 +22,15 @@ from darkroom.training import build_model, frozen, initial_weights
 from support.networks import BACKBONES, build, description, save_as_published
 
 LIGHT = "mobilenet_v3_small"
-BY_SIZE = [name if name == LIGHT else pytest.param(name, marks=pytest.mark.slow) for name in BACKBONES]
+SLOW = {"mobilenet_v3_large", "efficientnet_v2_b0"}
+BY_SIZE = [
+    *(LIGHT, *(pytest.param(name, marks=pytest.mark.slow) for name in sorted(SLOW))),
+    *(
+        pytest.param(name, marks=[pytest.mark.slow, pytest.mark.large])
+        for name in BACKBONES
+        if name not in {LIGHT, *SLOW}
+    ),
+]
 SIDE = 64
 NOWHERE = "https://nowhere.invalid/models"
 
@@ -94,8 +102,9 @@ def test_address_and_digest_are_those_of_keras(network):
 @pytest.mark.parametrize("network", BY_SIZE)
 def test_the_published_weights_give_what_keras_computes(network, cache):
     theirs, backbone = published(network, cache)
-    images = np.random.default_rng(0).integers(0, 256, (2, 224, 224, 3), dtype=np.uint8)
-    ours = backbone.imagenet()
+    size = (*(side or 224 for side in theirs.input_shape[1:3]), 3)
+    images = np.random.default_rng(0).integers(0, 256, (1, *size), dtype=np.uint8)
+    ours = backbone.imagenet(size=size)
     expected = theirs.predict(preprocessed(backbone, images), verbose=0)
     if backbone.classifier is None:  # the file has no classifier: its maps are averaged
         found = keras.Model(ours.input, ours.get_layer("average").output).predict(images, verbose=0)

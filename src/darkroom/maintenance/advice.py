@@ -42,16 +42,15 @@ def advice(params: Params, rows: pd.DataFrame) -> Iterator[str]:
 
 
 def _of_batches(params: Params, rows: pd.DataFrame) -> Iterator[str]:
-    """Yield a line for each network whose batches are larger than the smallest class."""
+    """Yield a line if batches are larger than the smallest class."""
     counts = rows["label"].value_counts().sort_index()
     label, images = counts.idxmin(), int(counts.min())
-    for name in params.models:
-        size = params.network(name).batch_size
-        if isinstance(size, int) and size > images:
-            yield (
-                f"advice: train.{name}.batch_size is {size}, but class {shown(str(label))} has {images} images: "
-                f"an epoch has few steps; {CONFIGURE}"
-            )
+    sizes = {name: params.network(name).batch_size for name in params.models}
+    if large := [name for name, size in sizes.items() if isinstance(size, int) and size > images]:
+        yield (
+            f"advice: class {shown(str(label))} has {images} images, less than the batch_size of {', '.join(large)}, "
+            f"with which an epoch has few steps; {CONFIGURE}"
+        )
 
 
 def _of_precision(rows: pd.DataFrame) -> Iterator[str]:
