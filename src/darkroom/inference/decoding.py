@@ -17,7 +17,11 @@ from ..base.errors import ImageError, ImageMemoryError
 from . import metadata
 
 logging.getLogger("PIL").addHandler(logging.NullHandler())
-FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "GIF")
+BY_PILLOW = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "GIF", "AVIF")
+FORMATS = (*BY_PILLOW, "HEIC")
+HEIF_BRANDS = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs"})
+"""Brands of image files with HEVC, as cameras of telephones write them (ISO/IEC 23008-12, annex B)."""
+AVIF_BRANDS = frozenset({b"avif", b"avis"})
 MAXIMUM_PIXELS = 80_000_000
 """Largest number of pixels of an image, counted before it is decoded."""
 MAXIMUM_SIDE = 65_535
@@ -119,14 +123,18 @@ def decode_for(content: bytes, least: int | None) -> Decoded:
     with guard():
         opened = _open(stripped.content)
         width, height = opened.size
-        drafted = opened.draft(None, (least, least)) if least is not None and min(width, height) >= 2 * least else None
+        # Only of JPEG: the thumbnail inside a HEIC file may be another picture.
+        may_draft = opened.format == "JPEG" and least is not None and min(width, height) >= 2 * least
+        drafted = opened.draft(None, (least, least)) if may_draft and least is not None else None
         decode_lower = _lower_bytes(opened, stripped.content)
         opened.load()
+        check_size(*opened.size)  # of a HEIC file, it may differ from the header
         mode, form = opened.mode, opened.format or ""
         image, note = _scaled(opened, decode_lower)
         image = to_8_bits(image)
         box = drafted[1] if drafted is not None else None
-        return _turned(Decoded(image, width, height, box, mode, form, note), stripped.orientation)
+        orientation = metadata.of_exif(opened.info.get("exif", b"")) if form == "AVIF" else stripped.orientation
+        return _turned(Decoded(image, width, height, box, mode, form, note), orientation)
 
 
 def declared_size(content: bytes) -> tuple[int, int]:
@@ -185,8 +193,30 @@ def bands(image: Image.Image) -> Iterator[tuple[int, Image.Image]]:
 
 def _open(content: bytes) -> ImageFile.ImageFile:
     """Read a file's header and check its size."""
-    image = Image.open(io.BytesIO(content), formats=FORMATS)
+    image = _open_heif(content) if _is_heif(content) else Image.open(io.BytesIO(content), formats=BY_PILLOW)
     check_size(*image.size)
+    return image
+
+
+def _is_heif(content: bytes) -> bool:
+    """Return whether a file is HEIC by the brands at its start, which AVIF has too."""
+    if content[4:8] != b"ftyp":
+        return False
+    box = content[8 : min(int.from_bytes(content[:4], "big"), 1024)]
+    brands = {box[at : at + 4] for at in range(0, len(box), 4) if at != 4}  # noqa: PLR2004 - the version
+    return not HEIF_BRANDS.isdisjoint(brands) and AVIF_BRANDS.isdisjoint(brands)
+
+
+def _open_heif(content: bytes) -> ImageFile.ImageFile:
+    """Read the header of a HEIC file, without making its reader known to all of Pillow.
+
+    Turning and mirroring are part of decoding; the orientation in its metadata does not count.
+    """
+    try:
+        from pillow_heif import HeifImageFile
+    except ImportError:
+        raise ImageError("a HEIC image, which the package pillow-heif reads; install it") from None
+    image: ImageFile.ImageFile = HeifImageFile(io.BytesIO(content))
     return image
 
 
