@@ -56,6 +56,8 @@ def _trained(
     Yields:
         The trained network. The checkpoint is deleted once its results have been written.
     """
+    if values.augment and (values.augmentation or params.preprocess.augmentation).mixes:
+        print(f"{network}: images are mixed (mixup, cutmix): loss and accuracy in training are of mixed images")
     initial, strategy = initial_network(network, values), params.train.strategy
     job = TrainingJob.from_prepared(prepared, network, values, params, initial, strategy)
     file = interrupted.state_file("train", job, devices() if strategy == "mirrored" else [])
