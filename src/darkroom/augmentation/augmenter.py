@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from cv2.typing import MatLike
 
-from darkroom.augmentation import appearance, geometry
+from darkroom.augmentation import appearance, geometry, operations
 from darkroom.augmentation.named import Named
 from darkroom.augmentation.policies import Policy
 from darkroom.augmentation.streams import Stream, stream_seed
@@ -46,7 +46,7 @@ def parts(params: AugmentationParams) -> Iterator[tuple[Stream, Part]]:
     if params.grey:
         yield "grey", appearance.Grey(params.grey)
     if params.blur:
-        yield "blur", appearance.Adjust(appearance.operations.blur, 0, params.blur)
+        yield "blur", appearance.Adjust(operations.blur, 0, params.blur)
     if params.jpeg is not None:
         yield "jpeg", appearance.Jpeg(params.jpeg)
 

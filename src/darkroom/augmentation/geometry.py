@@ -3,6 +3,7 @@
 Areas that enter the frame repeat the border, since a constant fill would be an artefact that real images lack.
 """
 
+import math
 import random
 from collections.abc import Sequence
 
@@ -60,7 +61,7 @@ class ResizedCrop:
 
     def __init__(self, params: ResizedCropParams) -> None:
         self._area = params.area
-        self._aspect = np.log(params.aspect)
+        self._aspect = math.log(params.aspect[0]), math.log(params.aspect[1])
 
     def vary(self, images: Sequence[MatLike], seed: int) -> list[MatLike]:
         """Crop and resize each image."""

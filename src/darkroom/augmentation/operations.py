@@ -5,6 +5,8 @@ brightness, contrast, colour or sharpness. Tests compare the results with Pillow
 rounding.
 """
 
+from typing import Any
+
 import cv2
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +15,7 @@ from cv2.typing import MatLike
 from darkroom.base.types import Pixels
 
 LEVELS = np.arange(256)
+IDENTITY = LEVELS.astype(np.uint8)
 LUMA = 0.299, 0.587, 0.114
 """Weights of red, green and blue in grey (ITU-R 601)."""
 SMOOTH = np.array([[1, 1, 1], [1, 5, 1], [1, 1, 1]]) / 13
@@ -75,8 +78,9 @@ def auto_contrast(image: MatLike) -> MatLike:
     for counts in _histograms(image):
         (present,) = counts.nonzero()
         low, high = present[0], present[-1]
-        scale = 255 / (high - low) if high > low else 1
-        tables.append(((LEVELS - low) * scale).clip(0, 255).astype(np.uint8) if high > low else LEVELS.astype(np.uint8))
+        # Pillow's order of operations, for equal rounding.
+        scale = 255 / (high - low) if high > low else 1.0
+        tables.append((LEVELS * scale - low * scale).clip(0, 255).astype(np.uint8) if high > low else IDENTITY)
     return _looked_up(image, tables)
 
 
@@ -113,11 +117,11 @@ def jpeg(image: MatLike, quality: int) -> MatLike:
     # OpenCV's order is blue, green, red.
     turned = image if image.ndim == 2 else cv2.cvtColor(image, cv2.COLOR_RGB2BGR)  # noqa: PLR2004
     _, encoded = cv2.imencode(".jpg", turned, [cv2.IMWRITE_JPEG_QUALITY, quality])
-    decoded = cv2.imdecode(encoded, cv2.IMREAD_UNCHANGED)
+    decoded = np.asarray(cv2.imdecode(encoded, cv2.IMREAD_UNCHANGED))
     return decoded if decoded.ndim == 2 else cv2.cvtColor(decoded, cv2.COLOR_BGR2RGB)  # noqa: PLR2004
 
 
-def _rounded(values: npt.NDArray[np.float64]) -> Pixels:
+def _rounded(values: npt.NDArray[np.floating[Any]]) -> Pixels:
     return values.round().clip(0, 255).astype(np.uint8)
 
 

@@ -84,8 +84,9 @@ def _warp(image: MatLike, matrix: Sequence[Sequence[float]] | npt.NDArray[np.flo
 
 
 def _rotate(image: MatLike, degrees: float) -> MatLike:
+    """Turn around the centre, counter-clockwise."""
     height, width = image.shape[:2]
-    return _warp(image, np.asarray(cv2.getRotationMatrix2D(((width - 1) / 2, (height - 1) / 2), degrees, 1)))
+    return _warp(image, np.asarray(cv2.getRotationMatrix2D(((width - 1) / 2, (height - 1) / 2), -degrees, 1)))
 
 
 class Policy:

@@ -1,15 +1,28 @@
 """Streams of random numbers: each part of augmentation has its own."""
 
 import zlib
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 
 Stream = Literal[
-    *("affine", "crop", "horizontal_flip", "vertical_flip", "erase", "resized_crop", "policy"),
-    *("brightness", "contrast", "saturation", "hue", "grey", "blur", "jpeg", "mix"),
+    "affine",
+    "crop",
+    "horizontal_flip",
+    "vertical_flip",
+    "erase",
+    "resized_crop",
+    "policy",
+    "brightness",
+    "contrast",
+    "saturation",
+    "hue",
+    "grey",
+    "blur",
+    "jpeg",
+    "mix",
 ]
-STREAMS: tuple[Stream, ...] = Stream.__args__  # type: ignore[attr-defined]
+STREAMS: tuple[Stream, ...] = get_args(Stream)
 """A part's place identifies its stream; append new ones."""
 NAMED = 1000
 """First number of the streams of albumentations' transforms, which their names complete."""

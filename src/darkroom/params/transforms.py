@@ -26,12 +26,14 @@ Transform = Any
 
 @cache
 def _kinds() -> dict[str, type]:
-    """Return the library's transforms of single images by name, without its base classes."""
+    """Return the library's transforms of images by name, without base classes and ``Lambda``, which needs functions."""
     import albumentations
 
     bases = albumentations.ImageOnlyTransform, albumentations.DualTransform
-    found = {name: kind for name, kind in vars(albumentations).items() if isinstance(kind, type)}
-    return {name: kind for name, kind in found.items() if issubclass(kind, bases) and kind not in bases}
+    others = {*bases, albumentations.Lambda}
+    found = {name: kind for name, kind in vars(albumentations).items() if isinstance(kind, type) and kind not in others}
+    volumes = albumentations.Transform3D
+    return {name: kind for name, kind in found.items() if issubclass(kind, bases) and not issubclass(kind, volumes)}
 
 
 def names() -> list[str]:
@@ -66,16 +68,24 @@ def create(name: str, parameters: Mapping[str, Any]) -> Transform:
     for key in parameters:
         if key not in known:
             raise ValueError(f"{name} has no parameter {key!r}{suggestion(key, known)}")
-    with warnings.catch_warnings():
-        # The library ignores some wrong arguments with a warning.
-        warnings.simplefilter("error")
-        try:
-            created = kind(**parameters)
-        except Exception as error:  # noqa: BLE001 - it raises anything
-            raise ValueError(f"{name}: {_reason(error)}") from None
+    try:
+        created = _created(kind, parameters)
+    except Exception as error:  # noqa: BLE001 - it raises anything
+        raise ValueError(f"{name}: {_reason(error)}") from None
     if needed := sorted(set(created.targets_as_params) - {"image"}):
         raise ValueError(f"{name} needs {', '.join(needed)} beside the image, which training lacks; use another one")
     return created
+
+
+def _created(kind: type, parameters: Mapping[str, Any]) -> Transform:
+    with warnings.catch_warnings():
+        # Advice to use another transform.
+        warnings.simplefilter("ignore")
+        try:
+            # Otherwise some wrong arguments are ignored with a warning.
+            return kind(**parameters, strict=True)
+        except TypeError:
+            return kind(**parameters)  # has no parameters but p
 
 
 def _reason(error: Exception) -> str:
@@ -84,6 +94,8 @@ def _reason(error: Exception) -> str:
     if isinstance(cause, ValidationError):
         first = cause.errors(include_url=False)[0]
         place = "".join(f"[{part}]" if isinstance(part, int) else str(part) for part in first["loc"])
+        if first["type"] == "missing":
+            return f"{place}: missing; add it"
         given = f" {first['input']!r} given;" if isinstance(first["input"], int | float | str | list) else ""
         message = first["msg"].removeprefix("Value error, ").replace(" should ", " must ")
         return _shortened(f"{place}:{given} {message}" if place else message)
@@ -123,6 +135,8 @@ def _refusal(name: str, parameters: str, size: tuple[int, int, int]) -> str | No
             transform.set_random_seed(seed)
             try:
                 varied = transform(image=image)["image"]
+            except KeyError as error:
+                return f"{name} needs {error.args[0]} beside the image, which training lacks; use another one"
             except Exception as error:  # noqa: BLE001 - it raises anything
                 return f"{name} fails on images of {_as_text(size)}: {_shortened(str(error))}"
             if varied.shape[:2] != shape[:2]:
