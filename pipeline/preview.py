@@ -58,6 +58,6 @@ def draw_augmentation(prepared: Prepared, augmentation: AugmentationParams, seed
 
 
 def _shares(target: Floats, labels: list[str]) -> str:
-    """Return the classes of a mixed image with their shares, the larger one first."""
+    """Return the classes of a mixed image with their shares, one per line, the larger one first."""
     chosen = [number for number in np.argsort(-target, kind="stable") if round(100 * float(target[number]))]
-    return " + ".join(f"{target[number]:.0%} {figures.short(labels[number])}" for number in chosen)
+    return "\n".join(f"{target[number]:.0%} {figures.short(labels[number])}" for number in chosen)

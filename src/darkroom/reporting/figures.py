@@ -88,7 +88,7 @@ def augmentation(
         variants: arrays of the same shape, one per column.
         labels: one label per image.
         path: the output file.
-        captions: for each column, texts below its images; none if empty.
+        captions: for each column, drawable texts below its images; none if empty.
     """
     columns = [originals, *variants]
     figure = Figure(figsize=(1.3 * len(columns), 1.35 * len(originals) + 0.4), layout="constrained")
@@ -102,7 +102,7 @@ def augmentation(
             if row == 0:
                 axes.set_title("original" if column == 0 else f"variant {column}", fontsize=9)
             if column and captions:
-                axes.set_xlabel(drawable(captions[column - 1][row]), fontsize=6)
+                axes.set_xlabel(captions[column - 1][row], fontsize=6)
         grid[row, 0].set_ylabel(short(label), fontsize=9)
     save(figure, path)
 
