@@ -59,7 +59,7 @@ PARTS: Mapping[str, tuple[AugmentationParams, Callable[[], keras.layers.Layer] |
     "grey": (AugmentationParams(grey=1.0), lambda: keras.layers.RandomGrayscale(1.0), named("ToGray")),
     "blur": (
         AugmentationParams(blur=2.0),
-        lambda: keras.layers.RandomGaussianBlur(1.0, 13, 2.0),
+        lambda: keras.layers.RandomGaussianBlur(1.0, 13, 1.0),
         named("GaussianBlur", blur_limit=0, sigma_limit=(0, 2.0)),
     ),
     "JPEG": (AugmentationParams(jpeg=40), None, named("ImageCompression", quality_range=(40, 100))),

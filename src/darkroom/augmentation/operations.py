@@ -5,8 +5,6 @@ brightness, contrast, colour or sharpness. Tests compare the results with Pillow
 rounding.
 """
 
-from typing import Any
-
 import cv2
 import numpy as np
 import numpy.typing as npt
@@ -31,19 +29,20 @@ def grey(image: MatLike) -> MatLike:
 
 def brightness(image: MatLike, factor: float) -> MatLike:
     """Multiply all values."""
-    return cv2.LUT(image, _rounded(LEVELS * factor))
+    # A third of the time of a table.
+    return cv2.addWeighted(image, factor, image, 0, 0)
 
 
 def contrast(image: MatLike, factor: float) -> MatLike:
     """Scale the distances from the image's mean grey."""
     means = cv2.mean(image)
     mean = means[0] if image.ndim == 2 else np.dot(LUMA, means[:3])  # noqa: PLR2004
-    return cv2.LUT(image, _rounded(int(mean + 0.5) + (LEVELS - int(mean + 0.5)) * factor))
+    return cv2.addWeighted(image, factor, image, 0, int(mean + 0.5) * (1 - factor))
 
 
 def saturation(image: MatLike, factor: float) -> MatLike:
     """Scale the distances from each pixel's grey; a grey image stays as it is."""
-    return image if image.ndim == 2 else cv2.addWeighted(image, factor, grey(image), 1 - factor, 0)  # noqa: PLR2004
+    return image if image.ndim == 2 else cv2.transform(image, factor * np.eye(3) + (1 - factor) * np.array(LUMA))  # noqa: PLR2004
 
 
 def sharpness(image: MatLike, factor: float) -> MatLike:
@@ -119,10 +118,6 @@ def jpeg(image: MatLike, quality: int) -> MatLike:
     _, encoded = cv2.imencode(".jpg", turned, [cv2.IMWRITE_JPEG_QUALITY, quality])
     decoded = np.asarray(cv2.imdecode(encoded, cv2.IMREAD_UNCHANGED))
     return decoded if decoded.ndim == 2 else cv2.cvtColor(decoded, cv2.COLOR_BGR2RGB)  # noqa: PLR2004
-
-
-def _rounded(values: npt.NDArray[np.floating[Any]]) -> Pixels:
-    return values.round().clip(0, 255).astype(np.uint8)
 
 
 def _histograms(image: MatLike) -> list[npt.NDArray[np.int64]]:
