@@ -14,6 +14,7 @@ from darkroom.params import Network, Params
 from darkroom.promotion import model_card
 from darkroom.promotion.published import Promotion
 from darkroom.registry import queries, versions
+from darkroom.registry.packages import VIEWS
 from darkroom.reporting.results import Report
 from darkroom.tracking import store
 from darkroom.tracking.record import RunRecord
@@ -103,13 +104,14 @@ def _training_data(run_id: str, of: str) -> TrainingData:
 
 
 def _cost(runs: Path, record: RunRecord, run: Run | None) -> dict[str, Any]:
-    measured = read_record(runs / "cost.json")
+    measured, views = read_record(runs / "cost.json"), read_record(runs / "test.json").get(VIEWS, [])
     seconds = (run.info.end_time - run.info.start_time) / 1000 if run and run.info.end_time else None
     return {
         "parameters": f"{record.parameters:,}",
         "latency for one image in ms (95th percentile)": measured.get("latency_ms"),
         "file size in MB": measured.get("size_mb"),
         "peak memory of evaluation in MB": measured.get("memory_mb"),
+        "test-time augmentation": "mean over " + ", ".join(views) if views else "none",
         "duration of the run in s": seconds,
         "best epoch": f"{record.best_epoch} of {record.epochs}",
     }

@@ -1,6 +1,8 @@
 """Evaluate one network on the test split, write its report and package it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ from darkroom.evaluation import diagnosis, metrics, next_steps, report, scored, 
 from darkroom.evaluation.cost import cost
 from darkroom.evaluation.groups import group_numbers
 from darkroom.evaluation.intervals import Interval
+from darkroom.inference.views import mean_probabilities
 from darkroom.networks import Network, inference, weights_file
 from darkroom.params import EvaluateParams, Params
 from darkroom.registry import packages, records
@@ -35,9 +38,11 @@ def main(params: Params, network: Network, prepared: str, model: str, summary: s
         images, files = Prepared(Path(prepared)), Report(Path(folder))
         found = _evaluate(params.evaluate, network, record, images, Path(model), files)
         write_record(Path(summary) / "cost.json", found.cost)
-        write_record(Path(summary) / "test.json", _summary(found.metrics, files.predictions))
+        views = params.evaluate.test_time_augmentation
+        write_record(Path(summary) / "test.json", _summary(found.metrics, files.predictions, views))
         write_json(files.summary, {network: _shown(found)})
-        packages.log_model(run, model, images.description_file)
+        packages.log_model(run, model, images.description_file, views=views)
+        run.tag({"test_time_augmentation": ", ".join(views) or "none"})
         records.log_curves(run, files)
         records.log_preview(run, Path(previews), network)
         records.log_evaluation(run, found.metrics.as_json(), files)
@@ -61,10 +66,11 @@ def _evaluate(
     description, test = prepared.description, prepared.test
     choose_deterministic_kernels()
     loaded = inference.load(model)
-    probabilities = inference.probabilities(loaded, test.images)
+    views = params.test_time_augmentation
+    probabilities = mean_probabilities(partial(inference.probabilities, loaded), test.images, views)
     predictions = scores.Predictions(test.classes, probabilities, params.top)
     reached = _metrics(predictions, description, test, params)
-    measured = cost(loaded, model, test)
+    measured = cost(loaded, model, test, views)
     write_record(files.metrics, reached.as_json())
     report.write_table(files.predictions, report.predictions_table(test, probabilities, description.labels))
     accuracy_interval = _write_scores(predictions, test, description, files)
@@ -108,9 +114,10 @@ def _write_scores(predictions: scores.Predictions, test: Split, description: Des
     return found.intervals["accuracy"]
 
 
-def _summary(reached: metrics.Metrics, predictions: Path) -> dict[str, Any]:
-    """Return the input of promotion; the digest identifies the predictions."""
-    return {**{name: getattr(reached, name) for name in IN_SHORT}, "predictions": file_digest(predictions)}
+def _summary(reached: metrics.Metrics, predictions: Path, views: Sequence[str]) -> dict[str, Any]:
+    """Return the input of promotion; the digest identifies the predictions, the views belong to the packaged model."""
+    known: dict[str, Any] = {name: getattr(reached, name) for name in IN_SHORT}
+    return {**known, "predictions": file_digest(predictions), **({packages.VIEWS: list(views)} if views else {})}
 
 
 def _shown(found: Evaluated) -> dict[str, float]:

@@ -2,11 +2,14 @@
 
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from darkroom.augmentation.augmenter import Augmenter
+from darkroom.augmentation.mixing import Mixer
+from darkroom.base.types import Floats
 from darkroom.data.prepared.prepared import Prepared
-from darkroom.data.prepared.targets import batch_seed
+from darkroom.data.prepared.targets import batch_seed, one_hot
 from darkroom.params import AugmentationParams, Params
 from darkroom.reporting import figures
 
@@ -40,6 +43,21 @@ def draw_augmentation(prepared: Prepared, augmentation: AugmentationParams, seed
     turns = labels.groupby(labels).cumcount().rename("turn")
     labels = pd.concat([turns, labels], axis=1)[turns < IMAGES].sort_values(["turn", "label"])["label"][:IMAGES]
     originals = prepared.images("train")[labels.index]
-    augmenter = Augmenter(augmentation)
-    variants = [augmenter(originals, batch_seed(seed, epoch, 0)) for epoch in range(VARIANTS)]
-    figures.augmentation(originals, variants, list(labels), path)
+    augmenter, mixer = Augmenter(augmentation), Mixer(augmentation) if augmentation.mixes else None
+    kinds = sorted(set(labels))
+    targets = one_hot(np.array([kinds.index(label) for label in labels]), len(kinds))
+    variants, captions = [], []
+    for epoch in range(VARIANTS):
+        drawn = batch_seed(seed, epoch, 0)
+        images = augmenter(originals, drawn)
+        if mixer is not None:
+            images, mixed, _ = mixer(images, targets, None, drawn)
+            captions.append([_shares(row, kinds) for row in mixed])
+        variants.append(images)
+    figures.augmentation(originals, variants, list(labels), path, captions)
+
+
+def _shares(target: Floats, labels: list[str]) -> str:
+    """Return the classes of a mixed image with their shares, one per line, the larger one first."""
+    chosen = [number for number in np.argsort(-target, kind="stable") if round(100 * float(target[number]))]
+    return "\n".join(f"{target[number]:.0%} {figures.short(labels[number])}" for number in chosen)

@@ -56,6 +56,8 @@ def _trained(job: TrainingJob, features: Features, run: runs.Run) -> Iterator[Tr
     Yields:
         The trained network. The checkpoint is deleted once its results have been written.
     """
+    if job.mixes:
+        print(f"{job.network}: images are mixed (mixup, cutmix): loss and accuracy in training are of mixed images")
     file = interrupted.state_file("train", job, devices() if job.strategy == "mirrored" else [])
     logged: set[int] = set()
     with interrupted.kept_checkpoint(file) as checkpoint:

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from darkroom.augmentation.augmenter import MID_GREY, Augmenter
+from darkroom.augmentation.augmenter import Augmenter
+from darkroom.augmentation.geometry import MID_GREY
 from darkroom.data.prepared.datasets import Split
 from darkroom.data.prepared.targets import batch_seed
 from darkroom.params import AugmentationParams

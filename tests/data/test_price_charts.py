@@ -17,7 +17,9 @@ from darkroom.data.sources.price_charts import SPLITS, label_of, left_out, newes
 from darkroom.data.sources.price_tables import PriceSeries, read_table
 from darkroom.inference import charts, images
 from darkroom.params import AugmentationParams, PriceChartsParams
-from darkroom.params.price_charts import GEOMETRY, check_chart_size, reject_geometry
+from darkroom.params.augmentation import NamedTransform, PolicyParams, ResizedCropParams
+from darkroom.params.augmentation_checks import REFUSED_ON_CHARTS, reject_on_charts
+from darkroom.params.price_charts import check_chart_size
 
 DATES = {"validation": "2015-07-01", "test": "2015-10-01"}
 START = date(2015, 1, 1)
@@ -483,16 +485,21 @@ def test_what_travels_comes_back():
 
 
 def test_every_augmentation_is_refused_or_moves_nothing():
-    reject_geometry(AugmentationParams())
-    reject_geometry(AugmentationParams(erase=0.2))
-    assert {*GEOMETRY, "erase"} == set(AugmentationParams.model_fields)
-    for name in GEOMETRY:
-        value = True if name.endswith("flip") else 1 if name == "crop" else 0.1
+    reject_on_charts(AugmentationParams())
+    harmless = {"erase": 0.2, "brightness": 0.1, "contrast": 0.1, "saturation": 0.1, "blur": 1.0, "jpeg": 50}
+    reject_on_charts(AugmentationParams(**harmless))
+    assert {*REFUSED_ON_CHARTS, *harmless, "transforms"} == set(AugmentationParams.model_fields)
+    whole = {"resized_crop": ResizedCropParams(), "policy": PolicyParams(name="trivial_augment")}
+    for name in REFUSED_ON_CHARTS:
+        value = whole.get(name, True if name.endswith("flip") else 1 if name == "crop" else 0.1)
         with pytest.raises(InputError, match=rf"^train\.mlp\.augmentation: {name} would change the meaning") as caught:
-            reject_geometry(AugmentationParams(**{name: value}), "train.mlp.augmentation")
+            reject_on_charts(AugmentationParams(**{name: value}), "train.mlp.augmentation")
         assert "\n" not in str(caught.value)
     with pytest.raises(InputError, match="rotation, horizontal_flip would change"):
-        reject_geometry(AugmentationParams(rotation=1.0, horizontal_flip=True))
+        reject_on_charts(AugmentationParams(rotation=1.0, horizontal_flip=True))
+    reject_on_charts(AugmentationParams(transforms=(NamedTransform(name="GaussNoise"),)))
+    with pytest.raises(InputError, match="Perspective would change"):
+        reject_on_charts(AugmentationParams(transforms=(NamedTransform(name="Perspective"),)))
 
 
 def test_the_width_that_the_days_need(year):

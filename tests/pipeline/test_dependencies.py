@@ -12,8 +12,6 @@ STAGES = YAML(typ="safe").load((ROOT / "dvc.yaml").read_text())["stages"]
 OWN = {"darkroom": ROOT / "src", "pipeline": ROOT}
 LAUNCHER = "pipeline/__main__.py"
 NETWORK = "networks/${item.model}.py"
-COPIED = {"evaluate": {"src/darkroom/inference"}}
-"""What a stage packages instead of importing it."""
 NETWORKS = {path.stem for path in (ROOT / "networks").glob("*.py")}
 
 
@@ -84,7 +82,7 @@ def test_code_dependencies_are_what_a_stage_imports(stage):
     assert {path.relative_to(ROOT).as_posix() for path in needed if not covered(path, deps)} == set()
     # And nothing is declared that the stage does not import.
     idle = {dep for dep in deps if not dep.startswith("networks") and not any(covered(path, {dep}) for path in needed)}
-    assert idle == COPIED.get(stage, set())
+    assert idle == set()
 
 
 def test_folders_alone_are_declared():

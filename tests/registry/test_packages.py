@@ -30,7 +30,7 @@ def project(tmp_path, monkeypatch):
 
 CODE = {
     *("base/__init__.py", "base/errors.py", "inference/__init__.py", "inference/charts.py", "inference/classifier.py"),
-    *("inference/decoding.py", "inference/images.py", "inference/metadata.py"),
+    *("inference/decoding.py", "inference/images.py", "inference/metadata.py", "inference/views.py"),
 }
 
 
@@ -41,7 +41,7 @@ def earlier_layout(folder):
         "errors.py": ["base/errors.py"],
         "charts.py": ["inference/charts.py"],
         "images.py": ["inference/metadata.py", "inference/decoding.py", "inference/images.py"],
-        "serving.py": ["inference/classifier.py"],
+        "serving.py": ["inference/views.py", "inference/classifier.py"],
         "packaged_model.py": ["inference/packaged_model.py"],
     }.items():
         text = "".join((packages.DARKROOM / file).read_text() for file in files)
@@ -50,6 +50,7 @@ def earlier_layout(folder):
             text = re.sub(r"from \.(decoding)? import (\([^)]*\)|metadata)\n", "", text).replace(
                 "metadata.strip", "strip"
             )
+        text = re.sub(r"from \.views import .*\n", "", text)
         # What it ran when a model was loaded.
         text = re.sub(r"import_module\(f.*\n", 'import_module(f"{name}.serving")\n', text)
         (folder / name).write_text(text)

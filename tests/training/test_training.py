@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import replace
 
 import albumentations
+import cv2
 import numpy as np
 import pandas as pd
 import pytest
@@ -15,8 +16,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from darkroom import training
-from darkroom.augmentation import augmenter as augmenter_module
 from darkroom.augmentation.augmenter import Augmenter
+from darkroom.augmentation.geometry import MID_GREY
+from darkroom.augmentation.streams import stream_seed
 from darkroom.base import backend
 from darkroom.base.backend import keras, make_reproducible
 from darkroom.base.errors import TrainingError
@@ -592,6 +594,31 @@ def none_or(*bounds):
     return st.just(0.0) | st.floats(*bounds)
 
 
+def of_library(params, height, width):
+    """The library's transforms for the parameters, with the streams that they correspond to."""
+    affine = ByRealAmounts(
+        rotate=(-params.rotation, params.rotation),
+        translate_percent=(-params.shift, params.shift),
+        scale=(1 - params.scale, 1 + params.scale),
+        shear=(-params.shear, params.shear),
+        interpolation=cv2.INTER_LINEAR,
+        border_mode=cv2.BORDER_REPLICATE,
+        p=1.0,
+    )
+    erase = (params.erase, params.erase)
+    found = [("affine", affine)] * any((params.rotation, params.shift, params.scale, params.shear))
+    if params.crop:
+        # The padding draws nothing.
+        found.append(("crop", albumentations.Pad(padding=params.crop, border_mode=cv2.BORDER_REFLECT_101, p=1.0)))
+        found.append(("crop", albumentations.RandomCrop(height, width, p=1.0)))
+    found += [("horizontal_flip", albumentations.HorizontalFlip(p=0.5))] * params.horizontal_flip
+    found += [("vertical_flip", albumentations.VerticalFlip(p=0.5))] * params.vertical_flip
+    if params.erase:
+        hole = {"num_holes_range": (1, 1), "hole_height_range": erase, "hole_width_range": erase, "fill": MID_GREY}
+        found.append(("erase", albumentations.CoarseDropout(**hole, p=1.0)))
+    return found
+
+
 @given(
     st.builds(
         AugmentationParams,
@@ -611,15 +638,12 @@ def none_or(*bounds):
 def test_variation_is_that_of_the_library(params, shape, seed):
     images = np.random.default_rng(seed).integers(0, 256, shape, dtype=np.uint8)
     images.setflags(write=False)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(augmenter_module, "_Affine", ByRealAmounts)
-        for part in ("Pad", "RandomCrop", "HorizontalFlip", "VerticalFlip", "CoarseDropout"):
-            patch.setattr(augmenter_module, f"_{part}", getattr(albumentations, part))
-        library = Augmenter(params).transform_of(*shape[1:3])
-    augmenter = Augmenter(params)
+    parts = of_library(params, *shape[1:3])
+    library, augmenter = albumentations.Compose([part for _, part in parts]), Augmenter(params)
     # The second batch does not begin where the first one ended.
     for one in (seed, seed + 1):
-        augmenter_module.seed_parts(library, one)
+        for stream, part in parts:
+            part.set_random_seed(stream_seed(one, stream))
         theirs = np.stack([library(image=image)["image"].reshape(image.shape) for image in images])
         # The sums of a move are rounded otherwise.
         moves = any((params.rotation, params.shift, params.scale, params.shear))

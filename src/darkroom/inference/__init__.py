@@ -4,6 +4,7 @@
 - ``decoding``: decode image files, in the one place where Pillow reads them
 - ``images``: convert images to one size and number of channels
 - ``charts``: draw price charts
+- ``views``: average the predictions of several views of an image
 - ``classifier``: raw images to labels and probabilities
 - ``packaged_model``: the script that MLflow runs to load the model
 

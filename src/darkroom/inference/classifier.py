@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from ..base.errors import ImageError
 from . import images
+from .views import mean_probabilities
 
 COLUMN = "image"
 BATCH = 32
@@ -39,6 +40,7 @@ class Classifier:
         self._interpolation = description["interpolation"]
         self._aspect = description["aspect"]
         self._background = description.get("background", "white")
+        self._views: list[str] = description.get("test_time_augmentation", [])
 
     @classmethod
     def load(cls, network: str | Path, description: str | Path) -> "Classifier":
@@ -86,7 +88,8 @@ class Classifier:
             # Padded, so that the network is compiled for only two batch sizes: 1 and BATCH.
             missing = 0 if len(portion) == 1 else BATCH - len(portion)
             batch = np.concatenate([pixels, np.zeros((missing, *self._size), dtype=np.uint8)])
-            result[start : start + BATCH] = self._network.predict_on_batch(batch)[: len(portion)]
+            averaged = mean_probabilities(self._network.predict_on_batch, batch, self._views)
+            result[start : start + BATCH] = averaged[: len(portion)]
         return result
 
     def _entry_pixels(self, entry: Any, number: int) -> images.Pixels:

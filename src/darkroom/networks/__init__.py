@@ -11,6 +11,7 @@ unless params.yaml has one; and the publication: ``SOURCE``, ``PUBLISHED_INPUT``
 
 from darkroom.networks.building import build, try_build
 from darkroom.networks.lazy import Tensor, keras
+from darkroom.params.augmentation import AugmentationParams
 from darkroom.params.data_needs import check_classes, check_data, images_per_step
 from darkroom.params.network import (
     ONE_CYCLE,
@@ -48,7 +49,6 @@ from darkroom.params.network_files import (
     load,
     names,
 )
-from darkroom.params.preprocess import AugmentationParams
 from darkroom.params.recipes import recipes, with_recipe
 
 __path__.append(str(FOLDER))

@@ -3,13 +3,14 @@
 from pathlib import Path
 
 from darkroom.base.errors import InputError
+from darkroom.params.augmentation_checks import check_augmentation, check_views, reject_on_charts
 from darkroom.params.combinations import combinations
 from darkroom.params.data_needs import check_data
 from darkroom.params.network_files import Network
-from darkroom.params.price_charts import check_chart_size, reject_geometry
+from darkroom.params.price_charts import check_chart_size
 from darkroom.params.samplers import check_installed
 from darkroom.params.search import check_ray_installed
-from darkroom.params.search_checks import check_size, check_space, format_values, place_of_space
+from darkroom.params.search_checks import check_images, check_space, format_values, place_of_space
 from darkroom.params.values import with_values
 from darkroom.params.whole import Params
 
@@ -28,10 +29,15 @@ def check_together(params: Params, path: str) -> None:
     if repeated:
         raise InputError(f"{path}: models lists {', '.join(sorted(repeated))} twice; list each network once")
     _check_charts(params, path)
+    try:
+        check_augmentation(params.preprocess.augmentation, params.preprocess.size, "preprocess.augmentation")
+        check_views(params.evaluate.test_time_augmentation, params.preprocess.size)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
     _check_names(params, path)
     for name in params.models:
         _check_sections(params, name, path)
-        check_size(params, name, params.network(name), path)
+        check_images(params, name, params.network(name), path)
         _check_weights(params, name, path)
         _check_boundaries(params, name, path)
         check_space(params, name, path)
@@ -68,7 +74,7 @@ def _check_budget(params: Params, name: Network, path: str) -> None:
 
 
 def _check_charts(params: Params, path: str) -> None:
-    """Check the image width for price charts, and that no augmentation moves or flips them."""
+    """Check the image width for price charts, and that no augmentation changes their meaning."""
     charts = params.data.price_charts
     if params.data.source != "price_charts":
         if charts is not None:
@@ -80,12 +86,16 @@ def _check_charts(params: Params, path: str) -> None:
         raise InputError(
             f"{path}: data.price_charts is missing, but data.source: price_charts requires it; add it, see docs/data.md"
         )
+    if params.evaluate.test_time_augmentation:
+        raise InputError(
+            f"{path}: evaluate.test_time_augmentation: views of a price chart have another meaning; remove it"
+        )
     try:
         check_chart_size(charts, params.preprocess.size)
-        reject_geometry(params.preprocess.augmentation)
+        reject_on_charts(params.preprocess.augmentation)
         for name in params.models:
             if (own := params.network(name).augmentation) is not None:
-                reject_geometry(own, f"train.{name}.augmentation")
+                reject_on_charts(own, f"train.{name}.augmentation")
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
 

@@ -1,6 +1,5 @@
 """Turn pydantic's validation errors into one-line messages."""
 
-import difflib
 import types
 import typing
 from collections.abc import Iterable
@@ -11,6 +10,7 @@ from pydantic import BaseModel, ValidationError
 from darkroom.base.errors import InputError
 from darkroom.params.network_files import names
 from darkroom.params.network_sections import NetworkSections
+from darkroom.params.spelling import suggestion
 
 MAXIMUM_LINES = 20  # errors of one file that are shown
 MAXIMUM_SHOWN = 200  # characters of a wrong value
@@ -85,20 +85,6 @@ def leaves(annotation: Any) -> list[type]:
     if typing.get_origin(annotation) in {typing.Union, types.UnionType, dict}:
         return [leaf for part in typing.get_args(annotation) for leaf in leaves(part)]
     return [annotation] if isinstance(annotation, type) else []
-
-
-def suggestion(word: str, known: Iterable[str], *, every: bool = False) -> str:
-    """Return the end of a message about an unknown word: the closest match, else all known words.
-
-    Args:
-        word: the unknown word.
-        known: the valid ones.
-        every: whether to list all known words even if one is close.
-    """
-    known = sorted(known)
-    close = difflib.get_close_matches(word, known, n=1)
-    meant = f"; did you mean {close[0]}?" if close else ""
-    return f"{meant}; known here: {', '.join(known)}" if every or not close else meant
 
 
 def without_place(error: InputError, path: str) -> str:

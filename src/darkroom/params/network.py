@@ -9,8 +9,8 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
+from darkroom.params.augmentation import AugmentationParams
 from darkroom.params.network_fields import BatchSize, Decay, Factor, LearningRate, Optimizer, Sha256, Trainable
-from darkroom.params.preprocess import AugmentationParams
 from darkroom.params.section import Count, Name, Section
 
 # The parameters that each optimizer and schedule uses; setting any other is an error.

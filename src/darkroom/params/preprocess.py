@@ -4,26 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from darkroom.params.augmentation import AugmentationParams
 from darkroom.params.section import Count, Section, Seed
-
-
-class AugmentationParams(Section):
-    """Augmentation of training images. Ranges are symmetric: each value is the largest change in either direction."""
-
-    rotation: Annotated[float, Field(ge=0, le=180)] = 0.0
-    """Degrees."""
-    shift: Annotated[float, Field(ge=0, le=0.5)] = 0.0
-    """Share of height and width; real amounts, with bilinear interpolation."""
-    scale: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    """Relative change of size."""
-    shear: Annotated[float, Field(ge=0, le=45)] = 0.0
-    """Degrees."""
-    crop: Annotated[int, Field(ge=0, le=64)] = 0
-    """Shift in whole pixels, without interpolation: reflection padding, then a random crop."""
-    erase: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    """Side of a mid-grey square, as a share of height and width (*cutout*)."""
-    horizontal_flip: bool = False
-    vertical_flip: bool = False
 
 
 class SplitParams(Section):

@@ -7,7 +7,6 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from darkroom.base.errors import InputError
-from darkroom.params.preprocess import AugmentationParams
 from darkroom.params.section import Count, Name, Section, Seed
 
 MovingAverage = Literal[5, 10, 20, 50, 100, 252]
@@ -77,24 +76,6 @@ class PriceChartsParams(Section):
         if len(set(self.moving_averages)) < len(self.moving_averages):
             raise ValueError("moving_averages lists a length twice; list each once")
         return self
-
-
-GEOMETRY = ("rotation", "shift", "scale", "shear", "crop", "horizontal_flip", "vertical_flip")
-"""Augmentations that change an image's geometry; ``erase`` only hides a part."""
-
-
-def reject_geometry(augmentation: AugmentationParams, place: str = "preprocess.augmentation") -> None:
-    """Reject geometric augmentation, which changes the meaning of a price chart: a flipped rise is a fall.
-
-    Raises:
-        InputError: such an augmentation is enabled; the text begins with ``place``.
-    """
-    moving = [name for name in GEOMETRY if getattr(augmentation, name)]
-    if moving:
-        raise InputError(
-            f"{place}: {', '.join(moving)} would change the meaning of a price chart; remove it and use "
-            "data.price_charts.variants instead"
-        )
 
 
 def check_chart_size(params: PriceChartsParams, size: tuple[int, int, int]) -> None:

@@ -1,12 +1,14 @@
 """The sections ``tracking``, ``evaluate``, ``promote`` and ``card``."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from darkroom.params.section import Fraction, Section, Seed
 
 Untracked = Literal["hash", "content"]
+View = Literal["horizontal_flip", "vertical_flip", "quarter_turns", "crops"]
+"""See ``inference.views``."""
 
 
 class TrackingParams(Section):
@@ -17,12 +19,25 @@ class TrackingParams(Section):
 
 
 class EvaluateParams(Section):
-    """Human baseline and top-k accuracy."""
+    """Human baseline, top-k accuracy and test-time augmentation."""
 
     human_accuracy: Fraction | None = None
     """Human accuracy on such images: shown beside the network's, and the best possible accuracy in the diagnosis."""
     top: Annotated[int, Field(ge=1)] = 5
     """The k of top-k accuracy."""
+    test_time_augmentation: tuple[View, ...] = ()
+    """Views of each image whose predictions are averaged, in evaluation and in the packaged model."""
+
+    @model_validator(mode="after")
+    def _views_differ(self) -> Self:
+        views = self.test_time_augmentation
+        if len(set(views)) < len(views):
+            raise ValueError("test_time_augmentation lists a view twice; list each once")
+        if {"horizontal_flip", "vertical_flip", "quarter_turns"} <= set(views):
+            raise ValueError(
+                "test_time_augmentation: quarter_turns and horizontal_flip contain vertical_flip; remove vertical_flip"
+            )
+        return self
 
 
 class PromoteParams(Section):

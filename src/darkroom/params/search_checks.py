@@ -7,12 +7,14 @@ from typing import Any
 from pydantic import JsonValue
 
 from darkroom.base.errors import InputError
+from darkroom.params.augmentation_checks import check_of_network
 from darkroom.params.combinations import combinations, extremes, is_same
-from darkroom.params.messages import suggestion, without_place
+from darkroom.params.messages import without_place
 from darkroom.params.network import NetworkParams
 from darkroom.params.network_files import Network
 from darkroom.params.section import Section
 from darkroom.params.spaces import Range, SearchSpace
+from darkroom.params.spelling import suggestion
 from darkroom.params.values import value_of, with_values
 from darkroom.params.whole import Params
 
@@ -47,7 +49,7 @@ def check_space(params: Params, name: Network, path: str = "params.yaml") -> Non
     _check_conditions(params.space(name), values, name, whose)
     for tried in combinations(params.space(name), values):
         try:
-            check_size(params, name, with_values(values, tried), path)
+            check_images(params, name, with_values(values, tried), path)
         except InputError as error:
             raise InputError(f"{whose} tries {format_values(tried)}, but {without_place(error, path)}") from None
 
@@ -135,8 +137,8 @@ def format_values(tried: Mapping[str, Any]) -> str:
     return ", ".join(f"{name} {json.dumps(value)}" for name, value in tried.items())
 
 
-def check_size(params: Params, name: Network, values: NetworkParams, path: str) -> None:
-    """Check that the images are large enough for a network."""
+def check_images(params: Params, name: Network, values: NetworkParams, path: str) -> None:
+    """Check that the images are large enough for a network, and that its augmentation fits them."""
     height, width, _ = params.preprocess.size
     smallest = values.smallest_side
     if min(height, width) < smallest:
@@ -144,3 +146,7 @@ def check_size(params: Params, name: Network, values: NetworkParams, path: str) 
             f"{path}: preprocess.size {height}×{width} is too small for {name}, which needs at least "
             f"{smallest}×{smallest} with these values; enlarge preprocess.size or remove {name} from models"
         )
+    try:
+        check_of_network(values, params.preprocess, name)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None

@@ -3,7 +3,7 @@
 import shutil
 import tempfile
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.models import Model, ModelSignature
 from mlflow.types.schema import DataType, ParamSchema, ParamSpec
 
+from darkroom.base.files import read_json, write_json
 from darkroom.tracking.opening import PARTS
 from darkroom.tracking.runs import Run
 from darkroom.tracking.store import MODEL, find_run
@@ -26,11 +27,15 @@ DARKROOM = Path(__file__).parents[1]
 """Folder of Darkroom's code."""
 BASE_CODE = ("base/__init__.py", "base/errors.py")
 """Files of Darkroom packaged with a model, beside the package ``inference``."""
+VIEWS = "test_time_augmentation"
+"""Key of the packaged description and of ``test.json``: the views of an image whose predictions are averaged."""
 EARLIER_CODE = ("charts.py", "errors.py", "images.py", "serving.py")
 """What is packaged for commits before the package ``inference``, which ``darkroom restore --all`` packages again."""
 
 
-def log_model(run: Run, network: str | Path, description: str | Path, darkroom: Path = DARKROOM) -> str:
+def log_model(
+    run: Run, network: str | Path, description: str | Path, darkroom: Path = DARKROOM, views: Sequence[str] = ()
+) -> str:
     """Package a saved network with its preprocessing, class names and inference code.
 
     If the run has a model already, it is overwritten, so that registered versions still refer to it.
@@ -40,6 +45,7 @@ def log_model(run: Run, network: str | Path, description: str | Path, darkroom: 
         network: the saved network.
         description: dataset.json of its data.
         darkroom: folder of the code to package.
+        views: test-time augmentation, see ``inference.views``.
 
     Returns:
         The model's URI in the store, ``models:/m-…``.
@@ -50,6 +56,10 @@ def log_model(run: Run, network: str | Path, description: str | Path, darkroom: 
         # An input example only serves to infer a schema, which is omitted on purpose, see below.
         warnings.filterwarnings("ignore", message=".*An input example was not provided", category=UserWarning)
         script = copy_code(darkroom, Path(folder) / "code")
+        if views:
+            described = read_json(description) | {VIEWS: list(views)}
+            description = Path(folder) / Path(description).name
+            write_json(description, described)
         parts: dict[str, Any] = {
             "python_model": str(script),
             "artifacts": dict(zip(PARTS, map(str, (network, description, Path(folder) / "code")), strict=True)),

@@ -74,7 +74,13 @@ def pictures(images: Pixels, titles: Sequence[str], heading: str, path: str | Pa
     save(figure, path)
 
 
-def augmentation(originals: Pixels, variants: Sequence[Pixels], labels: Sequence[str], path: str | Path) -> None:
+def augmentation(
+    originals: Pixels,
+    variants: Sequence[Pixels],
+    labels: Sequence[str],
+    path: str | Path,
+    captions: Sequence[Sequence[str]] = (),
+) -> None:
     """Draw training images beside their augmented variants, one row per image.
 
     Args:
@@ -82,6 +88,7 @@ def augmentation(originals: Pixels, variants: Sequence[Pixels], labels: Sequence
         variants: arrays of the same shape, one per column.
         labels: one label per image.
         path: the output file.
+        captions: for each column, drawable texts below its images; none if empty.
     """
     columns = [originals, *variants]
     figure = Figure(figsize=(1.3 * len(columns), 1.35 * len(originals) + 0.4), layout="constrained")
@@ -94,6 +101,8 @@ def augmentation(originals: Pixels, variants: Sequence[Pixels], labels: Sequence
             axes.set_yticks([])
             if row == 0:
                 axes.set_title("original" if column == 0 else f"variant {column}", fontsize=9)
+            if column and captions:
+                axes.set_xlabel(captions[column - 1][row], fontsize=6)
         grid[row, 0].set_ylabel(short(label), fontsize=9)
     save(figure, path)
 

@@ -10,12 +10,11 @@ import numpy as np
 from PIL import Image
 
 from darkroom.base.backend import keras
-from darkroom.base.errors import ImageError, InputError
+from darkroom.base.errors import DarkroomError, ImageError, InputError
 from darkroom.base.types import Floats, Pixels
 from darkroom.evaluation import grad_cam
 from darkroom.evaluation.maps import feature_maps, heat_maps
 from darkroom.inference.packaged_model import import_privately
-from darkroom.networks import inference
 from darkroom.reporting import figures
 from darkroom.serving import predict
 from darkroom.tracking.packaged_parts import PackagedParts
@@ -47,13 +46,32 @@ class PackagedNetwork:
             raise InputError(f"{uri}: {lack}; choose a model of another network, darkroom runs lists them")
         return cls(network, packaged.description, import_privately(packaged.code))
 
+    @property
+    def _classifier(self) -> Any:
+        return self.code.Classifier(self.network, self.description)
+
+    def predict(self, image: Pixels) -> tuple[str, float]:
+        """Return the packaged model's label for an image, and its probability.
+
+        Args:
+            image: from ``pixels``.
+
+        Raises:
+            DarkroomError: the network returns NaN or infinity.
+        """
+        try:
+            (output,) = self._classifier.predict([image])
+        except FloatingPointError as error:
+            raise DarkroomError(str(error)) from None
+        return output["label"], output["probabilities"][output["label"]]
+
     def pixels(self, content: bytes) -> Pixels:
         """Decode and resize the content of an image file to uint8 of the input size (height, width, channels).
 
         Raises:
             ImageError: the image cannot be used.
         """
-        classifier = self.code.Classifier(self.network, self.description)
+        classifier = self._classifier
         images, size = self.code.images, tuple(self.description["size"])
         try:
             decoded = images.decode_for(content, images.least_side(size, self.description["interpolation"]))
@@ -107,10 +125,9 @@ def draw(model: PackagedNetwork, path: Path, folder: Path, name: str) -> Iterato
     """
     content = predict.read(path)
     image, photograph = model.pixels(content), model.photograph(content)
-    probabilities = inference.probabilities(model.network, image[None])[0]
-    predicted = int(probabilities.argmax())
-    heat = grad_cam.heat_maps(model.network, image[None], [predicted])
-    title = figures.format_prediction(model.description["labels"][predicted], float(probabilities[predicted]))
+    label, probability = model.predict(image)
+    heat = grad_cam.heat_maps(model.network, image[None], [model.description["labels"].index(label)])
+    title = figures.format_prediction(label, probability)
     where = folder / f"{name}-heat_map.png"
     heat_maps(photograph[None], stretched(heat, *photograph.shape[:2]), [title], path.name, where)
     yield where

@@ -14,12 +14,14 @@ from darkroom.data.prepared.datasets import Split
 from darkroom.data.prepared.targets import batch_seed, one_hot
 
 Augment = Callable[[Pixels, int], Pixels]
+Mix = Callable[[Pixels, Floats, Floats | None, int], tuple[Pixels, Floats, Floats | None]]
+"""Mixes the images, targets and weights of a batch, see ``augmentation.mixing``."""
 AHEAD = 6
 """Batches to prefetch; with 2, training on small images takes 1 to 2 % longer."""
 
 
 class TrainingBatches:
-    """Batches of shuffled, augmented training images.
+    """Batches of shuffled, augmented and perhaps mixed training images.
 
     Order and augmentation depend only on the seed, the epoch and the batch's index, so that any epoch can be repeated.
     """
@@ -32,12 +34,13 @@ class TrainingBatches:
         seed: int,
         augment: Augment | None = None,
         class_weights: Floats | None = None,
+        mix: Mix | None = None,
     ) -> None:
         weights = [] if class_weights is None else [class_weights[split.classes]]
         self._arrays: list[npt.NDArray[Any]] = [split.images, one_hot(split.classes, classes), *weights]
         self._batch_size = batch_size
         self._seed = seed
-        self._augment = augment
+        self._augment, self._mix = augment, mix
         # Two epochs: prefetching starts the next one before the current one has ended.
         self._order = lru_cache(2)(self._shuffled)
 
@@ -57,13 +60,18 @@ class TrainingBatches:
             index: the batch's index in its epoch, from 0.
 
         Returns:
-            Images (uint8), one-hot targets (float32) and, if classes are weighted, sample weights (float32).
+            Images (uint8), targets (float32), one-hot unless images are mixed, and, if classes are weighted, sample
+            weights (float32).
         """
         rows = self._order(epoch)[index * self._batch_size : (index + 1) * self._batch_size]
-        images, *others = (np.asarray(array[rows]) for array in self._arrays)
+        images, targets, *weights = (np.asarray(array[rows]) for array in self._arrays)
+        seed = batch_seed(self._seed, epoch + 1, index)
         if self._augment is not None:
-            images = self._augment(images, batch_seed(self._seed, epoch + 1, index))
-        return images, *others
+            images = self._augment(images, seed)
+        if self._mix is not None:
+            images, targets, mixed = self._mix(images, targets, weights[0] if weights else None, seed)
+            weights = [] if mixed is None else [mixed]
+        return images, targets, *weights
 
     def stream(self, first_epoch: int = 0) -> tf.data.Dataset:
         """Return an endless, prefetched data set of the batches of successive epochs.

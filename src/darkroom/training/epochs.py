@@ -5,8 +5,9 @@ from collections.abc import Callable
 Epoch = dict[str, float]
 """``loss``, ``accuracy``, ``val_loss``, ``val_accuracy``, ``learning_rate`` and ``seconds`` of one epoch.
 
-``loss`` is the training loss; ``val_loss`` is always plain cross-entropy, in nats. A logistic regression has a
-``penalty``, and 0 for the learning rate.
+``loss`` is the training loss; ``val_loss`` is always plain cross-entropy, in nats. ``loss`` and ``accuracy`` are of
+augmented images; if MixUp or CutMix mixes them, the accuracy counts the class with the larger share. A logistic
+regression has a ``penalty``, and 0 for the learning rate.
 """
 OnEpoch = Callable[[int, Epoch], None]
 """Called after each epoch with its index, from 0, and its values; may raise ``StopTraining``."""

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from darkroom.augmentation.augmenter import Augmenter
+from darkroom.augmentation.mixing import Mixer
 from darkroom.base.backend import keras, make_reproducible, mirrored_strategy
 from darkroom.data.prepared.datasets import Split
 from darkroom.data.prepared.targets import balanced_weights, one_hot
@@ -178,13 +179,15 @@ def _compiled(
 def _batches(job: TrainingJob, training: Split) -> TrainingBatches:
     """Return the batches of a job's training images, or of their features from frozen layers."""
     values = job.values
+    augmentation = values.augmentation or job.augmentation
     return TrainingBatches(
         training,
         job.classes,
         images_per_step(values, len(training.classes)),
         job.seed,
-        Augmenter(values.augmentation or job.augmentation) if values.augment else None,
+        Augmenter(augmentation) if values.augment else None,
         balanced_weights(training.classes, job.classes) if values.class_weights == "balanced" else None,
+        Mixer(augmentation) if values.augment and augmentation.mixes else None,
     )
 
 

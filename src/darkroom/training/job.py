@@ -58,6 +58,11 @@ class TrainingJob:
         """The number of classes."""
         return len(self.description.labels)
 
+    @property
+    def mixes(self) -> bool:
+        """Whether training images are mixed with one another (MixUp, CutMix)."""
+        return self.values.augment and (self.values.augmentation or self.augmentation).mixes
+
     def shortened(self, epochs: int) -> "TrainingJob":
         """Return a copy with at most this number of epochs in each phase."""
         return replace(self, values=self.values.shortened(epochs))
