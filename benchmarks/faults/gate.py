@@ -58,10 +58,12 @@ class Gate:
         threading.Thread(target=self._wait, args=(self._listening,), daemon=True).start()
 
     def _wait(self, listening: socket.socket) -> None:
-        with suppress(OSError):
-            while True:
+        while True:
+            try:
                 client, _ = listening.accept()
-                threading.Thread(target=self._forward, args=(client,), daemon=True).start()
+            except OSError:
+                return
+            threading.Thread(target=self._forward, args=(client,), daemon=True).start()
 
     def _forward(self, client: socket.socket) -> None:
         """Send what a client sends to the server."""

@@ -80,8 +80,8 @@ def _kill_after(project: Project, seconds: float) -> str:
     with project.started("dvc", "repro") as process:
         time.sleep(seconds)
         kill(process)
-        printed = process.communicate()[0]
-    return (STAGE.findall(printed) or [""])[-1]
+        begun: list[str] = STAGE.findall(process.communicate()[0])
+    return begun[-1] if begun else ""
 
 
 def report(rounds: list[Round]) -> str:
