@@ -66,7 +66,13 @@ class Attempt(NamedTuple):
         if "Traceback" in self.full.printed:
             return f"traceback: {self.full.printed[-4000:]}"
         said = [line for line in self.full.printed.splitlines() if any(words in line for words in SAID)]
-        return "" if len(said) == 1 else f"{len(said)} lines say so: {self.full.printed[-2000:]}"
+        return "" if len(said) == 1 or self.of_dvc else f"{len(said)} lines say so: {self.full.printed[-2000:]}"
+
+    @property
+    def of_dvc(self) -> bool:
+        """Whether DVC itself failed, before or after the stage, and said so in its own words."""
+        errors = [line for line in self.full.printed.splitlines() if line.startswith("ERROR: ")]
+        return len(errors) == 1 and "failed to run:" not in errors[0]
 
 
 def run(places: list[str], seed: int) -> Iterator[Attempt | Compared]:
@@ -136,9 +142,13 @@ def attempt(project: Project, at: Path, of: tuple[str, str], left: int) -> Attem
 def fill(ballast: Path, left: int) -> None:
     """Write a file that leaves a number of bytes free on its file system."""
     with ballast.open("wb") as file:
-        free = os.statvfs(ballast).f_bavail * os.statvfs(ballast).f_frsize
-        with suppress(OSError):  # a page less than expected may be free
-            os.posix_fallocate(file.fileno(), 0, max(free - left, 1))
+        status = os.statvfs(ballast)
+        # Some pages less than stated may be free.
+        for pages in range(1000):
+            with suppress(OSError):
+                free = (status.f_bavail - pages) * status.f_frsize
+                os.posix_fallocate(file.fileno(), 0, max(free - left, 1))
+                return
 
 
 @contextmanager
@@ -169,14 +179,17 @@ def in_own_namespace(command: list[str]) -> int | None:
 def report(found: list[Attempt | Compared]) -> str:
     """Return a Markdown table, a row for each place."""
     attempts = [each for each in found if isinstance(each, Attempt)]
-    lines = ["| full | attempts | enough space | one line | recovered | of them after a repair | other results |"]
-    lines.append("| --- | --- | --- | --- | --- | --- | --- |")
+    lines = [
+        "| full | attempts | enough space | one line | DVC failed itself | recovered | after a repair | other results |"
+    ]
+    lines.append("| --- | --- | --- | --- | --- | --- | --- | --- |")
     for place in dict.fromkeys(each.place for each in attempts):
         here = [each for each in attempts if each.place == place]
         counts = (
             len(here),
             sum(each.fitted for each in here),
             sum(not each.fitted and not each.fault for each in here),
+            sum(not each.fitted and each.of_dvc for each in here),
             sum(each.again.code == 0 for each in here),
             sum(each.repaired for each in here),
             *(len(each.differ) for each in found if isinstance(each, Compared) and each.where == place),

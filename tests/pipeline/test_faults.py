@@ -1,11 +1,9 @@
 """A few faults of ``python -m benchmarks.faults``: kills, full disks, servers that fail. Slow."""
 
-import sys
-
 import pytest
 
-from benchmarks.faults import disk, kills, outages
-from benchmarks.faults.project import NETWORK, ROOT, make
+from benchmarks.faults import kills
+from benchmarks.faults.project import ROOT, make
 
 pytestmark = pytest.mark.slow
 ALONE = f"""
