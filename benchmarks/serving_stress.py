@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     import subprocess
 
 WARM_UP, PAUSE, SETTLE, END_WITHIN, MORE_MEMORY = 200, 0.05, 5.0, 10.0, 1.1
+REFUSED = b"POST /invocations HTTP/1.1\r\nHost: x\r\nContent-Type: text/plain\r\nContent-Length: 30000000\r\n\r\n"
 Times = list[float]
 
 
@@ -141,6 +142,7 @@ def kinds(content: bytes, count: int) -> Iterable[tuple[bytes, bytes]]:
         (head + b"\r\n\r\n", body),
         (content, head),
         (content * 50, b""),  # and reads none of the responses
+        (REFUSED, b"." * 1000),  # a body that is refused at once, but read to its end
     )
     return itertools.islice(itertools.cycle(ways), count)
 

@@ -273,6 +273,33 @@ def test_a_user_without_name_and_home_gets_both(tmp_path, given):
     assert json.loads(done.stdout) == [given.get("USER", "user54321"), given.get("HOME", "/tmp")]
 
 
+IN_A_CLOSED_HOME = """
+import os, signal, sys
+from darkroom import cli
+from darkroom.base import environment, script
+ask = os.access
+os.access = lambda path, mode: (mode != os.W_OK or 'darkroom-' in str(path)) and ask(path, mode)
+environment.prepare()
+import matplotlib
+print(matplotlib.get_configdir(), flush=True)
+"""
+TERMINATED = (
+    "signal.signal(signal.SIGTERM, sys.modules['darkroom.cli.main']._end); os.kill(os.getpid(), signal.SIGTERM)"
+)
+
+
+@pytest.mark.parametrize("end", [TERMINATED, "sys.exit(cli.main(['params', 'none']))", "script.run('x', print)"])
+def test_a_home_that_cannot_be_written_is_not_used_and_nothing_stays_behind(tmp_path, end):
+    """As on a read-only disk; Matplotlib would print two lines, and leave a folder behind."""
+    (tmp_path / "dvc.yaml").touch()
+    variables = shell(PYTHONPATH=str(ROOT / "src"), TMPDIR=str(tmp_path), HOME=str(tmp_path))
+    command = [sys.executable, "-c", IN_A_CLOSED_HOME + end]
+    done = subprocess.run(command, env=variables, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.stdout.startswith(str(tmp_path / "darkroom-")), done.stderr
+    assert "atplotlib" not in done.stderr
+    assert [path.name for path in tmp_path.iterdir() if path.name != "dvc.yaml"] == []
+
+
 def certificates(folder, **given):
     """What MLflow trusts, with these variables of the user."""
     names = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")

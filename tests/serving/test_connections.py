@@ -82,6 +82,28 @@ def test_a_request_that_trickles_is_closed(quick):
         trickle(connection)
 
 
+def test_a_refused_body_that_trickles_gets_its_reason_and_no_second_deadline(quick):
+    with quick.connect() as connection:
+        connection.sendall(post(b"x" * 10, kind="text/plain", length=1_000_000))
+        started = time.monotonic()
+        answer = response(connection)
+        assert time.monotonic() - started > 0.4
+        assert answer[0] == 415
+        assert answer[1]["connection"] == "close"
+        assert is_closed(connection, within=0.4)
+
+
+def test_a_refused_request_that_is_read_to_its_end_keeps_its_connection(quick):
+    with quick.connect() as connection:
+        for _ in range(2):
+            connection.sendall(post(b"x" * 10_000, kind="text/plain"))
+            status, headers, _ = response(connection)
+            assert status == 415
+            assert "connection" not in headers
+        connection.sendall(WHOLE)
+        assert response(connection)[0] == 200
+
+
 @pytest.mark.parametrize(
     ("sent", "words"), [(WHOLE[:40], "headers incomplete after 0.5 s"), (WHOLE[:-5], "body incomplete after 0.5 s")]
 )

@@ -9,10 +9,12 @@ from contextlib import closing
 import mlflow
 import pytest
 from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
+from darkroom.base import failures
 from darkroom.base.errors import InputError
-from darkroom.tracking import access, address, opening
+from darkroom.tracking import access, address, opening, store
 from darkroom.tracking.outages import UnansweredError
 from darkroom.tracking.store import open_store
 from support.answers import PAGE, answering
@@ -139,6 +141,33 @@ def test_a_deleted_experiment_is_seen_without_mlflow(folder, monkeypatch, name):
     with closing(sqlite3.connect(name)) as store, store:
         store.execute("UPDATE experiments SET lifecycle_stage = 'active' WHERE experiment_id = 7")
     address.check_tracking()
+
+
+FULL = "(sqlite3.OperationalError) database or disk is full"
+
+
+def test_a_full_disk_is_told_as_such_and_not_as_missing_rights(folder, monkeypatch, capsys):
+    def full(*_):
+        raise MlflowException(FULL)
+
+    for place, ask in ((MlflowClient, access.check_access), (store, store.open_store)):
+        monkeypatch.setattr(place, "get_experiment_by_name" if place is MlflowClient else "_complete_store", full)
+        with pytest.raises(MlflowException) as caught:
+            ask()
+        assert failures.tell("train", caught.value) == 1
+        assert capsys.readouterr().err.startswith("train: no space left on the disk")
+
+
+@pytest.mark.parametrize(
+    ("error", "words"), [(sqlite3.OperationalError, "opened (x); "), (sqlite3.DatabaseError, "move it away")]
+)
+def test_a_store_that_cannot_be_opened_now_is_not_to_be_moved_away(folder, monkeypatch, error, words):
+    def fails(*_):
+        raise error("x")
+
+    (folder / "mlflow.db").touch()
+    monkeypatch.setattr(address, "_deleted_experiment", fails)
+    assert words in refusal(monkeypatch, f"sqlite:///{folder}/mlflow.db")
 
 
 def test_reading_makes_no_empty_store(folder, monkeypatch):

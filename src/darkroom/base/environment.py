@@ -95,6 +95,7 @@ def prepare() -> None:
         if address := os.environ.pop(name, "").strip():
             os.environ[name] = absolute_address(address)
     _name_the_user()
+    _give_matplotlib_a_folder()
     _find_programs()
     _trust_the_systems_certificates()
     _print_anything()
@@ -138,6 +139,14 @@ def _name_the_user() -> None:
         Path.home()
     except RuntimeError:
         os.environ["HOME"] = tempfile.gettempdir()
+
+
+def _give_matplotlib_a_folder() -> None:
+    """Give Matplotlib a temporary folder where the user's cannot be written; its own would be told, and stay behind."""
+    place = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "matplotlib"
+    existing = next(folder for folder in (place, *place.parents) if folder.exists())
+    if not os.access(existing, os.W_OK):
+        os.environ.setdefault("MPLCONFIGDIR", str(project.temporary_folder()))
 
 
 def _find_programs() -> None:

@@ -70,10 +70,19 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
         following = following.__cause__ or following.__context__
 
 
+def of_full_disk(error: BaseException) -> bool:
+    """Return whether an error, or one behind it, is that of a full disk, which no other remedy helps against."""
+    return any(map(_is_full, _chain(error)))
+
+
+def _is_full(error: BaseException) -> bool:
+    return (isinstance(error, OSError) and error.errno in FULL) or any(known in str(error) for known in FULL_TEXTS)
+
+
 def _common(error: BaseException) -> tuple[str, int] | None:
     """Return what happened and the exit code for an error that may happen anywhere; None for any other."""
     text = str(error)
-    if (isinstance(error, OSError) and error.errno in FULL) or any(known in text for known in FULL_TEXTS):
+    if _is_full(error):
         where = getattr(error, "filename", None)
         line = (
             f"no space left on the disk{f' for {where}' if where else ''}, or the file is larger than allowed; free "

@@ -38,8 +38,14 @@ def state_folder() -> Path:
 def temporary_folder() -> Path:
     """Return a folder of this process, which is removed when it ends."""
     folder = Path(tempfile.mkdtemp(prefix="darkroom-"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    atexit.register(remove_temporary_folder)
     return folder
+
+
+def remove_temporary_folder() -> None:
+    """Remove the folder of this process, if it has one; for processes that end without Python's own clean-up."""
+    if temporary_folder.cache_info().currsize:
+        shutil.rmtree(temporary_folder(), ignore_errors=True)
 
 
 @contextmanager

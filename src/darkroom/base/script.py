@@ -5,7 +5,7 @@ import os
 import sys
 from collections.abc import Callable
 
-from darkroom.base import environment, failures, processes
+from darkroom.base import environment, failures, processes, project
 
 
 def run(name: str, work: Callable[[], None]) -> None:
@@ -30,4 +30,5 @@ def run(name: str, work: Callable[[], None]) -> None:
         sys.stdout.flush()
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the last resort
         code = failures.tell(name, error)
+    project.remove_temporary_folder()
     os._exit(code)

@@ -2,10 +2,11 @@
 
 import argparse
 import os
+import signal
 import sys
 from collections.abc import Sequence
 
-from darkroom.base import environment, failures
+from darkroom.base import environment, failures, project
 from darkroom.cli import checking, networks, predictions, registry, store
 
 
@@ -17,6 +18,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     if arguments is None:
         environment.use_utf8()
+        signal.signal(signal.SIGTERM, _end)
     chosen = _parser().parse_args(arguments)
     try:
         environment.prepare()
@@ -29,6 +31,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the last resort
         return failures.tell(f"darkroom {chosen.name}", error)
     return code
+
+
+def _end(number: int, _: object) -> None:
+    """End by a signal, as without this function, but leave no temporary files behind."""
+    project.remove_temporary_folder()
+    signal.signal(number, signal.SIG_DFL)
+    signal.raise_signal(number)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -89,11 +89,13 @@ class App:
             return
         except RequestError as error:
             answer = error.answer
-            if any(name == b"expect" for name, _ in scope["headers"]):
-                # A client that waits for "100 Continue" does not send its body now: the connection has no next request.
-                answer = replace(answer, more_headers=(*answer.more_headers, CLOSE))
-            if CLOSE not in answer.more_headers:
+            # A client that waits for "100 Continue" does not send its body now.
+            waits = any(name == b"expect" for name, _ in scope["headers"])
+            if not waits and CLOSE not in answer.more_headers:
                 await body.discard(self._limits.body_within, DISCARDED * self._limits.largest)
+            if body.more and CLOSE not in answer.more_headers:
+                # The rest of the body stands before a next request.
+                answer = replace(answer, more_headers=(*answer.more_headers, CLOSE))
         except Exception:
             LOG.exception("a request failed")
             reason = "the server failed; its log has the details"

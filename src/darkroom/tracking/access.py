@@ -13,6 +13,7 @@ from mlflow.store.artifact.artifact_repository_registry import get_artifact_repo
 
 from darkroom.base.credentials import hide
 from darkroom.base.errors import InputError
+from darkroom.base.failures import of_full_disk
 from darkroom.tracking import address
 from darkroom.tracking.store import first_line
 
@@ -80,14 +81,16 @@ def _local_folder(location: str) -> Path | None:
 
 @contextmanager
 def _asking(refused: str, remedy: str) -> Iterator[None]:
-    """Turn any error of a question into a line.
+    """Turn any error of a question into a line, except that of a full disk.
 
     Raises:
         InputError: the store's answer is an error.
     """
     try:
         yield
-    except Exception as error:  # noqa: BLE001 - each kind of store raises its own errors
+    except Exception as error:
+        if of_full_disk(error):
+            raise
         raise InputError(
             f"the tracking store {address.shown_uri()} cannot be used: {refused} ({first_line(error)}); {remedy}"
         ) from None

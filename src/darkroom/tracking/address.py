@@ -9,6 +9,7 @@ from pathlib import Path
 from darkroom.base import project
 from darkroom.base.credentials import hide
 from darkroom.base.errors import InputError
+from darkroom.base.failures import of_full_disk
 from darkroom.base.project import project_root
 from darkroom.tracking import sqlite_files
 
@@ -134,6 +135,8 @@ def _relocate(file: Path) -> None:
     try:
         sqlite_files.relocate_artifacts(file, EXPERIMENT, artifacts_uri())
     except sqlite3.OperationalError as error:
+        if of_full_disk(error):
+            raise
         raise InputError(
             f"{file.name}: the project was moved, and its store cannot be updated ({error}); make it writable"
         ) from None
@@ -167,6 +170,13 @@ def _check_database(path: Path) -> None:
         # Open for writing, so that SQLite can roll back the transaction of a killed process; wait for other writers.
         with closing(sqlite3.connect(f"{path.as_uri()}?mode=rw", uri=True, timeout=60)) as database:
             deleted = _deleted_experiment(database)
+    except sqlite3.OperationalError as error:
+        if of_full_disk(error):
+            raise
+        raise InputError(
+            f"{path.name}: the tracking store cannot be opened ({error}); make the file readable and writable, or wait "
+            "until no other process holds it"
+        ) from None
     except sqlite3.DatabaseError as error:
         raise InputError(
             f"{path.name}: not a usable tracking store ({error}); move it away, and a new one is created"

@@ -10,6 +10,7 @@ from mlflow.exceptions import MlflowException
 
 from darkroom.base import project
 from darkroom.base.errors import InputError
+from darkroom.base.failures import of_full_disk
 from darkroom.tracking import address
 from darkroom.tracking.outages import UnansweredError, is_unanswered
 from darkroom.tracking.store import first_line
@@ -49,6 +50,8 @@ def loading(uri: str) -> Iterator[None]:
         yield
     # Keras raises the last three for a missing file and for a network saved by another version.
     except (MlflowException, OSError, ValueError, TypeError, ImportError) as error:
+        if of_full_disk(error):
+            raise
         if is_unanswered(error):
             raise UnansweredError(
                 f"{uri} cannot be read now ({first_line(error)}); look at the tracking store {address.shown_uri()} and "

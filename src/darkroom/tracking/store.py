@@ -15,12 +15,15 @@ from mlflow.exceptions import MlflowException
 from darkroom.base import project
 from darkroom.base.credentials import hide
 from darkroom.base.errors import InputError
+from darkroom.base.failures import of_full_disk
 from darkroom.base.processes import ProcessId
 from darkroom.tracking import address, sqlite_files
 from darkroom.tracking.outages import ABSENT
 
 for _name in ("mlflow", "alembic"):
     logging.getLogger(_name).setLevel(logging.WARNING)
+# It logs each error of the database with its traceback, and raises it, too.
+logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
 
 ORIGINAL = "original_run_id"
 """Tag of a restored run: its id in the lost store."""
@@ -65,6 +68,8 @@ def open_store(*, reading: bool = False) -> None:
         mlflow.set_experiment(address.EXPERIMENT)
         _close_left_open()
     except MlflowException as error:
+        if of_full_disk(error):
+            raise
         raise InputError(_refused_store(error)) from None
 
 
