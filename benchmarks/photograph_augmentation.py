@@ -87,7 +87,7 @@ def main() -> None:
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 11
     images = pieces()
     print(
-        "| part | images per second of processor time | Keras, time | processor time | albumentations, time | processor time |"
+        "| part | images per processor second | Keras, time | processor time | albumentations, time | processor time |"
     )
     print("| --- | --- | --- | --- | --- | --- |")
     for name, (params, layer, library) in PARTS.items():
