@@ -86,9 +86,7 @@ def main() -> None:
     """Measure each part and print the table."""
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 11
     images = pieces()
-    print(
-        "| part | images per processor second | Keras, time | processor time | albumentations, time | processor time |"
-    )
+    print("| part | images per processor second | Keras, time | CPU time | albumentations, time | processor time |")
     print("| --- | --- | --- | --- | --- | --- |")
     for name, (params, layer, library) in PARTS.items():
         ways = {"ours": ours(params, images)}
