@@ -15,6 +15,8 @@ from darkroom.cli import main
 from darkroom.tracking import address, store
 from support.projects import ROOT, environment
 
+# They use the pipeline that the slow tests build.
+pytestmark = pytest.mark.slow
 READERS = ("runs", "champion", "check --registry", "models", "params mlp")
 
 
@@ -87,7 +89,6 @@ def test_reports_of_failures_are_kept(closed, monkeypatch, tmp_path, capsys):
 MOUNT = 'mount -o bind "$0" "$0" && mount -o remount,ro,bind "$0" && cd "$0" && '
 
 
-@pytest.mark.slow
 def test_on_a_read_only_mount(finished_mlp, tmp_path):
     """The system itself refuses each attempt to write."""
     made = finished_mlp.copy_to(tmp_path / "moved")

@@ -256,11 +256,10 @@ def tiles_and_unrelated(tiles):
     return tiles[:16], scans, np.resize(tiles[16:], (60, 32, 32, 3))
 
 
-def test_different_digits_are_no_duplicates():
+def test_of_digits_and_some_copies_only_the_copies_are_duplicates():
     digits = load_digits()
     pixels = np.round(digits.images * (255 / 16)).astype(np.uint8)
     images = np.stack([to_pixels(from_array(image), (28, 28, 1), "bicubic", "stretch") for image in pixels])
-    assert len(search(images, hashes(images)).first) == 0
     copies = np.stack([cv2.imdecode(cv2.imencode(".jpg", image)[1], cv2.IMREAD_GRAYSCALE) for image in images[:40]])
     with_copies = np.concatenate([images, copies[..., None]])
     pairs = search(with_copies, hashes(with_copies))

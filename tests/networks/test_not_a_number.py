@@ -35,12 +35,26 @@ def test_an_image_without_numbers_has_no_prediction_and_the_others_have(tmp_path
     assert "nan" not in predict.render([good, bad], "json").lower()
 
 
-@pytest.mark.parametrize(("value", "where"), [(np.nan, 0), (np.nan, -1), (np.inf, -1)])
-def test_damaged_weights_are_no_first_class(value, where):
+def damaged(value, where):
+    """Return a network with one weight replaced."""
     model = build("mlp", (8, 8, 1), 2)
     weights = model.get_weights()
     weights[where].flat[0] = value
     model.set_weights(weights)
+    return model
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize(("where", "layer"), [(0, "fc1"), (1, "fc1"), (-1, "output")])
+def test_a_network_with_damaged_weights_is_not_loaded(tmp_path, value, where, layer):
+    damaged(value, where).save(tmp_path / "mlp.keras")
+    with pytest.raises(DarkroomError, match=rf"^mlp: layer {layer} has weights that are not numbers"):
+        inference.load(tmp_path / "mlp.keras")
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_outputs_that_are_not_numbers_are_no_first_class(value):
+    model = damaged(value, -1)
     images = np.random.default_rng(0).integers(0, 256, (5, 8, 8, 1), np.uint8)
     with pytest.raises(DarkroomError, match=r"^mlp: the output for 5 of 5 images is not a number"):
         inference.probabilities(model, images)

@@ -182,7 +182,8 @@ def run(name, arguments, folder, environment, streams):
     # Darkroom runs DVC as ``sys.executable -m dvc``.
     sys.executable = str(warm)
     try:
-        # As Python does when it starts, if the caller's path has one.
+        # As Python does when it starts, if the caller's path has one; the server may have imported the system's.
+        sys.modules.pop("sitecustomize", None)
         with suppress(ModuleNotFoundError):
             import_module("sitecustomize")
         if name != "python":

@@ -36,8 +36,20 @@ def probabilities(model: keras.Model, images: Pixels) -> Floats:
 
 
 def load(path: str | Path) -> keras.Model:
-    """Load a saved model in Keras's safe mode, which rejects embedded code."""
-    return keras.saving.load_model(path, compile=False, safe_mode=True)
+    """Load a saved model in Keras's safe mode, which rejects embedded code.
+
+    Raises:
+        DarkroomError: a weight is NaN or infinite. The predictions need not show it: fast kernels of ReLU return 0 for
+            NaN.
+    """
+    model = keras.saving.load_model(path, compile=False, safe_mode=True)
+    for layer in model.layers:
+        if not all(np.isfinite(weights).all() for weights in layer.get_weights()):
+            raise DarkroomError(
+                f"{model.name}: layer {layer.name} has weights that are not numbers; train the network again, with a "
+                "lower learning_rate or precision: float32"
+            )
+    return model
 
 
 @dataclass(frozen=True)
