@@ -66,7 +66,7 @@ def test_training_with_the_files_gives_the_same_weights_as_without(tmp_path, sta
     job = job_of(source)
     in_memory = training.train(job)
     said = written(job, tmp_path / "features")
-    assert said == ["features of 100 images at fc1_relu, 16 numbers each"]
+    assert said == ["features of 100 images at fc1, 16 numbers each"]
     assert not list(state.iterdir())
     monkeypatch.setattr(inference, "probabilities", lambda *_: pytest.fail("computed"))
     from_files = training.train(job, features=training.Features(tmp_path / "features"))
@@ -79,13 +79,13 @@ def test_training_with_the_files_gives_the_same_weights_as_without(tmp_path, sta
 def test_features_are_those_of_the_saved_network(tmp_path, state, source):
     job = job_of(source)
     written(job, tmp_path)
-    part = keras.Model(source.input, source.get_layer("fc1_relu").output)
+    part = keras.Model(source.input, source.get_layer("fc1").output)
     kept = FeatureFolder(tmp_path)
     stored = kept.arrays(kept.key())
     for found, split in zip(stored, (job.training, job.validation), strict=True):
         np.testing.assert_allclose(found, part.predict(split.images, verbose=0), atol=1e-5)
     record = json.loads(kept.record_file.read_text())
-    assert (record["layer"], record["shape"], record["images"]) == ("fc1_relu", [16], 100)
+    assert (record["layer"], record["shape"], record["images"]) == ("fc1", [16], 100)
 
 
 @pytest.mark.parametrize("at", [1, 3, 6])

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from darkroom.base.errors import InputError
-from darkroom.networks import layers, torch_file
+from darkroom.networks import layers
 from darkroom.networks.lazy import Tensor, keras
 
 HEAD = 1280
@@ -82,6 +82,9 @@ class Lite:
         Raises:
             InputError: the package with the weights is not installed, or its file is another one.
         """
+        # Network files are imported to check params.yaml; NumPy is not needed for that.
+        from darkroom.networks import torch_file
+
         tensors = torch_file.read(self.imagenet_file(), self.sha256)
         inputs = keras.Input(size, dtype="uint8", name="image")
         normalised = keras.layers.Rescaling([1 / 128] * 3, [-127 / 128] * 3, dtype="float32", name="normalise")(inputs)
