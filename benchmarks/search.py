@@ -225,7 +225,7 @@ def of_tracking(_seeds: int) -> None:
         )
         params = read.model_copy(update={"search": own})
         began = time.perf_counter()
-        search_network(NETWORK, params, Prepared(prepared), "best.json", "trials.csv")
+        search_network(NETWORK, params, Prepared(prepared), Path("features"), "best.json", "trials.csv")
         whole = time.perf_counter() - began
     pictures = clock.seconds.pop("draw")
     mlflow = sum(clock.seconds.values())

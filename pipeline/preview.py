@@ -19,7 +19,7 @@ def main(params: Params, prepared: str, folder: str) -> None:
     drawn = {"default": params.preprocess.augmentation}
     for name in params.models:
         values = params.network(name)
-        if values.augment and values.augmentation is not None:
+        if values.augments and values.augmentation is not None:
             drawn[name] = values.augmentation
     for name, augmentation in drawn.items():
         draw_augmentation(Prepared(Path(prepared)), augmentation, params.train.seed, Path(folder) / f"{name}.png")

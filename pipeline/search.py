@@ -7,7 +7,7 @@ from darkroom.networks import Network
 from darkroom.params import Params
 
 
-def main(params: Params, network: Network, prepared: str, best_params: str, trials: str) -> None:
+def main(params: Params, network: Network, prepared: str, features: str, best_params: str, trials: str) -> None:
     """Write the best parameters and a table of all trials. Heavy imports are skipped if there is nothing to search."""
     if not (params.search.budget.is_given and params.space(network).ranges()):
         print(f"{network}: nothing to search; using train.{network} unchanged")
@@ -18,7 +18,7 @@ def main(params: Params, network: Network, prepared: str, best_params: str, tria
     from darkroom.data.prepared.prepared import Prepared
     from darkroom.search.run import search_network
 
-    search_network(network, params, Prepared(Path(prepared)), best_params, trials)
+    search_network(network, params, Prepared(Path(prepared)), Path(features), best_params, trials)
 
 
 def _check_services(params: Params) -> None:

@@ -10,21 +10,21 @@ from darkroom import training
 from darkroom.base.backend import devices
 from darkroom.base.files import write_text
 from darkroom.data.prepared.prepared import Prepared
-from darkroom.networks import Network, NetworkParams, inference
+from darkroom.networks import Network, inference
 from darkroom.params import Params, read_best_params, with_values
 from darkroom.tracking import access, initial_network, records, runs, seen_images, store
 from darkroom.tracking.record import RunRecord
-from darkroom.training import Trained, TrainingJob, interrupted
+from darkroom.training import Features, Trained, TrainingJob, interrupted
 
 COUNTED = 2000
 """Maximum number of training images for the final results on training images."""
 
 
 def main(
-    params: Params, network: Network, prepared: str, best_params: str, model: str, identity: str, history: str
+    params: Params, network: Network, prepared: str, features: str, results: str, model: str, history: str
 ) -> None:
-    """Train the network; write it, its run record and its history."""
-    values = with_values(params.network(network), read_best_params(best_params))
+    """Train the network with the best parameters in ``results``; write it, its run record there, and its history."""
+    values = with_values(params.network(network), read_best_params(Path(results) / "best_params.json"))
     images = Prepared(Path(prepared))
     description = images.description
     training.check_devices(params.train.strategy, network, values, sum(description.training_counts.values()))
@@ -37,39 +37,38 @@ def main(
         records.log_training_images(run, images.manifest("train"))
         initial = seen_images.of_initial_weights(values.initial_weights)
         seen_images.log(run, images.manifest("train"), images.manifest("validation"), initial)
-        with _trained(network, params, values, images, run) as trained:
+        weights = initial_network.initial_network(network, values)
+        job = TrainingJob.from_prepared(images, network, values, params, weights, params.train.strategy)
+        with _trained(job, Features(Path(features)), run) as trained:
             trained.save(model)
             _write_history(trained, Path(history))
             reached = inference.results_on(trained.model, images.training, COUNTED)
             record = _record(run, trained, reached)
             records.log_best_epoch(run, record)
-            record.write(identity)
+            record.write(Path(results) / "run.json")
     print(f"{network}: {record}")
 
 
 @contextmanager
-def _trained(
-    network: Network, params: Params, values: NetworkParams, prepared: Prepared, run: runs.Run
-) -> Iterator[Trained]:
+def _trained(job: TrainingJob, features: Features, run: runs.Run) -> Iterator[Trained]:
     """Train, or resume an interrupted training; earlier epochs are logged to the current run as well.
 
     Yields:
         The trained network. The checkpoint is deleted once its results have been written.
     """
-    initial, strategy = initial_network.initial_network(network, values), params.train.strategy
-    job = TrainingJob.from_prepared(prepared, network, values, params, initial, strategy)
-    file = interrupted.state_file("train", job, devices() if strategy == "mirrored" else [])
+    file = interrupted.state_file("train", job, devices() if job.strategy == "mirrored" else [])
     logged: set[int] = set()
     with interrupted.kept_checkpoint(file) as checkpoint:
         trained = training.train(
             job,
-            report=lambda line: print(f"{network}: {line}", flush=True),
+            report=lambda line: print(f"{job.network}: {line}", flush=True),
             on_epoch=[
-                training.progress_line(network, values.epochs),
+                training.progress_line(job.network, job.values.all_epochs),
                 run.log_epoch,
                 lambda epoch, _: logged.add(epoch),
             ],
             checkpoint=checkpoint,
+            features=features,
         )
         for epoch, reached in enumerate(trained.history):
             if epoch not in logged:

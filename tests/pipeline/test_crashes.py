@@ -421,8 +421,8 @@ checkpoints.os = SimpleNamespace(fsync=killed)
 """
 # As dvc.yaml has it; that DVC is killed, too, is tried with smaller networks.
 TRAINING = (
-    *("python", "-m", "pipeline", "train", "cifar_bn_cnn", "data/prepared", "runs/cifar_bn_cnn/best_params.json"),
-    *("models/cifar_bn_cnn.keras", "runs/cifar_bn_cnn/run.json", "reports/cifar_bn_cnn/history.csv"),
+    *("python", "-m", "pipeline", "train", "cifar_bn_cnn", "data/prepared", "data/features/cifar_bn_cnn"),
+    *("runs/cifar_bn_cnn", "models/cifar_bn_cnn.keras", "reports/cifar_bn_cnn/history.csv"),
 )
 EPOCHS, STEPS = 4, 9
 

@@ -37,7 +37,7 @@ def small(finished, copy_of_finished):
 
 
 def test_everything_is_there_after_one_command(small):
-    names = ["search@mlp", "search@lenet5", "train@mlp", "train@lenet5", "evaluate@mlp", "evaluate@lenet5", "promote"]
+    names = ["features@mlp", "features@lenet5", "search@mlp", "search@lenet5", "train@mlp", "train@lenet5", "evaluate@mlp", "evaluate@lenet5", "promote"]
     names += ["card@mlp", "card@lenet5"]
     assert stages_run(small.printed) == ["ingest", "validate", "split", "preprocess", "preview", *names]
     for network in ("mlp", "lenet5"):

@@ -191,7 +191,7 @@ class TestLocalStore(Team):
         printed = worker.run("darkroom", "retrain", "--summary", str(tmp_path), **variables)
         ran = re.findall(r"Running stage '(.+)':", printed)
         # The pictures of augmented images depend on all of train, and are as before.
-        stages = ["preview", "search@lenet5", "train@lenet5", "evaluate@lenet5", "promote"]
+        stages = ["preview", "features@lenet5", "search@lenet5", "train@lenet5", "evaluate@lenet5", "promote"]
         assert ran == [*stages, "card@mlp", "card@lenet5"]
         assert not (worker.root / "data/raw/a").exists(), "no image is needed for this"
         assert "pushed the branch" not in printed

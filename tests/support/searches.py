@@ -15,7 +15,7 @@ from support.projects import edit_params
 def run(folder, **changes):
     """Search; return the parent run, its trials in their order, and the table."""
     edit_params(folder / "params.yaml", {name.replace("__", "."): value for name, value in changes.items()})
-    search_network("mlp", read_params(), Prepared(folder / "prepared"), "best.json", "trials.csv")
+    search_network("mlp", read_params(), Prepared(folder / "prepared"), folder / "features", "best.json", "trials.csv")
     client = MlflowClient()
     experiment = client.get_experiment_by_name(EXPERIMENT).experiment_id
     runs = client.search_runs([experiment], order_by=["start_time"])

@@ -132,8 +132,8 @@ def test_features_that_are_computed_once_train_to_the_same_weights(learnt, monke
 @pytest.mark.slow
 def test_features_are_kept_from_one_training_to_the_next(learnt, monkeypatch):
     asked, predict = [], inference.probabilities
-    monkeypatch.setattr(inference, "probabilities", lambda model, images: asked.append(model) or predict(model, images))
-    kept_features = frozen.Features()
+    monkeypatch.setattr(inference, "probabilities", lambda model, *of: asked.append(model) or predict(model, *of))
+    kept_features = training.Features()
     values = kept("head", augment=False)
 
     def trained(values, source=learnt):
@@ -158,7 +158,7 @@ def test_features_that_need_too_much_memory_are_computed_in_each_step(learnt, mo
     once = fit("mnist_cnn", values, data, learnt)
     # 200 images with 32 numbers of 4 bytes.
     monkeypatch.setattr(frozen, "FEATURE_MEMORY", 200 * 32 * 4 - 1)
-    monkeypatch.setattr(frozen.Features, "before", lambda *_: pytest.fail("computed"))
+    monkeypatch.setattr(training.Features, "of", lambda *_: pytest.fail("computed"))
     each_time = fit("mnist_cnn", values, data, learnt)
     assert once.best["val_loss"] == pytest.approx(each_time.best["val_loss"], abs=1e-4)
     monkeypatch.setattr(frozen, "FEATURE_MEMORY", 200 * 32 * 4)
@@ -192,7 +192,7 @@ def test_the_head_of_googlenet_is_that_of_the_served_network():
     ("network", "trainable", "shape"),
     [
         ("mnist_cnn", "head", (64,)),
-        ("mnist_cnn", "last 2", (3136,)),
+        ("mnist_cnn", "last 2", (7, 7, 64)),
         ("mnist_cnn", "last 4", None),
         ("mnist_cnn", "all", None),
         ("mnist_cnn", "last 3", (14, 14, 32)),

@@ -141,7 +141,7 @@ def _check(network: Network, values: NetworkParams, share: Split, description: D
 
 def _point(job: TrainingJob, run: runs.Run, title: str, *, show: bool) -> Point:
     """Train on a share of the images and measure the errors."""
-    progress = [training.progress_line(title, job.values.epochs)] if show else []
+    progress = [training.progress_line(title, job.values.all_epochs)] if show else []
     trained = training.train(job, on_epoch=[*progress, run.log_epoch])
     training_error = 1 - inference.results_on(trained.model, job.training, COUNTED).accuracy
     return Point(len(job.training.classes), training_error, 1 - trained.best["val_accuracy"])

@@ -70,7 +70,7 @@ def reproduce(name: str, named: str, *, here: bool) -> Reproduced:
             "others' commits"
         )
     network = _network_of(run_id, commit)
-    targets = [*DATA, Results(Path(), network).model.as_posix()]
+    targets = [*DATA, *_features(network, commit), Results(Path(), network).model.as_posix()]
     with tempfile.TemporaryDirectory() as kept, repository.checkout(commit, targets) as folder:
         stage = f"train@{network}"
         code = differing_code(commit) if here else _code(commit, run_id, stage, folder)
@@ -85,6 +85,12 @@ def reproduce(name: str, named: str, *, here: bool) -> Reproduced:
         repository.run_dvc("repro", "--force", "--single-item", stage, folder=folder, MLFLOW_TRACKING_URI="")
         differences = [*_weights(Path(before[0]), model), *_metrics(before[1], RunRecord.read(record))]
     return Reproduced(run_id, network, commit, tuple(differences), tuple(known))
+
+
+def _features(network: Network, commit: str) -> list[str]:
+    """Return the folder of a network's features; commits before there was a stage for them have none."""
+    folder = f"data/features/{network}"
+    return [folder] if f"path: {folder}\n" in (git("show", f"{commit}:./dvc.lock") or "") else []
 
 
 def _network_of(run_id: str, commit: str) -> Network:

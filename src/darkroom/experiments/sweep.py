@@ -90,6 +90,7 @@ def sweep_job(network: Network, params: Params, budget: Budget, prepared: Prepar
     job = job.with_values(
         {
             "epochs": budget.epochs,
+            "fine_tuning.epochs": 0,
             "batch_size": batch_size,
             "schedule": {"kind": "constant"},
             "early_stopping": {"patience": budget.epochs},

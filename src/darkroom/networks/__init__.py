@@ -21,6 +21,7 @@ from darkroom.params.network import (
     OPTIMIZER_PARAMS,
     SCHEDULE_PARAMS,
     EarlyStoppingParams,
+    FineTuningParams,
     NetworkParams,
     ScheduleParams,
 )
@@ -70,6 +71,7 @@ __all__ = [
     "Dropout",
     "EarlyStoppingParams",
     "Factor",
+    "FineTuningParams",
     "LearningRate",
     "Network",
     "NetworkParams",

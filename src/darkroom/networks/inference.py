@@ -13,12 +13,13 @@ from darkroom.data.prepared.datasets import Split
 BATCH = 256
 
 
-def probabilities(model: keras.Model, images: Pixels) -> Floats:
+def probabilities(model: keras.Model, images: Pixels, batch: int = BATCH) -> Floats:
     """Predict class probabilities.
 
     Args:
         model: a network from ``training.train`` or ``load``.
         images: uint8 of shape (images, height, width, channels).
+        batch: images per step.
 
     Returns:
         float32 of shape (images, classes).
@@ -26,7 +27,7 @@ def probabilities(model: keras.Model, images: Pixels) -> Floats:
     Raises:
         DarkroomError: an output is NaN or infinite, from which ``argmax`` would make the first class.
     """
-    predicted: Floats = model.predict(np.asarray(images), batch_size=BATCH, verbose=0)
+    predicted: Floats = model.predict(np.asarray(images), batch_size=batch, verbose=0)
     if count := int((~np.isfinite(predicted)).any(axis=tuple(range(1, predicted.ndim))).sum()):
         raise DarkroomError(
             f"{model.name}: the output for {count} of {len(predicted)} images is not a number; its weights are damaged "

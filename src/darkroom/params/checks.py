@@ -53,7 +53,7 @@ def _check_budget(params: Params, name: Network, path: str) -> None:
     budget = params.search.budget
     if not budget.is_given or not params.space(name).ranges():
         return
-    needed = min(params.search.epochs, params.network(name).epochs)
+    needed = params.network(name).shortened(params.search.epochs).all_epochs
     if budget.epochs is not None and budget.epochs < needed:
         raise InputError(
             f"{path}: search.budget.epochs is {budget.epochs}, but one trial of {name} may take {needed}; raise it or "
@@ -129,12 +129,13 @@ def _check_weights(params: Params, name: Network, path: str) -> None:
 def _check_boundaries(params: Params, name: Network, path: str) -> None:
     """Check that training reaches every boundary of its schedule; a search trial may end earlier."""
     values = params.network(name)
-    late = [boundary for boundary in values.schedule.boundaries if boundary >= values.epochs]
-    if late:
-        raise InputError(
-            f"{path}: train.{name}.schedule.boundaries: {late[0]} is never reached, because training ends after "
-            f"{values.epochs} epochs; lower it or raise epochs"
-        )
+    for phase, place in ((values, ""), (values.fine_tuning, "fine_tuning.")):
+        late = [boundary for boundary in phase.schedule.boundaries if boundary >= phase.epochs]
+        if late and phase.epochs:
+            raise InputError(
+                f"{path}: train.{name}.{place}schedule.boundaries: {late[0]} is never reached, because training ends "
+                f"after {phase.epochs} epochs; lower it or raise epochs"
+            )
 
 
 def check_network_data(params: Params, name: Network, images: int, classes: int) -> None:

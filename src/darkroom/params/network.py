@@ -3,6 +3,7 @@
 Nothing heavy is imported here: params.yaml is checked before Keras is loaded.
 """
 
+import math
 from collections.abc import Mapping
 from typing import Annotated, ClassVar, Literal
 
@@ -18,6 +19,7 @@ OPTIMIZER_PARAMS = {
     "adam": {"beta_1", "beta_2", "epsilon"},
     "muon": {"momentum", "nesterov"},
     "rmsprop": {"momentum", "rho", "epsilon"},
+    "lbfgs": set[str](),
 }
 SCHEDULE_PARAMS = {
     "constant": set[str](),
@@ -84,6 +86,25 @@ class EarlyStoppingParams(Section):
     min_delta: Annotated[float, Field(ge=0)] = 0.0
 
 
+class FineTuningParams(Section):
+    """A second phase of a training with frozen layers: more layers train, at a lower learning rate.
+
+    It starts from the first phase's best weights. Batch norm works as in inference in both phases: its statistics and
+    scales stay those of the pretrained weights, because the estimates of small batches of other images would undo
+    what the layers after it have learnt (F. Chollet, *Transfer learning & fine-tuning*, Keras guide, 2020).
+    """
+
+    epochs: Annotated[int, Field(ge=0)] = 0
+    """After those of the first phase; 0 disables fine-tuning."""
+    layers: Annotated[str, Field(pattern=r"^(all|last [1-9]\d*)$")] = "all"
+    """Layers that train in this phase: ``all``, or ``last N`` of those with weights."""
+    learning_rate: LearningRate = 1e-4
+    schedule: ScheduleParams = ScheduleParams(kind="cosine", factor=0.05)
+    batch_size: Count = 32
+    augment: bool = True
+    """Whether training images are augmented in this phase."""
+
+
 class NetworkParams(Section):
     """Parameters that all networks share."""
 
@@ -124,6 +145,11 @@ class NetworkParams(Section):
     trainable: Trainable = "all"
     """Which layers of a pretrained network train: ``all``, ``head`` (the last one), or ``last N`` of those with
     weights."""
+    fine_tuning: FineTuningParams = FineTuningParams()
+    """After the layers of ``trainable`` have been trained for ``epochs``, train more of them."""
+    ema: Decay = 0.0
+    """Decay per step of an exponential moving average of the weights, such as 0.99, which is validated and saved in
+    place of the weights; 0 disables it."""
     precision: Literal["float32", "bfloat16"] = "float32"
     """Compute precision of training. Weights, probabilities and the saved network are float32."""
     augment: bool = True
@@ -154,8 +180,9 @@ class NetworkParams(Section):
                 f"trainable: {self.trainable} requires initial_weights; frozen random layers would learn nothing. Set "
                 "initial_weights, or trainable: all"
             )
-        if self.augmentation is not None and not self.augment:
+        if self.augmentation is not None and not self.augment and "fine_tuning" not in self.model_fields_set:
             raise ValueError("augmentation is set, but augment is false; remove one of them")
+        self._check_phases()
         schedule, stopping = self.schedule, self.early_stopping
         never_acts = schedule.kind == "plateau" and schedule.growth == 1 and schedule.patience >= stopping.patience
         if never_acts and stopping.monitor == "val_loss":
@@ -165,10 +192,59 @@ class NetworkParams(Section):
             )
         return self
 
+    def _check_phases(self) -> None:
+        """Raise ValueError if fine-tuning or L-BFGS does not fit the layers that train."""
+        tuning = self.fine_tuning
+        if tuning.epochs and self.trainable == "all":
+            raise ValueError(
+                "fine_tuning trains layers that were frozen before, but trainable is all; set trainable: head, or "
+                "fine_tuning.epochs: 0"
+            )
+        if tuning.epochs and _last(tuning.layers) < _last(self.trainable):
+            raise ValueError(
+                f"fine_tuning.layers {tuning.layers} are fewer than trainable: {self.trainable}; raise the former"
+            )
+        if self.optimizer != "lbfgs":
+            return
+        if self.trainable != "head" or self.augment or self.loss != "cross_entropy" or self.label_smoothing:
+            raise ValueError(
+                "lbfgs fits a logistic regression, which requires trainable: head, augment: false, loss: cross_entropy "
+                "and label_smoothing: 0; set these, or another optimizer"
+            )
+        if tuning.epochs:
+            raise ValueError("lbfgs cannot fine-tune; set fine_tuning.epochs: 0, or another optimizer")
+
     on_imagenet: ClassVar[bool] = False
     """Whether ImageNet weights of this network are published."""
+
+    @property
+    def all_epochs(self) -> int:
+        """Epochs of both phases."""
+        return 1 if self.optimizer == "lbfgs" else self.epochs + self.fine_tuning.epochs
+
+    def shortened(self, epochs: int) -> "NetworkParams":
+        """Return a copy with at most this number of epochs in each phase."""
+        tuning = self.fine_tuning.model_copy(update={"epochs": min(epochs, self.fine_tuning.epochs)})
+        return self.model_copy(update={"epochs": min(epochs, self.epochs), "fine_tuning": tuning})
+
+    @property
+    def augments(self) -> bool:
+        """Whether training images are augmented in any phase."""
+        return self.augment or bool(self.fine_tuning.epochs and self.fine_tuning.augment)
+
+    @property
+    def why_no_features(self) -> str | None:
+        """Why features of frozen layers cannot be computed before training; None if they can."""
+        if self.trainable == "all":
+            return "all layers train"
+        return "training images are augmented" if self.augment else None
 
     @property
     def smallest_side(self) -> int:
         """The smallest height and width that leave at least one pixel after the last layer."""
         return 1
+
+
+def _last(layers: str) -> float:
+    """Return how many of the last layers train."""
+    return {"all": math.inf, "head": 1}.get(layers) or int(layers.removeprefix("last "))

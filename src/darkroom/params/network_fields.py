@@ -23,7 +23,8 @@ __all__ = [
     "Units",
     "Widths",
 ]
-Optimizer = Literal["sgd", "adam", "rmsprop", "muon"]
+Optimizer = Literal["sgd", "adam", "rmsprop", "muon", "lbfgs"]
+"""``lbfgs`` fits the last layer on features of frozen ones as a logistic regression."""
 Factor = Annotated[float, Field(gt=0, le=1)]
 LearningRate = Annotated[float, Field(gt=0, le=10)]
 Decay = Annotated[float, Field(ge=0, lt=1)]

@@ -29,8 +29,12 @@ def check_space(params: Params, name: Network, path: str = "params.yaml") -> Non
     for group in SearchSpace.model_fields:
         for key, tried in getattr(params.space(name), group).items():
             place = f"{whose}.{group}.{key}"
-            if key == "epochs":
-                raise InputError(f"{place}: epochs cannot be searched; remove it and set search.epochs")
+            if key in {"epochs", "fine_tuning", "fine_tuning.epochs"}:
+                what = "as a whole; search its parts, such as fine_tuning.learning_rate"
+                raise InputError(
+                    f"{place}: {key} cannot be searched"
+                    + (f" {what}" if key == "fine_tuning" else "; remove it and set search.epochs")
+                )
             _check_name(values, key, name, place)
             if key in places:
                 raise InputError(f"{place}: listed in two groups; keep one")

@@ -109,7 +109,7 @@ class _Search:
         """Running trials by number, each with its start time."""
         self._before: float = study.user_attrs.get(SECONDS_SPENT, 0.0)
         self._began = monotonic()
-        self._longest = min(params.epochs, values.epochs)
+        self._longest = values.shortened(params.epochs).all_epochs
         # The network's current values come first, so that a short search cannot return worse ones.
         own = own_values(space, values)
         self._given = [own]

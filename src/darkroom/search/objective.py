@@ -19,8 +19,8 @@ from darkroom.training import Features, TrainingJob, initial_weights
 
 
 def epochs_of(network: Network, params: Params) -> int:
-    """Return the maximum epochs of one trial: those of the search, or of the training if fewer."""
-    return min(params.search.epochs, params.network(network).epochs)
+    """Return the maximum epochs of one trial, in both phases: those of the search, or of the training if fewer."""
+    return params.network(network).shortened(params.search.epochs).all_epochs
 
 
 def _clear_line() -> str:
@@ -28,7 +28,9 @@ def _clear_line() -> str:
     return "\x1b[K" if sys.stdout.isatty() else ""
 
 
-def objective(network: Network, params: Params, prepared: Prepared, initial: keras.Model | None) -> Objective:
+def objective(
+    network: Network, params: Params, prepared: Prepared, initial: keras.Model | None, features: Path | None = None
+) -> Objective:
     """Return the function that trains one trial.
 
     Args:
@@ -36,11 +38,12 @@ def objective(network: Network, params: Params, prepared: Prepared, initial: ker
         params: params.yaml.
         prepared: the prepared images.
         initial: network with the initial weights of each trial.
+        features: the folder of the stage ``features``; None computes features of frozen layers in memory.
     """
     # TensorFlow warns of retracing, but each trial has its own model and graph.
     tf.get_logger().setLevel("ERROR")
     job = TrainingJob.from_prepared(prepared, network, params.network(network), params, initial)
-    epochs, features = epochs_of(network, params), Features()
+    kept = Features(features)
     at_once = math.ceil((params.search.budget.trials or 1) / (params.search.workers or 1))
 
     def train(number: int, tried: dict[str, Any], report: Report) -> float:
@@ -48,8 +51,8 @@ def objective(network: Network, params: Params, prepared: Prepared, initial: ker
             report(epoch, values)
 
         trained = training.train(
-            job.with_values({**tried, "epochs": epochs}),
-            features=features,
+            job.with_values(tried).shortened(params.search.epochs),
+            features=kept,
             # Only the first trial prints the estimated duration.
             report=None if number else lambda line: print(f"{_clear_line()}{network}: {line}", flush=True),
             trials=at_once,
@@ -61,7 +64,7 @@ def objective(network: Network, params: Params, prepared: Prepared, initial: ker
 
 
 def objective_in_worker(
-    network: Network, params: Params, folder: Path, initial: Path | None, threads: int
+    network: Network, params: Params, folder: Path, initial: Path | None, threads: int, *, features: Path | None = None
 ) -> Objective:
     """Return ``objective`` for a worker process with a limited number of threads.
 
@@ -71,9 +74,10 @@ def objective_in_worker(
         folder: the prepared folder.
         initial: file of the network with the initial weights of each trial.
         threads: threads of this worker.
+        features: the folder of the stage ``features``.
     """
     limit_threads(threads)
-    return objective(network, params, Prepared(folder), initial and initial_weights.read(initial))
+    return objective(network, params, Prepared(folder), initial and initial_weights.read(initial), features)
 
 
 def objective_on_node(

@@ -33,10 +33,20 @@ NOT_IN_THE_TABLE = ["tried", "seconds", "reason"]
 """Fields of a trial left out of the table: values with their own columns, and fields that vary between runs."""
 
 
-def search_network(network: Network, params: Params, prepared: Prepared, best_path: str, trials_path: str) -> None:
+def search_network(
+    network: Network, params: Params, prepared: Prepared, features: Path, best_path: str, trials_path: str
+) -> None:
     """Run the search, with one nested MLflow run per trial; write the best values and a table of all trials.
 
     An interrupted search continues in the same MLflow run.
+
+    Args:
+        network: its name.
+        params: all of params.yaml.
+        prepared: the packed images.
+        features: the folder of the stage ``features``, which trials on this machine use.
+        best_path: file for the best values.
+        trials_path: file for the table.
     """
     description = prepared.description
     check_network_data(params, network, sum(description.training_counts.values()), len(description.labels))
@@ -56,7 +66,7 @@ def search_network(network: Network, params: Params, prepared: Prepared, best_pa
                 parent.log_params({"search": {**_settings(params), **_place(params)}})
                 parent.log_json(params.space(network).model_dump(mode="json"), "search_space.json")
                 study.set_user_attr("run_id", parent.run_id)
-            with _executor(network, params, prepared, initial) as executor:
+            with _executor(network, params, prepared, initial, features) as executor:
                 watch = Recorder(network, params, tags, parent, study)
                 found = search(study, params.network(network), params.space(network), params.search, executor, watch)
             watch.progress.close()
@@ -107,11 +117,13 @@ def _place(params: Params) -> dict[str, Any]:
 
 
 @contextmanager
-def _executor(network: Network, params: Params, prepared: Prepared, initial: keras.Model | None) -> Iterator[Executor]:
+def _executor(
+    network: Network, params: Params, prepared: Prepared, initial: keras.Model | None, features: Path
+) -> Iterator[Executor]:
     """Yield the executor of the trials: this process, worker processes, or a Ray cluster."""
     workers = params.search.workers or 1
     if params.search.executor == "local" and workers == 1:
-        yield ThisProcess(objective(network, params, prepared, initial))
+        yield ThisProcess(objective(network, params, prepared, initial, features))
         return
     with tempfile.TemporaryDirectory() as folder:
         file = None
@@ -127,6 +139,6 @@ def _executor(network: Network, params: Params, prepared: Prepared, initial: ker
                 yield cluster
             return
         threads = threads_of_each(workers)
-        make = partial(objective_in_worker, network, params, prepared.folder, file, threads)
+        make = partial(objective_in_worker, network, params, prepared.folder, file, threads, features=features)
         with Workers(workers, make, threads) as processes:
             yield processes

@@ -39,7 +39,7 @@ def log_inputs(run: Run, params: Params, values: NetworkParams, description: Des
             "interpolation": description.interpolation,
             "aspect": description.aspect,
             "quarantined": description.quarantined,
-            "augmentation": augmentation.model_dump() if values.augment else "none",
+            "augmentation": augmentation.model_dump() if values.augments else "none",
         }
     )
     run.log_dataset(description)

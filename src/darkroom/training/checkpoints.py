@@ -9,6 +9,7 @@ import os
 import zipfile
 import zlib
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -16,6 +17,7 @@ import numpy as np
 
 from darkroom.base.backend import keras
 from darkroom.base.files import set_aside
+from darkroom.training.phases import Phase
 
 DAMAGE = (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error)
 """Errors of ``numpy.load`` and ``json.loads`` for a file that is damaged or something else."""
@@ -31,79 +33,112 @@ class Stateful(Protocol):
         """Restore a state."""
 
 
+@dataclass(frozen=True)
+class Saved:
+    """The content of a checkpoint file."""
+
+    arrays: dict[str, Any]
+    """Variables and best weights."""
+    state: dict[str, Any]
+    """States of the callbacks by name; ``phase``, its ``first_epoch`` and the ``next_epoch``."""
+
+    @property
+    def phase(self) -> int:
+        """The number of the interrupted phase."""
+        return int(self.state["phase"])
+
+    @property
+    def first_epoch(self) -> int:
+        """The first epoch of that phase, from 0."""
+        return int(self.state["first_epoch"])
+
+    @property
+    def next_epoch(self) -> int:
+        """The epoch to resume with, from 0."""
+        return int(self.state["next_epoch"])
+
+
+def read(path: Path, report: Callable[[str], None]) -> Saved | None:
+    """Read a checkpoint; None if there is none. A damaged one is set aside.
+
+    Args:
+        path: the file.
+        report: called with a line if the file is damaged.
+    """
+    if not path.is_file():
+        return None
+    try:
+        return _read(path)
+    except DAMAGE as error:
+        set_damaged_aside(path, str(error), report)
+        return None
+
+
+def set_damaged_aside(path: Path, reason: str, report: Callable[[str], None]) -> None:
+    """Rename a checkpoint that cannot be used, and say so."""
+    report(f"the checkpoint cannot be read ({reason}); kept as {set_aside(path)}, training starts over")
+
+
 class Checkpoint(keras.callbacks.Callback):  # type: ignore[misc]
     """Saves after each epoch what a training needs to resume; must be the last callback.
 
     The file contains arrays and JSON, no code. It is replaced atomically, so that an interruption leaves it complete.
-    One that cannot be read nevertheless, as after a disk error, is set aside, and training starts over.
 
     Args:
         path: the file.
+        phase: the phase of the training.
         stopping: the callback of early stopping.
         others: other callbacks with a state, by name.
-        epochs: of the whole training.
-        report: called with a line if the file is damaged.
+        saved: the file's content if it is of this phase; the training resumes from it.
     """
 
     def __init__(
         self,
         path: Path,
+        phase: Phase,
         stopping: keras.callbacks.EarlyStopping,
         others: dict[str, Stateful],
-        epochs: int,
-        report: Callable[[str], None] = print,
+        saved: Saved | None = None,
     ) -> None:
         super().__init__()
         self._path = path
+        self._phase = phase
         self._stopping = stopping
         self._others = others
-        self._epochs = epochs
-        self._report = report
-        self._kept: dict[str, Any] = {}
-        self._state: dict[str, Any] = {}
-        self.first_epoch = 0
-        """The epoch to resume with, from 0."""
-        if path.is_file():
-            try:
-                self._kept, self._state = _read(path, {"stopping", *others})
-                self.first_epoch = self._state["next_epoch"]
-            except DAMAGE as error:
-                self._start_over(str(error))
+        self._saved = saved
 
-    def _start_over(self, reason: str) -> None:
-        self._kept, self.first_epoch = {}, 0
-        self._report(f"the checkpoint cannot be read ({reason}); kept as {set_aside(self._path)}, training starts over")
-
-    def require_variables_of(self, model: keras.Model) -> None:
-        """Start over unless the file has the variables of a compiled network."""
-        if not self._kept:
-            return
+    def fits(self, model: keras.Model) -> bool:
+        """Return whether the saved content has the variables of a compiled network and the states of the callbacks."""
+        if self._saved is None:
+            return True
         self.set_model(model)
         expected = {f"variable{number}": tuple(variable.shape) for number, variable in enumerate(self._variables())}
-        found = {name: array.shape for name, array in self._kept.items() if name.startswith("variable")}
-        if found != expected:
-            self._start_over("it has other variables than the network")
+        found = {name: array.shape for name, array in self._saved.arrays.items() if name.startswith("variable")}
+        return found == expected and self._others.keys() <= self._saved.state.keys()
 
     def on_train_begin(self, logs: Any = None) -> None:  # noqa: ARG002 - Keras' signature
         """Restore the state from the file."""
-        if not self._kept:
+        if self._saved is None:
             return
+        arrays, state = self._saved.arrays, self._saved.state
         for number, variable in enumerate(self._variables()):
-            variable.assign(self._kept[f"variable{number}"])
+            variable.assign(arrays[f"variable{number}"])
         # Early stopping has just reset itself.
-        for name, value in self._state["stopping"].items():
+        for name, value in state["stopping"].items():
             setattr(self._stopping, name, value)
-        best = [self._kept[key] for key in sorted(self._kept, key=_number) if key.startswith("best")]
+        best = [arrays[key] for key in sorted(arrays, key=_number) if key.startswith("best")]
         self._stopping.best_weights = best or None
         for name, other in self._others.items():
-            other.restore(self._state[name])
-        self._kept = {}
+            other.restore(state[name])
+        self._saved = None
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:  # noqa: ARG002 - Keras' signature
         """Replace the file."""
         stopping = self._stopping
         state = {
-            "next_epoch": self._epochs if self.model.stop_training else epoch + 1,
+            "phase": self._phase.number,
+            "first_epoch": self._phase.first,
+            "next_epoch": self._phase.end if self.model.stop_training else epoch + 1,
             "stopping": {
                 "wait": stopping.wait,
                 "best": None if stopping.best is None else float(stopping.best),
@@ -129,15 +164,14 @@ class Checkpoint(keras.callbacks.Callback):  # type: ignore[misc]
         return [*self.model.variables, *self.model.optimizer.variables]
 
 
-def _read(path: Path, parts: set[str]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Read a checkpoint's arrays and its state; raises one of ``DAMAGE`` unless it is complete."""
+def _read(path: Path) -> Saved:
+    """Read a checkpoint; raises one of ``DAMAGE`` unless it is complete."""
     with path.open("rb") as source, np.load(source, allow_pickle=False) as file:
         arrays = dict(file)
-    state: dict[str, Any] = json.loads(str(arrays.pop("state")))
-    if missing := parts - set(state):
-        raise KeyError(f"no {min(missing)}")
-    int(state["next_epoch"])
-    return arrays, state
+    saved = Saved(arrays, json.loads(str(arrays.pop("state"))))
+    if "stopping" not in saved.state or min(saved.phase, saved.first_epoch, saved.next_epoch) < 0:
+        raise KeyError("no state of the training")
+    return saved
 
 
 def _number(key: str) -> int:

@@ -1,23 +1,20 @@
-"""Frozen layers, and their features of the images, computed once."""
+"""Frozen layers, and the tensor at which training begins."""
 
-import hashlib
 import math
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 from darkroom.base.backend import keras
 from darkroom.base.errors import InputError
-from darkroom.base.types import Floats, Pixels
 from darkroom.data.prepared.datasets import Split
-from darkroom.networks import inference
+from darkroom.training.features import Features
 from darkroom.training.job import TrainingJob
 
 FEATURE_MEMORY = 2 * 2**30
 """Maximum bytes of cached features of all images (float32)."""
 
 
-def freeze(model: keras.Model, trainable: str) -> None:
+def freeze(model: keras.Model, trainable: str, *, keep_statistics: bool = False) -> None:
     """Freeze all but the last layers of a network.
 
     Frozen layers work as in inference: batch norm keeps its statistics, dropout is off.
@@ -25,10 +22,15 @@ def freeze(model: keras.Model, trainable: str) -> None:
     Args:
         model: a network without auxiliary classifiers.
         trainable: ``all``, ``head`` or ``last N``, counting layers that have weights.
+        keep_statistics: whether batch norm is frozen everywhere; see ``FineTuningParams``.
 
     Raises:
         InputError: the network has fewer layers with weights.
     """
+    if keep_statistics:
+        for layer in model.layers:
+            if isinstance(layer, keras.layers.BatchNormalization):
+                layer.trainable = False
     if trainable == "all":
         return
     weighted = [layer for layer in model.layers if layer.weights]
@@ -47,9 +49,11 @@ def freeze(model: keras.Model, trainable: str) -> None:
 
 
 def cut(model: keras.Model) -> Any:
-    """Return the last tensor that precedes all trained or random layers and that no connection bypasses.
+    """Return the tensor at which training begins: before all trained or random layers, bypassed by no connection.
 
-    Nothing before it changes during training, so that an image's features there are computed only once.
+    Nothing before it changes during training, so that an image's features there are computed only once. Of the tensors
+    after the last layer with weights, it is the smallest one and, among equals, the first: the features then serve
+    networks whose layers without weights differ.
 
     Returns:
         A Keras tensor; the model's input if no layer with weights is frozen.
@@ -63,45 +67,21 @@ def cut(model: keras.Model) -> Any:
     ]
     first_weighted = next(number for number, layer in enumerate(model.layers) if layer.weights)
     first_changing = next(number for number, layer in enumerate(model.layers) if _changes(layer))
-    for number in reversed(range(first_weighted, first_changing)):
-        if all(source >= number for later in sources[number + 1 :] for source in later):
-            return model.layers[number].output
-    return model.input
+    possible = [
+        number
+        for number in range(first_weighted, first_changing)
+        if all(source >= number for later in sources[number + 1 :] for source in later)
+    ]
+    if not possible:
+        return model.input
+    last_weighted = max(number for number in range(first_changing) if model.layers[number].weights)
+    cheap = [number for number in possible if number >= last_weighted] or possible[-1:]
+    return model.layers[min(cheap, key=lambda number: math.prod(model.layers[number].output.shape[1:]))].output
 
 
 def _changes(layer: keras.layers.Layer) -> bool:
     """Return whether a layer's output for the same image changes during training."""
     return bool(layer.trainable_weights) or (isinstance(layer, keras.layers.Dropout) and layer.rate > 0)
-
-
-class Features:
-    """Cache of the features that frozen layers compute from images."""
-
-    def __init__(self) -> None:
-        self._of = ""
-        self._kept: tuple[Floats, ...] = ()
-
-    def before(self, model: keras.Model, at: Any, images: Sequence[Pixels]) -> tuple[Floats, ...]:
-        """Compute the features of images at a tensor of a network, in inference mode, or return the cached ones.
-
-        Args:
-            model: the network.
-            at: one of its tensors.
-            images: uint8 arrays of shape (images, height, width, channels), the same at each call.
-
-        Returns:
-            float32 arrays of shape (images, …).
-        """
-        part = keras.Model(model.input, at, name="part")
-        digest = hashlib.sha256(part.to_json().encode())
-        for weight in part.get_weights():
-            digest.update(weight.tobytes())
-        if self._of != digest.hexdigest():
-            # Free the old ones first, so that memory never holds both.
-            self._kept = ()
-            self._kept = tuple(inference.probabilities(part, each) for each in images)
-            self._of = digest.hexdigest()
-        return self._kept
 
 
 def before_training(built: keras.Model, job: TrainingJob, features: Features | None) -> tuple[Any, Split, Split]:
@@ -110,22 +90,24 @@ def before_training(built: keras.Model, job: TrainingJob, features: Features | N
     Args:
         built: the network.
         job: what to train.
-        features: cache between trainings on the same images.
+        features: cache between trainings on the same images, or features from the stage of that name.
 
     Returns:
         The tensor at which training begins, and the training and validation data there.
     """
     data = job.training, job.validation
-    start = built.input if job.values.augment else _worth_keeping(built, sum(len(split.classes) for split in data))
+    start = built.input if job.values.augment else worth_keeping(built, sum(len(split.classes) for split in data))
     if start is built.input:
         return start, *data
     # float32 features in place of pixels; TrainingBatches accepts both.
-    found: tuple[Any, ...] = (features or Features()).before(built, start, [split.images for split in data])
+    part = keras.Model(built.input, start, name="part")
+    images = [split.images for split in data]
+    found: tuple[Any, ...] = (features or Features()).of(part, job.description, images)
     training, validation = (replace(split, images=of) for split, of in zip(data, found, strict=True))
     return start, training, validation
 
 
-def _worth_keeping(model: keras.Model, images: int) -> Any:
+def worth_keeping(model: keras.Model, images: int) -> Any:
     """Return the tensor after the frozen layers; the input if the features would need too much memory."""
     at = cut(model)
     return at if images * math.prod(at.shape[1:]) * 4 <= FEATURE_MEMORY else model.input

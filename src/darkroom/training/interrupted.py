@@ -65,4 +65,5 @@ def kept_checkpoint(file: Path) -> Iterator[Path]:
             # It would fail in the same way again.
             path.unlink(missing_ok=True)
             raise
-        path.unlink()
+        # None is written by a training of one step.
+        path.unlink(missing_ok=True)

@@ -58,6 +58,10 @@ class TrainingJob:
         """The number of classes."""
         return len(self.description.labels)
 
+    def shortened(self, epochs: int) -> "TrainingJob":
+        """Return a copy with at most this number of epochs in each phase."""
+        return replace(self, values=self.values.shortened(epochs))
+
     def with_values(self, changes: dict[str, Any]) -> "TrainingJob":
         """Return a copy with some parameters changed."""
         return replace(self, values=with_values(self.values, changes))

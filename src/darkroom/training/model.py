@@ -36,10 +36,10 @@ def build_model(
     model = keras.Model(inputs, list(outputs) if len(outputs) > 1 else outputs[0], name=network)
     if initial is not None:
         initial_weights.transfer(initial, model)
-        if values.trainable != "all":
+        if values.trainable != "all" or values.fine_tuning.epochs:
             # Auxiliary classifiers help to train a whole network, but not its last layers alone.
             model = inference_model(model)
-        frozen.freeze(model, values.trainable)
+        frozen.freeze(model, values.trainable, keep_statistics=values.fine_tuning.epochs > 0)
     return model
 
 

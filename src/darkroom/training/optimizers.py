@@ -11,6 +11,8 @@ def optimizer(values: NetworkParams) -> keras.optimizers.Optimizer:
         "learning_rate": values.learning_rate,
         "weight_decay": values.weight_decay or None,
         "global_clipnorm": values.clip_norm or None,
+        "use_ema": bool(values.ema),
+        "ema_momentum": values.ema,
     }
     made: keras.optimizers.Optimizer
     match values.optimizer:
@@ -30,6 +32,8 @@ def optimizer(values: NetworkParams) -> keras.optimizers.Optimizer:
                 exclude_layers=["output"],
                 **common,
             )
+        case "lbfgs":
+            raise ValueError("lbfgs is no optimizer of Keras; see training.logistic")
     if values.weight_decay:
         made.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
     return made
