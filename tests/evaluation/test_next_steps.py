@@ -74,7 +74,7 @@ def matrices(classes):
 def test_the_most_confused_pairs(rows):
     matrix, labels = np.array(rows), [f"c{number}" for number in range(len(rows))]
     found = confusions(matrix, labels)
-    shares = [pair.count / pair.images for pair in found]
+    shares = [pair.taken / pair.images for pair in found]
     assert shares == sorted(shares, reverse=True)
     assert len(found) <= 3
     named = {(pair.label, pair.predicted) for pair in found}

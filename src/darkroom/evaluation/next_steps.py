@@ -28,12 +28,12 @@ class Confusion(NamedTuple):
 
     label: str
     predicted: str
-    count: int
+    taken: int
     images: int
     """Test images with this label."""
 
     def __str__(self) -> str:
-        return f"{self.label} taken for {self.predicted} ({self.count} of {self.images})"
+        return f"{self.label} taken for {self.predicted} ({self.taken} of {self.images})"
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def confusions(matrix: Integers, labels: Sequence[str]) -> list[Confusion]:
         for row, column in zip(*np.nonzero(matrix), strict=True)
         if row != column and matrix[row, column] > BY_CHANCE
     ]
-    return sorted(found, key=lambda pair: (-pair.count / pair.images, pair.label, pair.predicted))[:PAIRS]
+    return sorted(found, key=lambda pair: (-pair.taken / pair.images, pair.label, pair.predicted))[:PAIRS]
 
 
 def tells_apart(result: Result) -> bool | None:
