@@ -40,7 +40,7 @@ class Server:
 
     def _start(self) -> None:
         stores = ("--backend-store-uri", "sqlite:///store.db", "--artifacts-destination", str(self._folder / "files"))
-        environment = Project(self._folder).environment()
+        environment = {**Project(self._folder).environment(), "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
         with (self._folder / "server.log").open("a") as log:
             self._process = subprocess.Popen(
                 ["mlflow", "server", *stores, "--port", str(self.gate.behind), "--workers", "1"],
