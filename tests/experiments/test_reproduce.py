@@ -100,7 +100,7 @@ def test_the_initial_weights_are_those_of_the_run(fresh, weights):
     fresh.params(train__mlp__initial_weights=weights, train__mlp__epochs=1)
     fresh.run("dvc", "repro", "train@mlp")
     fresh.commit("trained further")
-    record = json.loads((fresh.root / "runs/mlp/run.json").read_text())
+    record = read_record(fresh.root / "runs/mlp/run.json")
     assert record["tags"]["initial_weights"].startswith(weights.partition("@")[0].partition("darkroom")[0])
     assert len(record["tags"]["initial_weights_sha256"]) == 64
     assert "identical: all" in fresh.run("darkroom", "reproduce", record["run_id"])

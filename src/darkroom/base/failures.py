@@ -9,7 +9,7 @@ import os
 import sys
 import tempfile
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -109,7 +109,11 @@ def _report(name: str, error: BaseException) -> str:
     """Write the traceback to a file; return where it is."""
     text = hide(f"{' '.join(sys.argv)}\n\n{''.join(traceback.format_exception(error))}")
     file = f"failure-{''.join(letter if letter.isalnum() else '-' for letter in name)}.txt"
-    for place in (lambda: project_root() / ".darkroom", lambda: Path(tempfile.gettempdir())):
+    places: tuple[Callable[[], Path], ...] = (
+        lambda: project_root() / ".darkroom",
+        lambda: Path(tempfile.gettempdir()),
+    )
+    for place in places:
         with suppress(OSError, InputError):
             path = place() / file
             write_text(path, text)

@@ -61,9 +61,9 @@ def train(job: TrainingJob, on_epoch: Iterable[OnEpoch], features: Features | No
         )
     # Layers without weights may follow the features.
     rest = keras.Model(start, head.input)
-    training, validation = (
-        replace(split, images=inference.probabilities(rest, split.images)) for split in (training, validation)
-    )
+    # float32 features in place of pixels.
+    found: tuple[Any, ...] = tuple(inference.probabilities(rest, split.images) for split in (training, validation))
+    training, validation = (replace(split, images=of) for split, of in zip((training, validation), found, strict=True))
     kernel, bias, penalty = _best(job, training, validation)
     predicted = [_probabilities(np.asarray(split.images) @ kernel + bias) for split in (training, validation)]
     reached = _epoch(predicted, (training.classes, validation.classes), penalty)
