@@ -14,7 +14,7 @@ SOURCE = "Z. Liu and others, A ConvNet for the 2020s, CVPR 2022, table 9; weight
 PUBLISHED_INPUT = (224, 224, 3)
 PUBLISHED_CLASSES = 1000
 PUBLISHED_PARAMETERS = 28_589_128
-PUBLISHED_MULTIPLY_ADDS = 0
+PUBLISHED_MULTIPLY_ADDS = 4_455_531_264
 BACKBONE = backbones.Backbone(
     "ConvNeXtTiny",
     "convnext/convnext_tiny.h5",

@@ -4,7 +4,7 @@ The first three stages have full convolutions in place of depthwise ones (fused)
 later ones depthwise convolutions with squeeze-and-excitation, up to 232 channels. The weights were trained on images of
 300×300 pixels.
 
-14,486,374 parameters with the 1,000 classes of ImageNet, on which it reached 82.0 % (top 1). ``darkroom models
+14,467,622 parameters with the 1,000 classes of ImageNet, on which it reached 82.0 % (top 1). ``darkroom models
 efficientnet_v2_b3`` lists the layers, which are those of ``keras.applications.EfficientNetV2B3``. The weights (59 MB)
 are downloaded once into Keras' cache, or put there: docs/networks.md.
 """
@@ -16,8 +16,8 @@ SOURCE = (
 )
 PUBLISHED_INPUT = (300, 300, 3)
 PUBLISHED_CLASSES = 1000
-PUBLISHED_PARAMETERS = 14_486_374
-PUBLISHED_MULTIPLY_ADDS = 0
+PUBLISHED_PARAMETERS = 14_467_622
+PUBLISHED_MULTIPLY_ADDS = 3_011_458_816
 BACKBONE = backbones.Backbone(
     "EfficientNetV2B3",
     "efficientnet_v2/efficientnetv2-b3.h5",

@@ -14,7 +14,7 @@ SOURCE = "A. Howard and others, Searching for MobileNetV3, ICCV 2019, tables 1 a
 PUBLISHED_INPUT = (224, 224, 3)
 PUBLISHED_CLASSES = 1000
 PUBLISHED_PARAMETERS = 5_507_432
-PUBLISHED_MULTIPLY_ADDS = 0
+PUBLISHED_MULTIPLY_ADDS = 216_589_760
 BACKBONE = backbones.Backbone(
     "MobileNetV3Large",
     "mobilenet_v3/weights_mobilenet_v3_large_224_1.0_float.h5",

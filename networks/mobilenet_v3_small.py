@@ -14,7 +14,7 @@ SOURCE = "A. Howard and others, Searching for MobileNetV3, ICCV 2019, tables 1 a
 PUBLISHED_INPUT = (224, 224, 3)
 PUBLISHED_CLASSES = 1000
 PUBLISHED_PARAMETERS = 2_554_968
-PUBLISHED_MULTIPLY_ADDS = 0
+PUBLISHED_MULTIPLY_ADDS = 56_510_400
 BACKBONE = backbones.Backbone(
     "MobileNetV3Small",
     "mobilenet_v3/weights_mobilenet_v3_small_224_1.0_float.h5",

@@ -14,7 +14,7 @@ SOURCE = "K. He and others, Identity mappings in deep residual networks, ECCV 20
 PUBLISHED_INPUT = (224, 224, 3)
 PUBLISHED_CLASSES = 1000
 PUBLISHED_PARAMETERS = 25_613_800
-PUBLISHED_MULTIPLY_ADDS = 0
+PUBLISHED_MULTIPLY_ADDS = 3_482_255_360
 BACKBONE = backbones.Backbone(
     "ResNet50V2",
     "resnet/resnet50v2_weights_tf_dim_ordering_tf_kernels.h5",

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from darkroom.base import spreadsheets
+from darkroom.base import spreadsheets, wording
 from darkroom.data.formats import arrays, families, manifest
 from darkroom.data.formats.manifest import SPLITS
 from darkroom.data.splitting import assign, earlier, kept, near_duplicates, pairs
@@ -73,6 +73,8 @@ def _assign(rows: pd.DataFrame, pictures: Pictures, splits: kept.Kept, params: P
 def _report(rows: pd.DataFrame, table: pd.DataFrame, files: Files) -> Iterator[str]:
     """Yield what was found, in lines."""
     yield ", ".join(f"{name}: {count} images" for name, count in rows["split"].value_counts().items())
+    groups = rows.loc[rows["split"] == "test", "cluster"].nunique()
+    yield wording.accuracy_known(int(groups), "independent test images")
     if len(table):
         two_labels = (table["what"] == "two labels").sum()
         yield f"{len(table)} near-duplicate pairs, {two_labels} of them with two labels; see {files.pairs}"

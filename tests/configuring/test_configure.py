@@ -61,13 +61,64 @@ def test_photographs_get_the_pretrained_network():
     assert "validate.minimum_images_per_class" not in found
 
 
+@pytest.mark.parametrize(
+    ("counts", "batch"),
+    [
+        ({"a": 500, "b": 500}, 32),  # 16 steps an epoch and more
+        ({"a": 633, "b": 898, "c": 699}, None),  # the default, 64
+        ({"a": 600, "b": 600, "c": 40}, 32),
+        ({"a": 15, "b": 15}, 8),
+        ({"a": 2, "b": 2}, 2),
+        ({"a": 50_000, "b": 3}, 64),  # batches of two would make 15,000 steps an epoch
+    ],
+)
+def test_batches_are_not_larger_than_the_smallest_class(counts, batch):
+    found = chosen(seen(counts=counts))["train.efficientnet_lite0"]
+    assert found.get("batch_size") == (None if batch == 64 else batch)
+
+
+@pytest.mark.parametrize(
+    ("look", "least", "most"),
+    [
+        (seen(counts={"a": 1800, "b": 1868}), 2, 8),  # the flowers: docs/photographs.md
+        (seen(counts={"a": 15, "b": 15}), 1, 3),
+        (seen(counts={str(digit): 180 for digit in range(10)}, shorter=8, longer=8, is_grey=True), 2, 3),
+        (seen(counts={"a": 25_000, "b": 25_000}, shorter=32, longer=32), 10, 60),
+    ],
+)
+def test_the_minutes_to_expect_are_said(look, least, most):
+    (reason,) = (setting.reason for setting in choosing.choose(look) if setting.key == "models")
+    minutes = int(reason.split("about ")[1].split(" min")[0])
+    assert least <= minutes <= most, reason
+
+
+def test_a_folder_of_parquet_files(project, capsys):
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    raw = folder(project / "raw", {"ant": 30, "bee": 20}, (32, 24))
+    files = sorted(raw.rglob("*.png"))
+    images = pa.array([{"bytes": file.read_bytes(), "path": None} for file in files])
+    (project / "tables" / "data").mkdir(parents=True)
+    pq.write_table(
+        pa.table({"image": images, "label": [file.parent.name for file in files]}),
+        project / "tables" / "data" / "train-00000-of-00001.parquet",
+    )
+    (project / "tables" / "README.md").write_text("a data set")
+    assert main(["configure", "tables", "--force"]) == 0
+    params = read_params()
+    assert (params.data.source, params.data.path) == ("parquet", "tables")
+    assert params.preprocess.size == (32, 32, 3)
+
+
 def test_forty_digits(project):
     digits = folder(project / "digits", {str(digit): 4 for digit in range(10)}, (8, 8), grey=True)
     found = chosen(looking.look(str(digits)))
     assert found["models"] == ["mnist_cnn"]
     assert found["preprocess.size"] == [8, 8, 1]
     assert found["validate.minimum_images_per_class"] == 4
-    assert found["train.mnist_cnn"] == {"batch_size": 8}
+    # Not more than a digit has: the default of 64 would be more than all training images.
+    assert found["train.mnist_cnn"] == {"batch_size": 4}
     # A mirrored digit is another character, or none.
     assert found["preprocess.augmentation.horizontal_flip"] is False
 

@@ -98,6 +98,16 @@ def test_another_seed_or_other_shares_start_over_and_say_so(file, head, params):
     assert kept.read(file(head), PARAMS).note == ""
 
 
+def test_another_use_of_given_validation_images_starts_over(file):
+    path = file(HEAD, f"{digits(1)},{digits(2)},train")
+    other = PreprocessParams(split=SplitParams(given_validation="test"))
+    found = kept.read(path, other)
+    assert found.note.endswith("is for seed 0 and shares 0.6/0.2/0.2: all splits are assigned again")
+    kept.write(path, images((1, 2, "test")), found, other)
+    assert kept.read(path, other).split("", digits(2)) == "test"
+    assert kept.read(path, PARAMS).note
+
+
 @pytest.mark.parametrize("head", ["# splits, form 9", "", "<<<<<<< HEAD", "picture,split", OLD_HEAD + " and more"])
 def test_an_unknown_form_is_refused(file, head):
     with pytest.raises(InputError, match=r"line 1: .* is not the first line of a file of splits"):

@@ -242,6 +242,32 @@ def test_the_split_of_a_unit_with_a_group_depends_on_the_name_of_its_group():
     )
 
 
+VALIDATION_IS_TEST = PARAMS.model_copy(update={"split": SplitParams(given_validation="test")})
+
+
+def test_given_validation_images_may_be_the_test():
+    given = ["train", "train", "validation"] * 40
+    rows = manifest(COUNT, given=given)
+    usual = assign.assign(rows, pairs_of([]), NOTHING, PARAMS)
+    assert set(usual["split"][2::3]) == {"validation"}
+    assigned = assign.assign(rows, pairs_of([]), NOTHING, VALIDATION_IS_TEST)
+    assert set(assigned["split"][2::3]) == {"test"}
+    rest = assigned["split"][[index % 3 != 2 for index in range(COUNT)]]
+    # Validation images are taken from training, in the shares of both.
+    assert set(rest) == {"train", "validation"}
+    assert (rest == "validation").mean() == pytest.approx(0.25, abs=0.02)
+    assign.require_all_splits(assigned)
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [(["train", "validation", "test"] * 40, "has test images"), (["train"] * COUNT, "has no validation images")],
+)
+def test_where_there_is_a_test_or_no_validation_nothing_can_take_its_place(given, words):
+    with pytest.raises(InputError, match=f"given_validation: test given, but the source {words}; remove it"):
+        assign.assign(manifest(COUNT, given=given), pairs_of([]), NOTHING, VALIDATION_IS_TEST)
+
+
 def test_given_splits_stand():
     given = ["train", "validation", "test"] * 40
     assigned = assign.assign(manifest(COUNT, given=given), pairs_of([(0, 2), (1, 4)]), NOTHING, PARAMS)

@@ -1,10 +1,13 @@
 """What a network sees: filters, feature maps and heat maps, the pictures of them, and the notes' worked kernels."""
 
+import io
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 from darkroom.base.backend import keras
 from darkroom.cli import main
@@ -237,6 +240,27 @@ def test_explain_sees_what_predict_sees(project):
     (answer,) = opening.load_model(project["mnist_cnn"]).predict([content])
     seen = inference.probabilities(network.network, network.pixels(content)[None])[0]
     np.testing.assert_allclose(seen, list(answer["probabilities"].values()), atol=1e-6)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("aspect", "height", "width"), [("stretch", 427, 640), ("crop", 640, 640), ("pad", 640, 640)])
+def test_heat_is_drawn_on_the_photograph(project, tmp_path, aspect, height, width):
+    """Not on the 28×28 pixels that the network sees, but on the same part of the image."""
+    network = explain.PackagedNetwork.load(project["mnist_cnn"])
+    network = replace(network, description={**network.description, "aspect": aspect})
+    pixels = np.zeros((800, 1200, 3), np.uint8)
+    pixels[..., 0] = np.linspace(0, 255, 1200)
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "PNG")
+    shown = network.photograph(file.getvalue())
+    assert shown.shape == (height, width, 3)
+    left, right = (42, 213) if aspect == "crop" else (0, 255)
+    middle = shown[shown.shape[0] // 2, :, 0].astype(int)
+    assert abs(middle[0] - left) <= 3
+    assert abs(middle[-1] - right) <= 3
+    heat = explain.stretched(np.eye(4, dtype=np.float32)[None], *shown.shape[:2])
+    assert heat.shape == (1, *shown.shape[:2])
+    assert 0 <= heat.min() < heat.max() <= 1
 
 
 @pytest.mark.slow

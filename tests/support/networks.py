@@ -1,11 +1,19 @@
 """Small networks and descriptions of data."""
 
+import h5py
+
 from darkroom.base.backend import keras
 from darkroom.data.prepared.datasets import Description
 from darkroom.networks import PARAMS, is_documented, names
+from darkroom.networks.backbones import PretrainedParams
 from darkroom.training import build_model
 
-NETWORKS = tuple(name for name in names() if is_documented(name))
+legacy_h5_format = keras.src.legacy.saving.legacy_h5_format
+
+DOCUMENTED = tuple(name for name in names() if is_documented(name))
+BACKBONES = tuple(name for name in DOCUMENTED if issubclass(PARAMS[name], PretrainedParams))
+"""Networks of ``keras.applications``, whose layers are Keras's; ``tests/networks/test_backbones.py`` is theirs."""
+NETWORKS = tuple(name for name in DOCUMENTED if name not in BACKBONES)
 GREY, COLOUR, LARGE = (28, 28, 1), (32, 32, 3), (224, 224, 3)
 
 
@@ -22,6 +30,12 @@ def description(size, classes):
         training_counts={},
         digest="",
     )
+
+
+def save_as_published(model, file):
+    """Write weights in the form of the files that Keras publishes, which is Keras 2's."""
+    with h5py.File(file, "w") as opened:
+        legacy_h5_format.save_weights_to_hdf5_group(opened, model)
 
 
 def build(network, size=GREY, classes=10, **values):

@@ -4,23 +4,33 @@ import math
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+from darkroom.base import wording
 from darkroom.configuring.looking import Look
+from darkroom.networks import pretrained
 
-SMALL_SIDE = 64
-"""Pixels. Networks for small images are trained from chance up to this size; larger images need a pretrained one."""
-PRETRAINED_SIDE = 224
-"""Pixels; the size of the images that the pretrained network was trained on."""
 PRETRAINED_STEP = 32
 """The pretrained network halves its input five times."""
 SMALLEST_PRETRAINED = 96
 FULL_SIDE = 160
-"""Shorter side from which images are resized to ``PRETRAINED_SIDE``; smaller ones would cost time without detail."""
+"""Shorter side from which images are resized to ``pretrained.SIDE``; smaller ones would cost time without detail."""
 FEW_IMAGES = 20
 """Smallest class that params.yaml accepts by default."""
 SMALL_DATA = 1000
 RATIO = 20
 """Largest class divided by smallest that params.yaml accepts by default."""
 TEST_SHARE = 0.2
+LARGEST_BATCH = 64
+"""Images per step with enough data; the default of ``batch_size``."""
+LEAST_BATCH = 8
+"""Smaller batches are chosen only where a class has fewer images."""
+MOST_STEPS = 500
+"""Steps per epoch; where the smallest class is tiny among many images, batches are larger than it."""
+EPOCHS = 36
+"""Of a network that is trained from chance: its default of 30, and those of the search."""
+NANOSECONDS = {"mnist_cnn": 300, "cifar_bn_cnn": 1800}
+"""Processor time for one pixel position of one training image in an epoch, with augmentation; on an AMD EPYC."""
+START = 90
+"""Seconds that the pipeline takes for a handful of images, most of them to start its stages."""
 
 
 class Setting(NamedTuple):
@@ -34,8 +44,8 @@ class Setting(NamedTuple):
 
 def network(look: Look) -> str:
     """Return the network that fits the images."""
-    if look.shorter > SMALL_SIDE:
-        return "efficientnet_lite0"
+    if look.shorter > pretrained.SMALL_SIDE:
+        return pretrained.NETWORK
     return "mnist_cnn" if look.is_grey else "cifar_bn_cnn"
 
 
@@ -67,13 +77,11 @@ def _limits(look: Look) -> Iterator[Setting]:
 
 def _size(look: Look) -> Iterator[Setting]:
     sides = f"the median image is {look.longer}×{look.shorter} pixels"
-    if network(look) == "efficientnet_lite0":
-        enough = max(SMALLEST_PRETRAINED, math.ceil(look.shorter / PRETRAINED_STEP) * PRETRAINED_STEP)
-        side = PRETRAINED_SIDE if look.shorter >= FULL_SIDE else enough
+    side = _side(look)
+    if network(look) == pretrained.NETWORK:
         colour = "; grey images are converted, the network expects colour" if look.is_grey else ""
         yield Setting("preprocess.size", [side, side, 3], f"{sides}{colour}")
         return
-    side = max(look.longer, 8)
     colour = "all images are grey" if look.is_grey else "colour"
     yield Setting("preprocess.size", [side, side, 1 if look.is_grey else 3], f"{sides}; {colour}")
     may_flip = not look.is_grey
@@ -87,34 +95,57 @@ def _size(look: Look) -> Iterator[Setting]:
         yield Setting("preprocess.augmentation.rotation", 0, "small images lose detail by interpolation")
 
 
+def _side(look: Look) -> int:
+    """Return the height and width to which images are resized, in pixels."""
+    if network(look) != pretrained.NETWORK:
+        return max(look.longer, 8)
+    enough = max(SMALLEST_PRETRAINED, math.ceil(look.shorter / PRETRAINED_STEP) * PRETRAINED_STEP)
+    return pretrained.SIDE if look.shorter >= FULL_SIDE else enough
+
+
 def _training(look: Look) -> Iterator[Setting]:
     chosen = network(look)
-    pretrained = chosen == "efficientnet_lite0"
     reasons = {
-        "efficientnet_lite0": "pretrained on ImageNet, the best choice for photographs",
+        pretrained.NETWORK: "pretrained on ImageNet, the best choice for photographs",
         "mnist_cnn": "the most accurate documented network for small grey images",
         "cifar_bn_cnn": "the most accurate documented network for small colour images",
     }
-    yield Setting("models", [chosen], reasons[chosen])
-    if pretrained:
-        why = "nothing to search: only the last layer trains"
-        yield Setting(f"search.{chosen}", {}, why)
+    takes = f"the pipeline takes about {minutes(look)} min on {pretrained.CORES} processor cores"
+    yield Setting("models", [chosen], f"{reasons[chosen]}; {takes}")
+    if chosen == pretrained.NETWORK:
+        yield Setting(f"search.{chosen}", {}, "nothing to search: only the last layer trains")
     else:
         yield Setting(f"search.{chosen}", None, "the search space of the network's file")
-    yield Setting(f"train.{chosen}", dict(_values(look)), _expectation(look))
+    known = wording.accuracy_known(max(round(look.images * TEST_SHARE), 1))
+    batch = f"; batches of at most {look.smallest_class} images, as many as the smallest class has"
+    values = dict(_values(look))
+    is_limited = values.get("batch_size", LARGEST_BATCH) <= look.smallest_class < LARGEST_BATCH
+    yield Setting(f"train.{chosen}", values, known + (batch if is_limited else ""))
+
+
+def minutes(look: Look) -> int:
+    """Return about how many minutes the pipeline takes on ``pretrained.CORES`` cores, rounded up."""
+    chosen, side = network(look), _side(look)
+    if chosen == pretrained.NETWORK:
+        return pretrained.minutes(look.images, side) + START // 60
+    training = look.images * (1 - 2 * TEST_SHARE)
+    seconds = START + training * side**2 * EPOCHS * NANOSECONDS[chosen] * 1e-9 / pretrained.CORES
+    return math.ceil(seconds / 60)
 
 
 def _values(look: Look) -> Iterator[tuple[str, Any]]:
     training = round(look.images * (1 - 2 * TEST_SHARE))
+    batch = LARGEST_BATCH
     if training < SMALL_DATA:
         # At least 16 steps per epoch, with batches of at least 8 images.
-        yield "batch_size", int(min(64, max(8, 2 ** math.floor(math.log2(max(training / 16, 8))))))
+        batch = min(batch, max(LEAST_BATCH, _power_of_two(training / 16)))
+    batch = max(min(batch, _power_of_two(look.smallest_class)), min(batch, 2 * _power_of_two(training / MOST_STEPS)))
+    if batch != LARGEST_BATCH:
+        yield "batch_size", batch
     if look.largest_class > RATIO * look.smallest_class:
         yield "class_weights", "balanced"
 
 
-def _expectation(look: Look) -> str:
-    """Return how precisely the accuracy will be known: half the width of the 95 % interval at an accuracy of .9."""
-    test = max(round(look.images * TEST_SHARE), 1)
-    half = 196 * math.sqrt(0.9 * 0.1 / test)
-    return f"with {test} test images, an accuracy of 0.9 is known to ± {half:.0f} points"
+def _power_of_two(most: float) -> int:
+    """Return the largest power of two up to a number, at least 1."""
+    return int(2 ** math.floor(math.log2(max(most, 1))))

@@ -60,7 +60,7 @@ class Look:
 
 
 def look(path: str) -> Look:
-    """Look at a folder of class folders, an archive of one, or a table.
+    """Look at a folder of class folders, an archive of one, a table, or a folder of Parquet files.
 
     Raises:
         InputError: the path does not exist, has no images or one class, or none of them can be decoded.
@@ -88,10 +88,16 @@ def _source(path: Path) -> str:
     if not path.exists():
         raise InputError(f"{path} does not exist; name a folder with one subfolder per class, a zip file or a table")
     if path.is_dir():
-        return "folder"
+        return "parquet" if _has_parquet(path) else "folder"
     if path.suffix.lower() not in ENDINGS:
         raise InputError(f"{path}: expected a folder, or a file ending in {', '.join(ENDINGS)}; name one of these")
     return ENDINGS[path.suffix.lower()]
+
+
+def _has_parquet(folder: Path) -> bool:
+    """Return whether a folder has Parquet files, at any depth, and no images."""
+    endings = {Path(name).suffix for _, _, names in os.walk(folder) for name in names}
+    return ".parquet" in endings and endings.isdisjoint({*images.ENDINGS, *map(str.upper, images.ENDINGS)})
 
 
 def _spread(samples: Sequence[Sample]) -> list[Sample]:

@@ -12,6 +12,8 @@ from matplotlib.figure import Figure
 from darkroom.base.types import Floats, Pixels
 from darkroom.reporting.figures import drawable, save
 
+INCHES = 2.2
+"""Height of a square image among several; a single one has twice as much."""
 TILES = 16  # per row; more would be too small to read
 
 
@@ -27,17 +29,19 @@ def heat_maps(images: Pixels, heat: Floats, titles: Sequence[str], heading: str,
     """
     columns = min(2, len(images))
     rows = -(-len(images) // columns)
-    height = 2.2 * min(2.0, images.shape[1] / images.shape[2])
-    figure = Figure(figsize=(4.6 * columns + 0.8, rows * (height + 0.35) + 0.5), layout="constrained")
+    inches = INCHES if len(images) > 1 else 2 * INCHES
+    height = inches * min(2.0, images.shape[1] / images.shape[2])
+    figure = Figure(figsize=(2.1 * inches * columns + 0.8, rows * (height + 0.35) + 0.5), layout="constrained")
     figure.suptitle(drawable(heading), fontsize=10)
-    grid, scale = figure.subfigures(1, 2, squeeze=False, width_ratios=(4.6 * columns, 0.8))[0]
+    grid, scale = figure.subfigures(1, 2, squeeze=False, width_ratios=(2.1 * inches * columns, 0.8))[0]
     parts = grid.subfigures(rows, columns, squeeze=False).ravel()
     # The scale exceeds 1, where the colour map's red turns dark; cold areas are transparent.
     colours = ScalarMappable(Normalize(0, 1.15), "turbo")
     for part, image, of_image, title in zip(parts, images, heat, titles, strict=False):
         part.suptitle(drawable(title), fontsize=9)
         for axes in part.subplots(1, 2):
-            axes.imshow(image.squeeze(), cmap="gray", vmin=0, vmax=255)
+            # Smooth, so that a small image looks like the photograph that it was, not like tiles.
+            axes.imshow(image.squeeze(), cmap="gray", vmin=0, vmax=255, interpolation="bicubic")
             axes.set_axis_off()
         axes.imshow(of_image, cmap=colours.cmap, norm=colours.norm, alpha=0.8 * np.sqrt(of_image))
     bar = scale.colorbar(colours, cax=scale.add_axes((0.1, 0.2, 0.2, 0.6)), ticks=(0, 1))

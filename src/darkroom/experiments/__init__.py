@@ -3,7 +3,7 @@
 - ``sweep``, ``ladder``: learning-rate sweep
 - ``learning_curve``: error against the number of training images
 - ``compare``, ``compare_page``: two models on the same test images
-- ``reproduce``: repeat a recorded training
+- ``reproduce``, ``recorded_weights``: repeat a recorded training, with the weights that it began with
 - ``anatomy``: the layers of a network
 - ``dashboard``: Optuna's dashboard
 """

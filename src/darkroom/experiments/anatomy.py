@@ -54,7 +54,9 @@ def layers(model: keras.Model) -> list[dict[str, Any]]:
 
 
 def multiply_adds(layer: keras.layers.Layer) -> int:
-    """Count the multiply-adds of a convolution or dense layer for one image, without biases."""
+    """Count the multiply-adds of convolutions and dense layers for one image, without biases."""
+    if isinstance(layer, keras.Sequential):
+        return sum(map(multiply_adds, layer.layers))
     if not isinstance(layer, keras.layers.Conv2D | keras.layers.DepthwiseConv2D | keras.layers.Dense):
         return 0
     return int(math.prod(layer.kernel.shape) * math.prod(layer.output.shape[1:-1]))

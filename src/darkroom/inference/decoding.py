@@ -14,10 +14,11 @@ import numpy as np
 from PIL import Image, ImageFile, UnidentifiedImageError
 
 from ..base.errors import ImageError, ImageMemoryError
-from . import metadata
+from . import heif, metadata
 
 logging.getLogger("PIL").addHandler(logging.NullHandler())
-FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "GIF")
+BY_PILLOW = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "GIF", "AVIF")
+FORMATS = (*BY_PILLOW, "HEIC")
 MAXIMUM_PIXELS = 80_000_000
 """Largest number of pixels of an image, counted before it is decoded."""
 MAXIMUM_SIDE = 65_535
@@ -119,14 +120,18 @@ def decode_for(content: bytes, least: int | None) -> Decoded:
     with guard():
         opened = _open(stripped.content)
         width, height = opened.size
-        drafted = opened.draft(None, (least, least)) if least is not None and min(width, height) >= 2 * least else None
+        # Only of JPEG: the thumbnail inside a HEIC file may be another picture.
+        may_draft = opened.format == "JPEG" and least is not None and min(width, height) >= 2 * least
+        drafted = opened.draft(None, (least, least)) if may_draft and least is not None else None
         decode_lower = _lower_bytes(opened, stripped.content)
         opened.load()
+        check_size(*opened.size)  # of a HEIC file, it may differ from the header
         mode, form = opened.mode, opened.format or ""
         image, note = _scaled(opened, decode_lower)
         image = to_8_bits(image)
         box = drafted[1] if drafted is not None else None
-        return _turned(Decoded(image, width, height, box, mode, form, note), stripped.orientation)
+        orientation = metadata.of_exif(opened.info.get("exif", b"")) if form == "AVIF" else stripped.orientation
+        return _turned(Decoded(image, width, height, box, mode, form, note), orientation)
 
 
 def declared_size(content: bytes) -> tuple[int, int]:
@@ -185,7 +190,7 @@ def bands(image: Image.Image) -> Iterator[tuple[int, Image.Image]]:
 
 def _open(content: bytes) -> ImageFile.ImageFile:
     """Read a file's header and check its size."""
-    image = Image.open(io.BytesIO(content), formats=FORMATS)
+    image = heif.open_image(content) if heif.is_heif(content) else Image.open(io.BytesIO(content), formats=BY_PILLOW)
     check_size(*image.size)
     return image
 

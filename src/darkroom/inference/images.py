@@ -42,7 +42,7 @@ __all__ = [
 ]
 
 Pixels = npt.NDArray[np.uint8]
-ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif")
+ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".avif", ".heic", ".heif")
 BACKGROUNDS = {"white": (255, 255, 255), "black": (0, 0, 0), "grey": (127, 127, 127)}
 Background = Literal["white", "black", "grey"]
 Interpolation = Literal["nearest", "box", "bilinear", "bicubic", "lanczos"]

@@ -73,6 +73,11 @@ def strip(content: bytes) -> Stripped:
     return Stripped(content, UPRIGHT)
 
 
+def of_exif(block: bytes) -> int:
+    """Return the orientation of an Exif block; upright if it has none or is damaged."""
+    return _orientation([block], [])
+
+
 def _png(content: bytes) -> Stripped:
     """Keep critical chunks and transparency (PNG, third edition), and thereby the first image of an animation."""
     view, exif, xmp = memoryview(content), list[bytes](), list[bytes]()

@@ -4,11 +4,15 @@ from collections.abc import Iterator
 
 import pandas as pd
 
+from darkroom.base import wording
+from darkroom.base.terminal import shown
 from darkroom.networks import pretrained
 from darkroom.params import Params
 
 DETAIL_LOST = 4
 """Factor by which images are reduced, from which on it is worth mentioning."""
+IMPRECISE = 0.05
+"""Half-width of the accuracy's interval from which on the number of test images is worth mentioning."""
 CONFIGURE = "darkroom configure chooses settings that fit"
 
 
@@ -17,7 +21,7 @@ def advice(params: Params, rows: pd.DataFrame) -> Iterator[str]:
 
     Args:
         params: the whole of params.yaml.
-        rows: manifest of the usable images.
+        rows: manifest of the usable images, with their splits; see ``assign.assign``.
     """
     sides = rows[["width", "height"]]
     shorter, longer = int(sides.min(axis=1).median()), int(sides.max(axis=1).median())
@@ -33,6 +37,27 @@ def advice(params: Params, rows: pd.DataFrame) -> Iterator[str]:
         yield f"advice: {median}, reduced to {width}×{height} by preprocess.size; {CONFIGURE}"
     if channels == 1 and _are_colourful(rows):
         yield f"advice: the images are in colour, but preprocess.size[2] is 1, which makes them grey; {CONFIGURE}"
+    yield from _of_batches(params, rows)
+    yield from _of_precision(rows)
+
+
+def _of_batches(params: Params, rows: pd.DataFrame) -> Iterator[str]:
+    """Yield a line if batches are larger than the smallest class."""
+    counts = rows["label"].value_counts().sort_index()
+    label, images = counts.idxmin(), int(counts.min())
+    sizes = {name: params.network(name).batch_size for name in params.models}
+    if large := [name for name, size in sizes.items() if isinstance(size, int) and size > images]:
+        yield (
+            f"advice: class {shown(str(label))} has {images} images, less than the batch_size of {', '.join(large)}, "
+            f"with which an epoch has few steps; {CONFIGURE}"
+        )
+
+
+def _of_precision(rows: pd.DataFrame) -> Iterator[str]:
+    """Yield a line if the test images are so few that the accuracy is hardly known."""
+    images = int(rows.loc[rows["split"] == "test", "cluster"].nunique())
+    if wording.half_width(images) > IMPRECISE:
+        yield f"advice: {wording.accuracy_known(images, 'independent test images')}; more images make it more precise"
 
 
 def _are_colourful(rows: pd.DataFrame) -> bool:

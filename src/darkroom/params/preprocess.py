@@ -32,6 +32,9 @@ class SplitParams(Section):
     train: Annotated[float, Field(gt=0, lt=1)] = 0.6
     validation: Annotated[float, Field(gt=0, lt=1)] = 0.2
     test: Annotated[float, Field(gt=0, lt=1)] = 0.2
+    given_validation: Literal["validation", "test"] = "validation"
+    """``test``: the validation images of a source without test images are the test; validation images are then taken
+    from its training images."""
 
 
 Interpolation = Literal["nearest", "box", "bilinear", "bicubic", "lanczos"]

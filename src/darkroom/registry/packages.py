@@ -105,7 +105,8 @@ def has_files(model: LoggedModel) -> bool:
 def requirements() -> list[str]:
     """Return the requirements of a packaged model, pinned to the installed versions."""
     tensorflow = next(name for name in ("tensorflow-cpu", "tensorflow") if _installed(name))
-    return [f"{name}=={metadata.version(name)}" for name in (*PACKAGED_REQUIREMENTS, tensorflow)]
+    heif = ["pillow-heif"] if _installed("pillow-heif") else []
+    return [f"{name}=={metadata.version(name)}" for name in (*PACKAGED_REQUIREMENTS, *heif, tensorflow)]
 
 
 def _installed(name: str) -> bool:

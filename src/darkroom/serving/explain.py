@@ -6,9 +6,12 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import numpy as np
+from PIL import Image
+
 from darkroom.base.backend import keras
 from darkroom.base.errors import ImageError, InputError
-from darkroom.base.types import Pixels
+from darkroom.base.types import Floats, Pixels
 from darkroom.evaluation import grad_cam
 from darkroom.evaluation.maps import feature_maps, heat_maps
 from darkroom.inference.packaged_model import import_privately
@@ -16,6 +19,9 @@ from darkroom.networks import inference
 from darkroom.reporting import figures
 from darkroom.serving import predict
 from darkroom.tracking.packaged_parts import PackagedParts
+
+SHOWN = 640
+"""Longer side in pixels of the photographs on which heat maps are drawn."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +62,33 @@ class PackagedNetwork:
             raise ImageError(str(error)) from None
         return pixels
 
+    def photograph(self, content: bytes) -> Pixels:
+        """Decode the content of an image file for people, with the part of the image that the network sees.
+
+        Args:
+            content: a file that ``pixels`` accepts.
+
+        Returns:
+            uint8 of shape (height, width, 3), the longer side up to ``SHOWN`` pixels: of the image's own proportions,
+            or of the network's if images are cut or padded.
+        """
+        images = self.code.images
+        height, width, _ = self.description["size"]
+        decoded = images.decode_for(content, SHOWN)
+        if self.description["aspect"] == "stretch":
+            height, width = decoded.height, decoded.width
+        factor = min(SHOWN, max(decoded.height, decoded.width)) / max(height, width)
+        size = [max(round(height * factor), 1), max(round(width * factor), 1), 3]
+        shown: Pixels = self.code.Classifier(self.network, {**self.description, "size": size}).pixels(decoded)
+        return shown
+
+
+def stretched(heat: Floats, height: int, width: int) -> Floats:
+    """Enlarge heat maps of shape (images, height, width) to another height and width, in pixels."""
+    maps = [Image.fromarray(each).resize((width, height), Image.Resampling.BICUBIC) for each in heat]
+    enlarged: Floats = np.clip(np.stack([np.asarray(each) for each in maps]), 0, 1)
+    return enlarged
+
 
 def draw(model: PackagedNetwork, path: Path, folder: Path, name: str) -> Iterator[Path]:
     """Draw the heat map and the feature maps of an image.
@@ -72,13 +105,14 @@ def draw(model: PackagedNetwork, path: Path, folder: Path, name: str) -> Iterato
     Raises:
         ImageError: the image cannot be read or used.
     """
-    image = model.pixels(predict.read(path))
+    content = predict.read(path)
+    image, photograph = model.pixels(content), model.photograph(content)
     probabilities = inference.probabilities(model.network, image[None])[0]
     predicted = int(probabilities.argmax())
     heat = grad_cam.heat_maps(model.network, image[None], [predicted])
     title = figures.format_prediction(model.description["labels"][predicted], float(probabilities[predicted]))
     where = folder / f"{name}-heat_map.png"
-    heat_maps(image[None], heat, [title], path.name, where)
+    heat_maps(photograph[None], stretched(heat, *photograph.shape[:2]), [title], path.name, where)
     yield where
     stages = folder / f"{name}-feature_maps.png"
     filters, maps = grad_cam.first_filters(model.network), grad_cam.feature_maps(model.network, image)

@@ -61,7 +61,7 @@ def assign(rows: pd.DataFrame, pairs: Pairs, earlier: Kept, params: PreprocessPa
         images that belong together; ``family`` and ``bridge``, see ``relations.Related``; and ``joining``, True for
         new images and earlier bridges.
     """
-    source = _source(rows)
+    source = _source(rows, params.split)
     before = [earlier.split(*hashes) for hashes in zip(rows["picture"], rows["sha256"], strict=True)]
     known = np.array([NEW if name is None else SPLITS.index(name) for name in before], dtype=np.int64)
     known[source.fixed] = source.given[source.fixed]
@@ -92,14 +92,30 @@ class _Source(NamedTuple):
     """Splits that each image may go to if it is not final."""
 
 
-def _source(rows: pd.DataFrame) -> _Source:
+def _source(rows: pd.DataFrame, shares: SplitParams) -> _Source:
     given = np.array([NEW if name == "" else SPLITS.index(name) for name in rows["given_split"]], dtype=np.int64)
+    if shares.given_validation == "test":
+        given = _validation_as_test(given)
     there = set(given.tolist()) - {NEW}
     everywhere = tuple(range(len(SPLITS)))
     # Training images of a source with splits may only fill the splits that it lacks.
     lacking = tuple(split for split in everywhere if split == TRAIN or split not in there)
     fixed = (given != NEW) & ((given != TRAIN) | (len(lacking) == 1))
     return _Source(given, fixed, [everywhere if name == NEW else lacking for name in given.tolist()])
+
+
+def _validation_as_test(given: Integers) -> Integers:
+    """Return the given splits with test in place of validation.
+
+    Raises:
+        InputError: the source has test images, or no validation images.
+    """
+    validation, test = (SPLITS.index(name) for name in ("validation", "test"))
+    found = set(given.tolist())
+    if test in found or validation not in found:
+        what = "has test images" if test in found else "has no validation images"
+        raise InputError(f"preprocess.split.given_validation: test given, but the source {what}; remove it")
+    return np.where(given == validation, test, given)
 
 
 def _complete(rows: pd.DataFrame, pairs: Pairs, known: Integers, source: _Source, params: PreprocessParams) -> Integers:

@@ -144,4 +144,5 @@ def write(path: Path, assigned: pd.DataFrame, earlier: Kept, params: PreprocessP
 
 
 def _shares(params: PreprocessParams) -> str:
-    return "/".join(f"{getattr(params.split, name):g}" for name in SPLITS)
+    shares = "/".join(f"{getattr(params.split, name):g}" for name in SPLITS)
+    return shares if params.split.given_validation == "validation" else f"{shares}/validation=test"

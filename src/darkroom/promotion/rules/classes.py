@@ -78,5 +78,6 @@ def _judge(compared: Comparison, label: str) -> Judged:
     candidate, champion = float(compared.candidate.mean()), float(compared.champion.mean())
     gained, _ = grouped.gains(compared.champion, compared.candidate, compared.clusters)
     p, groups = grouped.sign_flip(gained), compared.on_champions_right().groups
-    text = f"recall of {label}: {candidate:.4f} against {champion:.4f} on {len(compared.classes)} images ({wording.p_value(p)})"
+    recalls = f"recall of {label}: {candidate:.4f} against {champion:.4f}"
+    text = f"{recalls} on {len(compared.classes)} images ({wording.p_value(p)})"
     return Judged(label, champion - candidate, p, 0.5**groups, compared.lost - compared.won, text)
