@@ -61,9 +61,8 @@ def train(job: TrainingJob, on_epoch: Iterable[OnEpoch], features: Features | No
         )
     # Layers without weights may follow the features.
     rest = keras.Model(start, head.input)
-    training, validation = (
-        replace(split, images=inference.probabilities(rest, split.images)) for split in (training, validation)
-    )
+    inputs: list[Any] = [inference.probabilities(rest, split.images) for split in (training, validation)]
+    training, validation = (replace(split, images=of) for split, of in zip((training, validation), inputs, strict=True))
     kernel, bias, penalty = _best(job, training, validation)
     predicted = [_probabilities(np.asarray(split.images) @ kernel + bias) for split in (training, validation)]
     reached = _epoch(predicted, (training.classes, validation.classes), penalty)
