@@ -194,3 +194,20 @@ def test_features_of_another_network_with_the_same_frozen_layers_are_copied(fold
         assert (folder / name).read_bytes() == (other / name).read_bytes()
     with pytest.raises(pytest.fail.Exception, match="computed"):
         written(job_of(source, trainable="last 2"), folder.parent / "third")
+
+
+@pytest.mark.slow
+def test_results_on_training_images_need_no_frozen_layer(folder, state, source, monkeypatch):
+    job, predict, asked = job_of(source), inference.probabilities, []
+    written(job, folder)
+    stored = training.Features(folder)
+    tuned = job_of(source, fine_tuning=FineTuningParams(epochs=1, learning_rate=0.1, augment=False))
+    for one, pixels in ((job, False), (tuned, True)):
+        trained = training.train(one, features=stored)
+        expected = inference.results_on(trained.model, one.training, 50)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(inference, "probabilities", lambda *of: asked.append(of[1].dtype) or predict(*of))
+            found = frozen.results_on_training(trained.model, one, stored, 50)
+        assert found == expected
+        # Where fine-tuning was better than the head, the frozen layers are others than those of the features.
+        assert asked.pop() == (np.uint8 if pixels and trained.best_epoch == 2 else np.float32)
