@@ -14,7 +14,7 @@ from darkroom.networks import Network, inference
 from darkroom.params import Params, read_best_params, with_values
 from darkroom.tracking import access, initial_network, records, runs, seen_images, store
 from darkroom.tracking.record import RunRecord
-from darkroom.training import Features, Trained, TrainingJob, interrupted
+from darkroom.training import Features, Trained, TrainingJob, frozen, interrupted
 
 COUNTED = 2000
 """Maximum number of training images for the final results on training images."""
@@ -39,10 +39,11 @@ def main(
         seen_images.log(run, images.manifest("train"), images.manifest("validation"), initial)
         weights = initial_network.initial_network(network, values)
         job = TrainingJob.from_prepared(images, network, values, params, weights, params.train.strategy)
-        with _trained(job, Features(Path(features)), run) as trained:
+        computed = Features(Path(features))
+        with _trained(job, computed, run) as trained:
             trained.save(model)
             _write_history(trained, Path(history))
-            reached = inference.results_on(trained.model, images.training, COUNTED)
+            reached = frozen.results_on_training(trained.model, job, computed, COUNTED)
             record = _record(run, trained, reached)
             records.log_best_epoch(run, record)
             record.write(Path(results) / "run.json")

@@ -99,6 +99,8 @@ def _steps(result: Result, verdict: Verdict, advice: str) -> Iterator[str]:
         yield _pretrained(result.all_images)
     else:
         yield advice
+        if result.is_pretrained and result.accuracy < GOOD and verdict not in FAULTS:
+            yield "if only the last layer was trained, train more of them: fine_tuning.epochs (docs/networks.md)"
     if result.confusions:
         pairs = ", ".join(map(str, result.confusions))
         yield f"confused most: {pairs}; see mistakes.png, check their labels, add such images"

@@ -7,6 +7,7 @@ from typing import Any
 from darkroom.base.backend import keras
 from darkroom.base.errors import InputError
 from darkroom.data.prepared.datasets import Split
+from darkroom.networks import inference
 from darkroom.training.features import Features
 from darkroom.training.job import TrainingJob
 
@@ -105,6 +106,25 @@ def before_training(built: keras.Model, job: TrainingJob, features: Features | N
     found: tuple[Any, ...] = (features or Features()).of(part, job.description, images)
     training, validation = (replace(split, images=of) for split, of in zip(data, found, strict=True))
     return start, training, validation
+
+
+def results_on_training(model: keras.Model, job: TrainingJob, features: Features, most: int) -> inference.OnImages:
+    """Return a trained network's results on its training images, from the features of its frozen layers if there are.
+
+    Args:
+        model: the network, from ``training.train``.
+        job: the training.
+        features: those that the training had.
+        most: see ``inference.results_on``.
+    """
+    at = cut(model)
+    if at is not model.input:
+        images = [job.training.images, job.validation.images]
+        known: Any = features.known(keras.Model(model.input, at, name="part"), job.description, images)
+        if known is not None:
+            of_training = replace(job.training, images=known[0])
+            return inference.results_on(keras.Model(at, model.output, name=model.name), of_training, most)
+    return inference.results_on(model, job.training, most)
 
 
 def worth_keeping(model: keras.Model, images: int) -> Any:

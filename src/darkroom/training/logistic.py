@@ -14,6 +14,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from darkroom.base.backend import keras, make_reproducible
 from darkroom.base.errors import InputError
@@ -61,9 +62,8 @@ def train(job: TrainingJob, on_epoch: Iterable[OnEpoch], features: Features | No
         )
     # Layers without weights may follow the features.
     rest = keras.Model(start, head.input)
-    # float32 features in place of pixels.
-    found: tuple[Any, ...] = tuple(inference.probabilities(rest, split.images) for split in (training, validation))
-    training, validation = (replace(split, images=of) for split, of in zip((training, validation), found, strict=True))
+    inputs: list[Any] = [inference.probabilities(rest, split.images) for split in (training, validation)]
+    training, validation = (replace(split, images=of) for split, of in zip((training, validation), inputs, strict=True))
     kernel, bias, penalty = _best(job, training, validation)
     predicted = [_probabilities(np.asarray(split.images) @ kernel + bias) for split in (training, validation)]
     reached = _epoch(predicted, (training.classes, validation.classes), penalty)
@@ -93,7 +93,8 @@ def _best(job: TrainingJob, training: Split, validation: Split) -> tuple[Floats,
     found: list[tuple[float, Floats, Floats, float]] = []
     for penalty in PENALTIES:
         model.set_params(C=1 / (penalty * len(classes)))
-        with warnings.catch_warnings():
+        # Threads that wait for one another made these small products ten times slower on a busy machine.
+        with warnings.catch_warnings(), threadpool_limits(limits=1, user_api="blas"):
             # A fit that is not finished is a valid candidate, as with early stopping.
             warnings.simplefilter("ignore", ConvergenceWarning)
             model.fit(features, classes, weights)
