@@ -77,15 +77,17 @@ class PublishedFile:
                 temporary = Path(file.name)
                 while chunk := answer.read(CHUNK):
                     file.write(chunk)
-            if (found := self._digest(temporary)) != self.digest:
-                raise OSError(f"{self.algorithm} of what was sent is {found}")
-            temporary.replace(self.path)
+            found = self._digest(temporary)
+            reason = "" if found == self.digest else f"{self.algorithm} of what was sent is {found}"
+            if not reason:
+                temporary.replace(self.path)
         except (OSError, http.client.HTTPException) as error:
-            reason = " ".join(str(getattr(error, "reason", error)).split())
-            raise InputError(
-                f"{self.url} cannot be downloaded ({reason}); connect, or put the file ({self.algorithm} "
-                f"{self.digest}) into {self.path.parent}"
-            ) from None
+            reason = " ".join(str(getattr(error, "reason", error)).split()) or type(error).__name__
         finally:
             if temporary is not None:
                 temporary.unlink(missing_ok=True)
+        if reason:
+            raise InputError(
+                f"{self.url} cannot be downloaded ({reason}); connect, or put the file ({self.algorithm} "
+                f"{self.digest}) into {self.path.parent}"
+            )
