@@ -10,11 +10,21 @@ import numpy.typing as npt
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from PIL import Image
 
+from darkroom.base.terminal import shown_lines
+
 THUMBNAIL = 96
 """Largest side of an embedded image in pixels."""
+
+
+def _visible(value: Any) -> Any:
+    """Return a value as it is shown: no character of a text, such as a class name, reverses or hides what is near it."""
+    return shown_lines(value) if type(value) is str else value
+
+
 ENVIRONMENT = Environment(
     loader=FileSystemLoader(Path(__file__).parent / "templates"),
     autoescape=True,
+    finalize=_visible,
     undefined=StrictUndefined,
     trim_blocks=True,
     lstrip_blocks=True,
