@@ -17,7 +17,7 @@ THUMBNAIL = 96
 
 
 def _visible(value: Any) -> Any:
-    """Return a value as it is shown: no character of a text, such as a class name, reverses or hides what is near it."""
+    """Return a value as it is shown: no character of a text, such as a class name, reverses or hides its neighbours."""
     return shown_lines(value) if type(value) is str else value
 
 
