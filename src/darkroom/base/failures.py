@@ -105,17 +105,17 @@ def _common(error: BaseException) -> tuple[str, int] | None:
     return None
 
 
+def _state() -> str:
+    return str(project_root() / ".darkroom")
+
+
 def _report(name: str, error: BaseException) -> str:
     """Write the traceback to a file; return where it is."""
     text = hide(f"{' '.join(sys.argv)}\n\n{''.join(traceback.format_exception(error))}")
     file = f"failure-{''.join(letter if letter.isalnum() else '-' for letter in name)}.txt"
-    places: tuple[Callable[[], Path], ...] = (
-        lambda: project_root() / ".darkroom",
-        lambda: Path(tempfile.gettempdir()),
-    )
-    for place in places:
+    for place in (_state, tempfile.gettempdir):
         with suppress(OSError, InputError):
-            path = place() / file
+            path = Path(place()) / file
             write_text(path, text)
             return f"the report is in {path}"
     return f"no report could be written, so here it is:\n{text}"
