@@ -10,7 +10,7 @@ from darkroom import training
 from darkroom.base.backend import devices
 from darkroom.base.files import write_text
 from darkroom.data.prepared.prepared import Prepared
-from darkroom.networks import Network, inference
+from darkroom.networks import Network, inference, reference
 from darkroom.params import Params, read_best_params, with_values
 from darkroom.tracking import access, initial_network, records, runs, seen_images, store
 from darkroom.tracking.record import RunRecord
@@ -41,8 +41,9 @@ def main(
         job = TrainingJob.from_prepared(images, network, values, params, weights, params.train.strategy)
         with _trained(job, Features(Path(features)), run) as trained:
             trained.save(model)
+            reached, sample = reference.of_training(trained.model, images.training, params.train.seed, COUNTED)
+            sample.save(reference.path_of(Path(model)))
             _write_history(trained, Path(history))
-            reached = inference.results_on(trained.model, images.training, COUNTED)
             record = _record(run, trained, reached)
             records.log_best_epoch(run, record)
             record.write(Path(results) / "run.json")
