@@ -28,7 +28,7 @@ DATA_URI = re.compile(r"\s*data:[^,]{0,200},", re.IGNORECASE)
 URL_SAFE = str.maketrans("-_", "+/")
 Prediction = dict[str, Any]
 """``{"label": str, "probabilities": {label: float}}``, and as far as the model has been calibrated ``"set": [label]``,
-``"unknown": bool`` and ``"unknown_score": float``; optionally ``"unsure": bool``."""
+``"unknown": bool or None`` and ``"unknown_score": float``; optionally ``"unsure": bool``."""
 
 
 class Classifier:
@@ -142,8 +142,9 @@ class Classifier:
         if self._least is not None:
             by_probability = np.argsort(-row, kind="stable")
             found["set"] = [self.labels[number] for number in by_probability if row[number] >= self._least]
-        if distance is not None and self._unknown_above is not None:
-            found["unknown"] = bool(distance > self._unknown_above)
+        if distance is not None:
+            # Without a threshold, for which too few images were there, it is not known.
+            found["unknown"] = None if self._unknown_above is None else bool(distance > self._unknown_above)
             found["unknown_score"] = float(distance)
         return found
 
