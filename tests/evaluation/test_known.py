@@ -124,9 +124,9 @@ def test_strangers_are_told_and_false_alarms_are_as_asked():
     (seen, of_seen), (test, of_test) = outputs(4), outputs(4, seed=1)
     images = known.Calibration(of_test, np.arange(400))
     finding = known.Strangers(reference(seen, of_seen), 0.05).calibrate(test, images, Show())
-    assert finding.metrics["noise_caught"] > 0.99
-    assert finding.metrics["classes_caught"] > 0.99
-    assert finding.metrics["false_alarms_low"] < 0.05 < finding.metrics["false_alarms_high"]
+    assert finding.metrics["unknown_noise_caught"] > 0.99
+    assert finding.metrics["unknown_classes_caught"] > 0.99
+    assert finding.metrics["unknown_false_alarms_low"] < 0.05 < finding.metrics["unknown_false_alarms_high"]
     other, _ = outputs(4, 5000, seed=2)
     distances = Neighbours(seen.features).distances(other.features)
     assert np.mean(distances > finding.packaged["above"]) == pytest.approx(0.05, abs=0.03)

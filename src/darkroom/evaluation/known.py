@@ -107,7 +107,7 @@ def prediction_sets(found: Outputs, images: Calibration, coverage: float) -> Fin
     leasts = np.array([_least(each) for each in conformal.kept_thresholds(-own, images.groups, coverage)])
     weights = conformal.group_weights(images.groups)
     sizes = (found.probabilities >= leasts[:, None]).sum(axis=1)
-    metrics = {"asked_coverage": coverage, "set_size": float(np.average(sizes, weights=weights))}
+    metrics = {"coverage_asked": coverage, "set_size": float(np.average(sizes, weights=weights))}
     metrics |= _share("coverage", own >= leasts, images.groups)
     metrics["empty_sets"] = float(np.average(sizes == 0, weights=weights))
     line = (
@@ -174,17 +174,19 @@ class Strangers:
             line = f"whether an image is unknown cannot be said: {too_few}"
             return Finding(packaged, {}, line)
         kept = conformal.kept_thresholds(distances, images.groups, share)
-        metrics = {"asked_false_alarms": self.false_alarms} | _share("false_alarms", distances > kept, images.groups)
-        noise = np.random.default_rng(0).integers(0, 256, (NOISE, *show.size), dtype=np.uint8)
-        metrics["noise_caught"] = float(np.mean(_distances(neighbours, show(noise)) > above))
-        if (share_of_classes := self._classes_caught(found, images)) is not None:
-            metrics["classes_caught"] = share_of_classes
-        line = (
-            f"unknown images at {self.false_alarms:g} false alarms (measured {metrics['false_alarms']:.4f}): "
-            f"{metrics['noise_caught']:.2f} of noise"
+        metrics = {"unknown_false_alarms_asked": self.false_alarms} | _share(
+            "unknown_false_alarms", distances > kept, images.groups
         )
-        if "classes_caught" in metrics:
-            line += f", {metrics['classes_caught']:.2f} of the images of a class left out"
+        noise = np.random.default_rng(0).integers(0, 256, (NOISE, *show.size), dtype=np.uint8)
+        metrics["unknown_noise_caught"] = float(np.mean(_distances(neighbours, show(noise)) > above))
+        if (share_of_classes := self._classes_caught(found, images)) is not None:
+            metrics["unknown_classes_caught"] = share_of_classes
+        line = (
+            f"unknown images at {self.false_alarms:g} false alarms (measured {metrics['unknown_false_alarms']:.4f}): "
+            f"{metrics['unknown_noise_caught']:.2f} of noise"
+        )
+        if "unknown_classes_caught" in metrics:
+            line += f", {metrics['unknown_classes_caught']:.2f} of the images of a class left out"
         return Finding(packaged, metrics, line)
 
     def _classes_caught(self, found: Outputs, images: Calibration) -> float | None:

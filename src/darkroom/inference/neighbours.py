@@ -27,7 +27,8 @@ def directions(features: npt.NDArray[Any]) -> Floats:
     numbers = np.asarray(features, np.float32)
     roots = np.sign(numbers) * np.sqrt(np.abs(numbers))
     length = np.linalg.norm(roots, axis=1, keepdims=True)
-    return np.divide(roots, length, out=np.zeros_like(roots), where=length > 0)
+    found: Floats = np.divide(roots, length, out=np.zeros_like(roots), where=length > 0)
+    return found
 
 
 class Neighbours:
