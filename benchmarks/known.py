@@ -143,9 +143,9 @@ def _covered(one: _Divided, share: float, *, grouped: bool) -> tuple[float, floa
 
 
 def _unknown(divided: list[_Divided], strangers: dict[str, Floats]) -> None:
-    """Print what is told at the asked rate of false alarms, by distance and by one minus the probability."""
+    """Print what is told at the asked rate of false alarms, by neighbours and by one minus the probability."""
     print(f"## Unknown images at {FALSE_ALARMS:.0%} false alarms, mean of {len(divided)} divisions (lowest)\n")
-    print("| shown to a model of flowers | images | distance | 1 - probability |\n| --- | --- | --- | --- |")
+    print("| shown to a model of flowers | images | neighbours | 1 - probability |\n| --- | --- | --- | --- |")
     told: dict[str, list[tuple[float, float]]] = {}
     for one in divided:
         test, kinds = one.flowers.features[one.test], {"fresh flowers (false alarms)": one.flowers.features[one.fresh]}
@@ -161,15 +161,15 @@ def _unknown(divided: list[_Divided], strangers: dict[str, Floats]) -> None:
 
 
 def _scores(one: _Divided, features: Floats) -> tuple[Numbers, Numbers]:
-    """Return distance and one minus the probability of the label."""
+    """Return the score of neighbours and one minus the probability of the label."""
     certain = one.outputs(features).probabilities.max(axis=1).astype(np.float64)
-    return one.neighbours.distances(features).astype(np.float64), 1 - certain
+    return one.neighbours.scores(features), 1 - certain
 
 
 def _left_out(flowers: Flowers, seeds: int) -> None:
     """Print what is told of a class of flowers that the model has never seen."""
     print(f"## A class of flowers left out, mean of {seeds} divisions\n")
-    print("| class | distance | 1 - probability |\n| --- | --- | --- |")
+    print("| class | neighbours | 1 - probability |\n| --- | --- | --- |")
     means = []
     for number, name in enumerate(flowers.names):
         inside = flowers.classes != number

@@ -47,12 +47,12 @@ def calibrated(folder, views, **asked):
 def test_evaluation_and_the_packaged_classifier_agree(saved, views):
     found, (sets, unknown, sample), classifier = calibrated(saved, views)
     images = list(split(40, 100).images)
-    distances = Neighbours(sample.features).distances(found.features)
+    scores = Neighbours(sample.features).scores(found.features)
     answers = classifier.predict(images)
-    for answer, row, distance in zip(answers, found.probabilities, distances, strict=True):
+    for answer, row, score in zip(answers, found.probabilities, scores, strict=True):
         assert list(answer["probabilities"].values()) == pytest.approx(row, abs=1e-5)
-        assert answer["unknown_score"] == pytest.approx(distance, abs=1e-5)
-        assert answer["unknown"] == (distance > unknown["above"])
+        assert answer["unknown_score"] == pytest.approx(score, abs=1e-5)
+        assert answer["unknown"] == (score > unknown["above"])
         expected = {label for label, p in zip("ab", row, strict=True) if p >= sets["least_probability"]}
         assert set(answer["set"]) == expected
         assert answer["set"][:1] in ([], [answer["label"]])

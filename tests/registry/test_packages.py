@@ -113,11 +113,11 @@ def test_a_package_tells_sets_and_unknown_images_as_its_parts_do(project):
         assert packages.has_files(packages.logged_model(store.find_run(run.run_id)))
     pixels = np.stack([to_pixels(from_array(image), (28, 28, 1), "bilinear", "stretch") for image in IMAGES])
     shown = known.Shown(network, sample.layer, [])(pixels)
-    distances = Neighbours(sample.features).distances(shown.features)
-    for answer, row, distance in zip(answers, shown.probabilities, distances, strict=True):
+    scores = Neighbours(sample.features).scores(shown.features)
+    for answer, row, score in zip(answers, shown.probabilities, scores, strict=True):
         assert set(answer["set"]) == {label for label, p in zip("ab", row, strict=True) if p >= 0.45}
-        assert answer["unknown"] is bool(distance > 0.1)
-        assert answer["unknown_score"] == pytest.approx(distance, abs=1e-5)
+        assert answer["unknown"] is bool(score > 0.1)
+        assert answer["unknown_score"] == pytest.approx(score, abs=1e-5)
     # Without the reference, as where it was not asked for.
     with runs.start_run("lenet5", "train", {"network": "lenet5"}) as run:
         uri = packages.log_model(run, "network.keras", "dataset.json", added={packages.SETS: sets})

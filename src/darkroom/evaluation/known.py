@@ -1,7 +1,7 @@
 """What a model may say of its own answers: prediction sets of promised coverage, and whether an image is unknown.
 
 A set has all classes that are at least as probable as a threshold (M. Sadinle, J. Lei, L. Wasserman, Least ambiguous
-set-valued classifiers with bounded error levels, 2019). An image is unknown if it is further from the training images
+set-valued classifiers with bounded error levels, 2019). An image is unknown if it is more unlike the training images
 than a threshold (``inference.neighbours``). Both thresholds come from test images, which have neither trained nor
 stopped nor chosen the network; without those that have a near-duplicate in training or validation.
 """
@@ -156,13 +156,11 @@ class Strangers:
             Nothing for the package if the network has no features.
         """
         if found.features is None:
-            return Finding(
-                {}, {}, "whether an image is unknown cannot be said: the network has no flat layer before its last"
-            )
+            return Finding({}, {}, "whether an image is unknown cannot be said: the network has no layer of features")
         neighbours = Neighbours(self.reference.features)
-        distances = _distances(neighbours, found)
+        scores = _scores(neighbours, found)
         share = 1 - self.false_alarms
-        above = conformal.threshold(distances, images.groups, share)
+        above = conformal.threshold(scores, images.groups, share)
         few = bool(np.isinf(above))
         packaged = {
             "layer": self.reference.layer,
@@ -173,12 +171,12 @@ class Strangers:
             too_few = _too_few(conformal.least_groups(share), images.count)
             line = f"whether an image is unknown cannot be said: {too_few}"
             return Finding(packaged, {}, line)
-        kept = conformal.kept_thresholds(distances, images.groups, share)
+        kept = conformal.kept_thresholds(scores, images.groups, share)
         metrics = {"unknown_false_alarms_asked": self.false_alarms} | _share(
-            "unknown_false_alarms", distances > kept, images.groups
+            "unknown_false_alarms", scores > kept, images.groups
         )
         noise = np.random.default_rng(0).integers(0, 256, (NOISE, *show.size), dtype=np.uint8)
-        metrics["unknown_noise_caught"] = float(np.mean(_distances(neighbours, show(noise)) > above))
+        metrics["unknown_noise_caught"] = float(np.mean(_scores(neighbours, show(noise)) > above))
         if (share_of_classes := self._classes_caught(found, images)) is not None:
             metrics["unknown_classes_caught"] = share_of_classes
         line = (
@@ -201,13 +199,13 @@ class Strangers:
             others, own = self.reference.classes != number, images.classes == number
             if not others.any() or own.all():
                 continue
-            distances = _distances(Neighbours(self.reference.features[others]), found)
-            above = conformal.threshold(distances[~own], images.groups[~own], 1 - self.false_alarms)
-            shares.append(float(np.mean(distances[own] > above)))
+            scores = _scores(Neighbours(self.reference.features[others]), found)
+            above = conformal.threshold(scores[~own], images.groups[~own], 1 - self.false_alarms)
+            shares.append(float(np.mean(scores[own] > above)))
         return float(np.mean(shares)) if shares else None
 
 
-def _distances(neighbours: Neighbours, found: Outputs) -> Numbers:
+def _scores(neighbours: Neighbours, found: Outputs) -> Numbers:
     if found.features is None:
         raise ValueError("a network without features has no neighbours")
-    return neighbours.distances(found.features).astype(np.float64)
+    return neighbours.scores(found.features)

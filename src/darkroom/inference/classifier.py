@@ -77,9 +77,9 @@ class Classifier:
             ImageError: an image cannot be used; the message names its index, from 0.
             FloatingPointError: the network returns probabilities that are not numbers.
         """
-        probabilities, distances = self._outputs(as_entries(model_input))
+        probabilities, scores = self._outputs(as_entries(model_input))
         return [
-            self._prediction(row, None if distances is None else distances[number])
+            self._prediction(row, None if scores is None else float(scores[number]))
             for number, row in enumerate(probabilities)
         ]
 
@@ -100,14 +100,14 @@ class Classifier:
         """
         return self._outputs(entries)[0]
 
-    def _outputs(self, entries: Sequence[Any]) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32] | None]:
-        """Return the class probabilities and, with neighbours, the distances to them, of shape (images,).
+    def _outputs(self, entries: Sequence[Any]) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float64] | None]:
+        """Return the class probabilities and, with neighbours, how unlike them the images are, of shape (images,).
 
         One image at a time is decoded and shrunk, so that many large ones need no more memory than one.
         """
         classes = len(self.labels)
         result = np.empty((len(entries), classes), dtype=np.float32)
-        distances = None if self._neighbours is None else np.empty(len(entries), dtype=np.float32)
+        scores = None if self._neighbours is None else np.empty(len(entries))
         for start in range(0, len(entries), BATCH):
             portion = entries[start : start + BATCH]
             pixels = np.stack([self._entry_pixels(entry, number) for number, entry in enumerate(portion, start)])
@@ -116,9 +116,9 @@ class Classifier:
             batch = np.concatenate([pixels, np.zeros((missing, *self._size), dtype=np.uint8)])
             averaged = mean_probabilities(self._predict, batch, self._views)[: len(portion)]
             result[start : start + BATCH] = averaged[:, :classes]
-            if distances is not None and self._neighbours is not None:
-                distances[start : start + BATCH] = self._neighbours.distances(averaged[:, classes:])
-        return result, distances
+            if scores is not None and self._neighbours is not None:
+                scores[start : start + BATCH] = self._neighbours.scores(averaged[:, classes:])
+        return result, scores
 
     def _predict(self, batch: images.Pixels) -> npt.NDArray[Any]:
         """Return probabilities and, with neighbours, the features beside them."""
@@ -132,8 +132,8 @@ class Classifier:
         except ImageError as error:
             raise type(error)(f"image {number}: {error}") from None
 
-    def _prediction(self, row: npt.NDArray[np.float32], distance: np.float32 | None) -> Prediction:
-        if not np.isfinite(row).all() or (distance is not None and not np.isfinite(distance)):
+    def _prediction(self, row: npt.NDArray[np.float32], score: float | None) -> Prediction:
+        if not np.isfinite(row).all() or (score is not None and not np.isfinite(score)):
             raise FloatingPointError("the network returns NaN or infinity instead of probabilities; train it again")
         found: Prediction = {
             "label": self.labels[int(row.argmax())],
@@ -142,10 +142,10 @@ class Classifier:
         if self._least is not None:
             by_probability = np.argsort(-row, kind="stable")
             found["set"] = [self.labels[number] for number in by_probability if row[number] >= self._least]
-        if distance is not None:
+        if score is not None:
             # Without a threshold, for which too few images were there, it is not known.
-            found["unknown"] = None if self._unknown_above is None else bool(distance > self._unknown_above)
-            found["unknown_score"] = float(distance)
+            found["unknown"] = None if self._unknown_above is None else score > self._unknown_above
+            found["unknown_score"] = score
         return found
 
 
