@@ -34,7 +34,7 @@ from darkroom.data.prepared.datasets import Description
 from darkroom.data.prepared.prepared import Prepared
 from darkroom.evaluation import scored, scores
 from darkroom.evaluation.report import predictions_table
-from darkroom.networks import PARAMS, Network, inference
+from darkroom.networks import PARAMS, Network, inference, reference
 from darkroom.params import Params, read_params
 from darkroom.registry import packages, versions
 from darkroom.tracking import records, runs, seen_images, store
@@ -42,7 +42,7 @@ from darkroom.tracking.record import RunRecord
 from pipeline import evaluate
 
 ROOT = Path(__file__).resolve().parents[1]
-IMAGES, SIZE, ROUNDS, RIGHT = 10_000, (28, 28, 1), 3, 0.9
+IMAGES, SIZE, ROUNDS, RIGHT, ROWS = 10_000, (28, 28, 1), 3, 0.9, 2000
 LABELS = tuple("abcdefghij")
 PREPARED, DIVIDED, RUNS, REPORTS = Path("data/prepared"), Path("data/divided"), Path("runs"), Path("reports")
 
@@ -62,7 +62,9 @@ def main(network: Network) -> None:
         params, description = read_params(), make_images()
         model = Path(f"models/{network}.keras")
         model.parent.mkdir(exist_ok=True)
-        training.build_model(network, PARAMS[network](), description, None).save(model)
+        built = training.build_model(network, PARAMS[network](), description, None)
+        built.save(model)
+        reference.of_training(built, Prepared(PREPARED).test, 0, ROWS)[1].save(reference.path_of(model))
         store.open_store()
         print(f"{machine()}\n\n| what | seconds, median of {ROUNDS} | lowest to highest | CPU seconds |")
         print("| --- | --- | --- | --- |")

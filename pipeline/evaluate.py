@@ -1,8 +1,6 @@
 """Evaluate one network on the test split, write its report and package it."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +11,12 @@ from darkroom.base.backend import choose_deterministic_kernels
 from darkroom.base.files import file_digest, write_json, write_record
 from darkroom.data.prepared.datasets import Description, Split
 from darkroom.data.prepared.prepared import Prepared
-from darkroom.evaluation import diagnosis, metrics, next_steps, report, scored, scores, slices
+from darkroom.evaluation import diagnosis, known, metrics, next_steps, report, scored, scores, slices
 from darkroom.evaluation.cost import cost
 from darkroom.evaluation.groups import group_numbers
 from darkroom.evaluation.intervals import Interval
-from darkroom.inference.views import mean_probabilities
-from darkroom.networks import Network, inference, weights_file
+from darkroom.networks import Network, inference, reference, weights_file
+from darkroom.networks.reference import Reference
 from darkroom.params import EvaluateParams, Params
 from darkroom.registry import packages, records
 from darkroom.reporting import figures
@@ -39,13 +37,15 @@ def main(params: Params, network: Network, prepared: str, model: str, summary: s
         found = _evaluate(params.evaluate, network, record, images, Path(model), files)
         write_record(Path(summary) / "cost.json", found.cost)
         views = params.evaluate.test_time_augmentation
-        write_record(Path(summary) / "test.json", _summary(found.metrics, files.predictions, views))
+        added = {**({packages.VIEWS: list(views)} if views else {}), **found.packaged}
+        write_record(Path(summary) / "test.json", {**_summary(found.metrics, files.predictions), **added})
         write_json(files.summary, {network: _shown(found)})
-        packages.log_model(run, model, images.description_file, views=views)
+        sample = reference.path_of(Path(model))
+        packages.log_model(run, model, images.description_file, added=added, reference=sample)
         run.tag({"test_time_augmentation": ", ".join(views) or "none"})
         records.log_curves(run, files)
         records.log_preview(run, Path(previews), network)
-        records.log_evaluation(run, found.metrics.as_json(), files)
+        records.log_evaluation(run, found.as_json(), files)
     _print(network, found)
 
 
@@ -57,6 +57,22 @@ class Evaluated:
     accuracy_interval: Interval
     diagnosis: diagnosis.Diagnosis
     cost: dict[str, float]
+    known: dict[str, known.Finding]
+    """Prediction sets and unknown images, by key of the packaged description; see ``known``."""
+
+    @property
+    def packaged(self) -> dict[str, Any]:
+        """What the packaged model needs of them."""
+        return {key: finding.packaged for key, finding in self.known.items() if finding.packaged}
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the content of metrics.json."""
+        return with_known(self.metrics, self.known)
+
+
+def with_known(reached: metrics.Metrics, found: dict[str, known.Finding]) -> dict[str, Any]:
+    """Return all metrics: scores, and those of prediction sets and unknown images."""
+    return {**reached.as_json(), **{name: value for each in found.values() for name, value in each.metrics.items()}}
 
 
 def _evaluate(
@@ -65,13 +81,16 @@ def _evaluate(
     """Predict the test split and write the report."""
     description, test = prepared.description, prepared.test
     choose_deterministic_kernels()
-    loaded = inference.load(model)
+    loaded, sample = inference.load(model), Reference.read(reference.path_of(model))
     views = params.test_time_augmentation
-    probabilities = mean_probabilities(partial(inference.probabilities, loaded), test.images, views)
+    show = known.Shown(loaded, sample.layer, views)
+    outputs = show(test.images)
+    probabilities = outputs.probabilities
     predictions = scores.Predictions(test.classes, probabilities, params.top)
     reached = _metrics(predictions, description, test, params)
     measured = cost(loaded, model, test, views)
-    write_record(files.metrics, reached.as_json())
+    answers = _known(params, outputs, test, show, sample)
+    write_record(files.metrics, with_known(reached, answers))
     report.write_table(files.predictions, report.predictions_table(test, probabilities, description.labels))
     accuracy_interval = _write_scores(predictions, test, description, files)
     report.draw(predictions, test, reached, description.labels, _title(network, reached), files)
@@ -83,7 +102,24 @@ def _evaluate(
     result = _result(record, predictions, description, test, accuracy_interval)
     found = replace(found, next_steps=next_steps.next_steps(result, found.verdict, found.advice))
     write_json(files.diagnosis, found.as_json())
-    return Evaluated(reached, accuracy_interval, found, measured)
+    return Evaluated(reached, accuracy_interval, found, measured, answers)
+
+
+def _known(
+    params: EvaluateParams, outputs: known.Outputs, test: Split, show: known.Shown, sample: Reference
+) -> dict[str, known.Finding]:
+    """Calibrate prediction sets and the distance of unknown images on the test images that are clean."""
+    clean = ~test.manifest["leaked"].to_numpy(dtype=bool)
+    images = known.Calibration(test.classes[clean], group_numbers(test.manifest["cluster"])[clean])
+    features = None if outputs.features is None else outputs.features[clean]
+    kept = known.Outputs(outputs.probabilities[clean], features)
+    found = {}
+    if params.coverage is not None:
+        found[packages.SETS] = known.prediction_sets(kept, images, params.coverage)
+    if params.unknown_false_alarms is not None:
+        strangers = known.Strangers(sample, params.unknown_false_alarms)
+        found[packages.UNKNOWN] = strangers.calibrate(kept, images, show)
+    return found
 
 
 def _title(network: Network, reached: metrics.Metrics) -> str:
@@ -114,10 +150,9 @@ def _write_scores(predictions: scores.Predictions, test: Split, description: Des
     return found.intervals["accuracy"]
 
 
-def _summary(reached: metrics.Metrics, predictions: Path, views: Sequence[str]) -> dict[str, Any]:
-    """Return the input of promotion; the digest identifies the predictions, the views belong to the packaged model."""
-    known: dict[str, Any] = {name: getattr(reached, name) for name in IN_SHORT}
-    return {**known, "predictions": file_digest(predictions), **({packages.VIEWS: list(views)} if views else {})}
+def _summary(reached: metrics.Metrics, predictions: Path) -> dict[str, Any]:
+    """Return the input of promotion; the digest identifies the predictions."""
+    return {**{name: getattr(reached, name) for name in IN_SHORT}, "predictions": file_digest(predictions)}
 
 
 def _shown(found: Evaluated) -> dict[str, float]:
@@ -171,6 +206,8 @@ def _print(network: Network, found: Evaluated) -> None:
         f"{_title(network, reached)} (95 % interval {found.accuracy_interval}), macro F {reached.macro_f1:.4f}; "
         f"baseline (largest class) {reached.baseline_accuracy:.4f}{human}"
     )
+    for each in found.known.values():
+        print(f"{network}: {each.line}")
     print(f"{network}: {found.diagnosis.verdict}: {found.diagnosis.reason}")
     for step in found.diagnosis.next_steps:
         print(f"{network}: next: {step}")

@@ -10,7 +10,7 @@ from darkroom import training
 from darkroom.base.backend import devices
 from darkroom.base.files import write_text
 from darkroom.data.prepared.prepared import Prepared
-from darkroom.networks import Network, inference
+from darkroom.networks import Network, inference, reference
 from darkroom.params import Params, read_best_params, with_values
 from darkroom.tracking import access, initial_network, records, runs, seen_images, store
 from darkroom.tracking.record import RunRecord
@@ -42,8 +42,11 @@ def main(
         computed = Features(Path(features))
         with _trained(job, computed, run) as trained:
             trained.save(model)
+            # From the features of frozen layers, if they are there: images would take a minute.
+            network_part, inputs = frozen.after_frozen(trained.model, job, computed)
+            reached, sample = reference.of_training(network_part, inputs, params.train.seed, COUNTED)
+            sample.save(reference.path_of(Path(model)))
             _write_history(trained, Path(history))
-            reached = frozen.results_on_training(trained.model, job, computed, COUNTED)
             record = _record(run, trained, reached)
             records.log_best_epoch(run, record)
             record.write(Path(results) / "run.json")

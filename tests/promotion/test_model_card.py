@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from darkroom.base.files import write_json, write_text
+from darkroom.base.files import read_record, write_json, write_text
 from darkroom.drift import training_data
 from darkroom.evaluation import scores, slices
 from darkroom.evaluation.metrics import evaluate, scores_table
@@ -111,6 +111,22 @@ def test_test_images_that_may_not_be_clean_are_counted(report, unverified):
     metrics = evaluate(answers, ("cat", "dog"), 0, unverified=np.arange(20) < unverified)
     write_json(report.folder / "metrics.json", metrics.as_json())
     assert re.search(rf"{line}\s+{unverified}\b", read(page(card(report)))[0])
+
+
+def test_what_was_asked_and_measured_of_sets_is_shown(report):
+    assert "Prediction sets" not in read(page(card(report)))[0]
+    measured = {"coverage_asked": 0.9, "coverage": 0.91, "coverage_low": 0.88, "coverage_high": 0.94, "set_size": 1.2}
+    metrics = {**read_record(report.metrics), **measured, "empty_sets": 0.02}
+    write_json(report.metrics, metrics)
+    words = " ".join(read(page(card(report)))[0].split())
+    assert "coverage of prediction sets, measured 0.9100 (0.8800 to 0.9400)" in words
+    assert "false alarms" not in words
+    told = {"unknown_false_alarms_asked": 0.05, "unknown_noise_caught": 0.99}
+    told |= {f"unknown_false_alarms{end}": value for end, value in (("", 0.04), ("_low", 0.02), ("_high", 0.06))}
+    write_json(report.metrics, {**metrics, **told})
+    words = " ".join(read(page(card(report)))[0].split())
+    assert "false alarms of unknown images, measured 0.0400 (0.0200 to 0.0600)" in words
+    assert "noise recognised as unknown 0.9900" in words
 
 
 def test_an_interval_of_too_few_groups_is_not_known(report):

@@ -8,10 +8,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from darkroom.evaluation import known
+from darkroom.inference.images import from_array, to_pixels
+from darkroom.inference.neighbours import Neighbours
 from darkroom.inference.packaged_model import import_privately
+from darkroom.networks import inference, reference
 from darkroom.registry import packages, records
 from darkroom.tracking import opening, runs, store
 from support.networks import build
+from support.trainings import split
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (3, 20, 20, 1), dtype=np.uint8)
 
@@ -30,7 +35,8 @@ def project(tmp_path, monkeypatch):
 
 CODE = {
     *("base/__init__.py", "base/errors.py", "inference/__init__.py", "inference/charts.py", "inference/classifier.py"),
-    *("inference/decoding.py", "inference/images.py", "inference/metadata.py", "inference/views.py"),
+    *("inference/decoding.py", "inference/images.py", "inference/metadata.py", "inference/neighbours.py"),
+    "inference/views.py",
 }
 
 
@@ -41,7 +47,7 @@ def earlier_layout(folder):
         "errors.py": ["base/errors.py"],
         "charts.py": ["inference/charts.py"],
         "images.py": ["inference/metadata.py", "inference/decoding.py", "inference/images.py"],
-        "serving.py": ["inference/views.py", "inference/classifier.py"],
+        "serving.py": ["inference/views.py", "inference/neighbours.py", "inference/classifier.py"],
         "packaged_model.py": ["inference/packaged_model.py"],
     }.items():
         text = "".join((packages.DARKROOM / file).read_text() for file in files)
@@ -50,7 +56,7 @@ def earlier_layout(folder):
             text = re.sub(r"from \.(decoding)? import (\([^)]*\)|metadata)\n", "", text).replace(
                 "metadata.strip", "strip"
             )
-        text = re.sub(r"from \.views import .*\n", "", text)
+        text = re.sub(r"from \.(views|neighbours) import .*\n", "", text)
         # What it ran when a model was loaded.
         text = re.sub(r"import_module\(f.*\n", 'import_module(f"{name}.serving")\n', text)
         (folder / name).write_text(text)
@@ -90,6 +96,32 @@ def test_a_packaged_model_holds_no_more_than_it_needs(project, tmp_path):
         for path in target.rglob("*.py")
         if re.search(r"^\s*(from|import) darkroom", path.read_text(), re.MULTILINE)
     ]
+
+
+def test_a_package_tells_sets_and_unknown_images_as_its_parts_do(project):
+    network = inference.load("network.keras")
+    _, sample = reference.of_training(network, split(40), 0, 2000)
+    sample.save(Path("network.reference.npz"))
+    sets, unknown = {"coverage": 0.9, "least_probability": 0.45}, {"layer": sample.layer, "above": 0.1}
+    added = packages.added_by({packages.SETS: sets, packages.UNKNOWN: unknown, "accuracy": 0.5})
+    assert set(added) == {packages.SETS, packages.UNKNOWN}
+    with runs.start_run("lenet5", "train", {"network": "lenet5"}) as run:
+        uri = packages.log_model(
+            run, "network.keras", "dataset.json", added=added, reference=Path("network.reference.npz")
+        )
+        answers = opening.load_model(uri).predict(IMAGES)
+        assert packages.has_files(packages.logged_model(store.find_run(run.run_id)))
+    pixels = np.stack([to_pixels(from_array(image), (28, 28, 1), "bilinear", "stretch") for image in IMAGES])
+    shown = known.Shown(network, sample.layer, [])(pixels)
+    scores = Neighbours(sample.features).scores(shown.features)
+    for answer, row, score in zip(answers, shown.probabilities, scores, strict=True):
+        assert set(answer["set"]) == {label for label, p in zip("ab", row, strict=True) if p >= 0.45}
+        assert answer["unknown"] is bool(score > 0.1)
+        assert answer["unknown_score"] == pytest.approx(score, abs=1e-5)
+    # Without the reference, as where it was not asked for.
+    with runs.start_run("lenet5", "train", {"network": "lenet5"}) as run:
+        uri = packages.log_model(run, "network.keras", "dataset.json", added={packages.SETS: sets})
+    assert set(opening.load_model(uri).predict(IMAGES)[0]) == {"label", "probabilities", "set"}
 
 
 def test_a_model_is_written_again_in_its_place(project):

@@ -5,6 +5,7 @@
 - ``images``: convert images to one size and number of channels
 - ``charts``: draw price charts
 - ``views``: average the predictions of several views of an image
+- ``neighbours``: distance to a sample of the training images
 - ``classifier``: raw images to labels and probabilities
 - ``packaged_model``: the script that MLflow runs to load the model
 

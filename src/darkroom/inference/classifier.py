@@ -1,4 +1,4 @@
-"""The packaged model: raw images to labels and probabilities.
+"""The packaged model: raw images to labels, probabilities, prediction sets and whether an image is unknown.
 
 A packaged model contains copies of this package, with ``charts.py`` (used by ``darkroom predict --table``), and of
 ``errors.py``, so that its predictions never change. They import nothing else of Darkroom.
@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from ..base.errors import ImageError
 from . import images
+from .neighbours import Neighbours
 from .views import mean_probabilities
 
 COLUMN = "image"
@@ -26,14 +27,22 @@ DATA_URI = re.compile(r"\s*data:[^,]{0,200},", re.IGNORECASE)
 """The start of a data URI (RFC 2397), as browsers' FileReader writes it."""
 URL_SAFE = str.maketrans("-_", "+/")
 Prediction = dict[str, Any]
-"""``{"label": str, "probabilities": {label: float}}``, optionally ``"unsure": bool``."""
+"""``{"label": str, "probabilities": {label: float}}``, and as far as the model has been calibrated ``"set": [label]``,
+``"unknown": bool or None`` and ``"unknown_score": float``; optionally ``"unsure": bool``."""
 
 
 class Classifier:
-    """A network with the preprocessing and labels that it was trained with."""
+    """A network with the preprocessing and labels that it was trained with.
 
-    def __init__(self, network: Any, description: dict[str, Any]) -> None:
+    Args:
+        network: predicts class probabilities, and with ``neighbours`` also features as a second output.
+        description: see ``registry.packages``.
+        neighbours: a sample of the training images; None for a model that does not know how unlike them an image is.
+    """
+
+    def __init__(self, network: Any, description: dict[str, Any], neighbours: Neighbours | None = None) -> None:
         self._network = network
+        self._neighbours = neighbours
         self.labels: list[str] = list(description["labels"])
         height, width, channels = description["size"]
         self._size = (height, width, channels)
@@ -41,14 +50,20 @@ class Classifier:
         self._aspect = description["aspect"]
         self._background = description.get("background", "white")
         self._views: list[str] = description.get("test_time_augmentation", [])
+        self._least: float | None = description.get("prediction_sets", {}).get("least_probability")
+        self._unknown_above: float | None = description.get("unknown", {}).get("above")
 
     @classmethod
-    def load(cls, network: str | Path, description: str | Path) -> "Classifier":
-        """Load a saved network and the description of its data."""
+    def load(cls, network: str | Path, description: str | Path, reference: str | Path | None = None) -> "Classifier":
+        """Load a saved network, the description of its data and, if it has one, a sample of its training images."""
         import keras
 
         loaded = keras.saving.load_model(network, compile=False, safe_mode=True)
-        return cls(loaded, json.loads(Path(description).read_text(encoding="utf-8")))
+        described = json.loads(Path(description).read_text(encoding="utf-8"))
+        if reference is None:
+            return cls(loaded, described)
+        features = loaded.get_layer(described["unknown"]["layer"]).input
+        return cls(keras.Model(loaded.input, [loaded.outputs[0], features]), described, Neighbours.read(reference))
 
     def predict(self, model_input: Any) -> list[Prediction]:
         """Classify images.
@@ -62,7 +77,11 @@ class Classifier:
             ImageError: an image cannot be used; the message names its index, from 0.
             FloatingPointError: the network returns probabilities that are not numbers.
         """
-        return [self._prediction(row) for row in self.probabilities(as_entries(model_input))]
+        probabilities, scores = self._outputs(as_entries(model_input))
+        return [
+            self._prediction(row, None if scores is None else float(scores[number]))
+            for number, row in enumerate(probabilities)
+        ]
 
     def pixels(self, decoded: images.Decoded) -> images.Pixels:
         """Convert an image to the input of the network: uint8 of shape (height, width, channels)."""
@@ -73,24 +92,38 @@ class Classifier:
     def probabilities(self, entries: Sequence[Any]) -> npt.NDArray[np.float32]:
         """Return the class probabilities, float32 of shape (images, classes).
 
-        One image at a time is decoded and shrunk, so that many large ones need no more memory than one.
-
         Args:
             entries: from ``as_entries``.
 
         Raises:
             ImageError: an image cannot be used; the message names its index, from 0.
         """
-        result = np.empty((len(entries), len(self.labels)), dtype=np.float32)
+        return self._outputs(entries)[0]
+
+    def _outputs(self, entries: Sequence[Any]) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float64] | None]:
+        """Return the class probabilities and, with neighbours, how unlike them the images are, of shape (images,).
+
+        One image at a time is decoded and shrunk, so that many large ones need no more memory than one.
+        """
+        classes = len(self.labels)
+        result = np.empty((len(entries), classes), dtype=np.float32)
+        scores = None if self._neighbours is None else np.empty(len(entries))
         for start in range(0, len(entries), BATCH):
             portion = entries[start : start + BATCH]
             pixels = np.stack([self._entry_pixels(entry, number) for number, entry in enumerate(portion, start)])
             # Padded, so that the network is compiled for only two batch sizes: 1 and BATCH.
             missing = 0 if len(portion) == 1 else BATCH - len(portion)
             batch = np.concatenate([pixels, np.zeros((missing, *self._size), dtype=np.uint8)])
-            averaged = mean_probabilities(self._network.predict_on_batch, batch, self._views)
-            result[start : start + BATCH] = averaged[: len(portion)]
-        return result
+            averaged = mean_probabilities(self._predict, batch, self._views)[: len(portion)]
+            result[start : start + BATCH] = averaged[:, :classes]
+            if scores is not None and self._neighbours is not None:
+                scores[start : start + BATCH] = self._neighbours.scores(averaged[:, classes:])
+        return result, scores
+
+    def _predict(self, batch: images.Pixels) -> npt.NDArray[Any]:
+        """Return probabilities and, with neighbours, the features beside them."""
+        found = self._network.predict_on_batch(batch)
+        return found if self._neighbours is None else np.concatenate(found, axis=1, dtype=np.float32)
 
     def _entry_pixels(self, entry: Any, number: int) -> images.Pixels:
         """Decode and resize one entry; errors name its index."""
@@ -99,13 +132,21 @@ class Classifier:
         except ImageError as error:
             raise type(error)(f"image {number}: {error}") from None
 
-    def _prediction(self, row: npt.NDArray[np.float32]) -> Prediction:
-        if not np.isfinite(row).all():
+    def _prediction(self, row: npt.NDArray[np.float32], score: float | None) -> Prediction:
+        if not np.isfinite(row).all() or (score is not None and not np.isfinite(score)):
             raise FloatingPointError("the network returns NaN or infinity instead of probabilities; train it again")
-        return {
+        found: Prediction = {
             "label": self.labels[int(row.argmax())],
             "probabilities": {label: float(p) for label, p in zip(self.labels, row, strict=True)},
         }
+        if self._least is not None:
+            by_probability = np.argsort(-row, kind="stable")
+            found["set"] = [self.labels[number] for number in by_probability if row[number] >= self._least]
+        if score is not None:
+            # Without a threshold, for which too few images were there, it is not known.
+            found["unknown"] = None if self._unknown_above is None else score > self._unknown_above
+            found["unknown_score"] = score
+        return found
 
 
 def as_entries(model_input: Any) -> list[Any]:

@@ -53,7 +53,7 @@ class InvalidRequest(MlflowException):
 
 
 class PackagedModel(PythonModel):
-    """Classifies raw images: labels and probabilities."""
+    """Classifies raw images: labels, probabilities, prediction sets, and whether an image is unknown."""
 
     # Disables MLflow's validation and conversion by type hints, which do not cover all accepted inputs.
     _skip_type_hint_validation = True
@@ -61,7 +61,10 @@ class PackagedModel(PythonModel):
     def load_context(self, context: Any) -> None:
         """Load code, network and description from the model's artifacts."""
         self._serving = import_privately(Path(context.artifacts["code"]))
-        self._classifier = self._serving.Classifier.load(context.artifacts["network"], context.artifacts["description"])
+        files = [
+            context.artifacts[name] for name in ("network", "description", "reference") if name in context.artifacts
+        ]
+        self._classifier = self._serving.Classifier.load(*files)
 
     def predict(self, context, model_input, params=None):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201, ARG002
         """Classify images; see ``Classifier.predict`` in the model's code."""

@@ -24,7 +24,8 @@ def mean_probabilities(
     """Average the predictions of the views of images.
 
     Args:
-        predict: returns the class probabilities of images, of shape (images, classes).
+        predict: returns the class probabilities of images, of shape (images, classes); the numbers in further columns,
+            such as features, are averaged likewise.
         images: uint8 of shape (images, height, width, channels).
         names: kinds of views, see ``views``; none predicts the images themselves.
 

@@ -149,8 +149,8 @@ def _restore_files(run: Run, report: Report) -> None:
 
 def _package(run: Run, results: Results) -> None:
     description, code = Prepared.of_project(results.root).description_file, results.root / "src" / "darkroom"
-    views = read_record(results.test_summary).get(packages.VIEWS, ()) if results.test_summary.is_file() else ()
-    packages.log_model(run, results.model, description, code, views)
+    summary = read_record(results.test_summary) if results.test_summary.is_file() else {}
+    packages.log_model(run, results.model, description, code, packages.added_by(summary), results.reference)
 
 
 def _origin(record: RunRecord) -> str:

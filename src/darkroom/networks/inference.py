@@ -14,20 +14,22 @@ BATCH = 256
 
 
 def probabilities(model: keras.Model, images: Pixels, batch: int = BATCH) -> Floats:
-    """Predict class probabilities.
+    """Predict class probabilities, or all outputs of a network with several.
 
     Args:
-        model: a network from ``training.train`` or ``load``.
+        model: a network from ``training.train`` or ``load``, or one of ``penultimate.with_features``.
         images: uint8 of shape (images, height, width, channels).
         batch: images per step.
 
     Returns:
-        float32 of shape (images, classes).
+        float32 of shape (images, classes), followed by the numbers of further outputs.
 
     Raises:
         DarkroomError: an output is NaN or infinite, from which ``argmax`` would make the first class.
     """
-    predicted: Floats = model.predict(np.asarray(images), batch_size=batch, verbose=0)
+    found = model.predict(np.asarray(images), batch_size=batch, verbose=0)
+    # Further outputs may be bfloat16.
+    predicted: Floats = np.concatenate(found, axis=1, dtype=np.float32) if isinstance(found, list) else found
     if count := int((~np.isfinite(predicted)).any(axis=tuple(range(1, predicted.ndim))).sum()):
         raise DarkroomError(
             f"{model.name}: the output for {count} of {len(predicted)} images is not a number; its weights are damaged "
@@ -70,9 +72,24 @@ def results_on(model: keras.Model, split: Split, most: int) -> OnImages:
         split: the images and labels.
         most: largest number of images to use, evenly spaced over the split.
     """
-    rows = np.unique(np.linspace(0, len(split.classes) - 1, most).astype(np.int64))
-    labels, predicted = split.classes[rows], probabilities(model, split.images[rows]).argmax(axis=1)
-    return OnImages(float(np.mean(predicted == labels)), one_class_share(labels, predicted))
+    rows = evenly_spaced(len(split.classes), most)
+    return in_short(split.classes[rows], probabilities(model, split.images[rows]))
+
+
+def evenly_spaced(images: int, most: int) -> Integers:
+    """Return row numbers of at most ``most`` images, evenly spaced."""
+    return np.unique(np.linspace(0, images - 1, most).astype(np.int64))
+
+
+def in_short(labels: Integers, predicted: Floats) -> OnImages:
+    """Summarise predictions.
+
+    Args:
+        labels: class numbers.
+        predicted: probabilities, of shape (images, classes).
+    """
+    classes = predicted.argmax(axis=1)
+    return OnImages(float(np.mean(classes == labels)), one_class_share(labels, classes))
 
 
 def one_class_share(labels: Integers, predicted: Integers) -> float | None:

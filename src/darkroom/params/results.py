@@ -19,7 +19,7 @@ class TrackingParams(Section):
 
 
 class EvaluateParams(Section):
-    """Human baseline, top-k accuracy and test-time augmentation."""
+    """Human baseline, top-k accuracy, test-time augmentation, prediction sets and unknown images."""
 
     human_accuracy: Fraction | None = None
     """Human accuracy on such images: shown beside the network's, and the best possible accuracy in the diagnosis."""
@@ -27,6 +27,10 @@ class EvaluateParams(Section):
     """The k of top-k accuracy."""
     test_time_augmentation: tuple[View, ...] = ()
     """Views of each image whose predictions are averaged, in evaluation and in the packaged model."""
+    coverage: Annotated[float, Field(ge=0.5, lt=1)] | None = 0.9
+    """Share of new images whose label is in the prediction set of the packaged model; null: no sets."""
+    unknown_false_alarms: Annotated[float, Field(gt=0, le=0.5)] | None = 0.05
+    """Share of images like the test images that the packaged model may call unknown; null: none is."""
 
     @model_validator(mode="after")
     def _views_differ(self) -> Self:

@@ -128,7 +128,31 @@ def _scores(metrics: Mapping[str, Any], report: Report) -> dict[str, Any]:
         "facts": plain,
         "classes": of_classes,
         "slices": slices,
+        "known": _known(metrics),
     }
+
+
+def _known(metrics: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what is known of prediction sets and unknown images; see ``evaluation.known``."""
+    found: dict[str, Any] = {}
+    if "coverage" in metrics:
+        found["coverage of prediction sets, asked"] = metrics["coverage_asked"]
+        found["coverage of prediction sets, measured"] = _measured(metrics, "coverage")
+        found["classes in a set, mean"] = metrics["set_size"]
+        found["empty sets"] = f"{metrics['empty_sets']:.4f}"
+    if "unknown_false_alarms" in metrics:
+        found["false alarms of unknown images, asked"] = metrics["unknown_false_alarms_asked"]
+        found["false alarms of unknown images, measured"] = _measured(metrics, "unknown_false_alarms")
+        found["noise recognised as unknown"] = f"{metrics['unknown_noise_caught']:.4f}"
+        if "unknown_classes_caught" in metrics:
+            found["images of a class left out of the known ones, recognised as unknown"] = (
+                f"{metrics['unknown_classes_caught']:.4f}"
+            )
+    return found
+
+
+def _measured(metrics: Mapping[str, Any], name: str) -> str:
+    return f"{metrics[name]:.4f} ({metrics[f'{name}_low']:.4f} to {metrics[f'{name}_high']:.4f})"
 
 
 def _interval(row: Mapping[str, str], value: str = "value") -> str:

@@ -3,7 +3,7 @@
 import shutil
 import tempfile
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -29,12 +29,22 @@ BASE_CODE = ("base/__init__.py", "base/errors.py")
 """Files of Darkroom packaged with a model, beside the package ``inference``."""
 VIEWS = "test_time_augmentation"
 """Key of the packaged description and of ``test.json``: the views of an image whose predictions are averaged."""
+SETS, UNKNOWN = "prediction_sets", "unknown"
+"""Further keys of both: the thresholds of prediction sets and of unknown images, see ``evaluation.known``."""
+ADDED = (VIEWS, SETS, UNKNOWN)
+REFERENCE = "reference"
+"""Artifact of a model that tells unknown images: the file of ``networks.reference``."""
 EARLIER_CODE = ("charts.py", "errors.py", "images.py", "serving.py")
 """What is packaged for commits before the package ``inference``, which ``darkroom restore --all`` packages again."""
 
 
 def log_model(
-    run: Run, network: str | Path, description: str | Path, darkroom: Path = DARKROOM, views: Sequence[str] = ()
+    run: Run,
+    network: str | Path,
+    description: str | Path,
+    darkroom: Path = DARKROOM,
+    added: Mapping[str, Any] | None = None,
+    reference: Path | None = None,
 ) -> str:
     """Package a saved network with its preprocessing, class names and inference code.
 
@@ -45,7 +55,8 @@ def log_model(
         network: the saved network.
         description: dataset.json of its data.
         darkroom: folder of the code to package.
-        views: test-time augmentation, see ``inference.views``.
+        added: further keys of the packaged description, of ``ADDED``.
+        reference: file of ``networks.reference``, packaged if ``added`` has the key ``UNKNOWN``.
 
     Returns:
         The model's URI in the store, ``models:/m-…``.
@@ -56,13 +67,16 @@ def log_model(
         # An input example only serves to infer a schema, which is omitted on purpose, see below.
         warnings.filterwarnings("ignore", message=".*An input example was not provided", category=UserWarning)
         script = copy_code(darkroom, Path(folder) / "code")
-        if views:
-            described = read_json(description) | {VIEWS: list(views)}
+        if added:
+            described = read_json(description) | dict(added)
             description = Path(folder) / Path(description).name
             write_json(description, described)
+        artifacts = dict(zip(PARTS, map(str, (network, description, Path(folder) / "code")), strict=True))
+        if reference is not None and UNKNOWN in (added or {}):
+            artifacts[REFERENCE] = str(reference)
         parts: dict[str, Any] = {
             "python_model": str(script),
-            "artifacts": dict(zip(PARTS, map(str, (network, description, Path(folder) / "code")), strict=True)),
+            "artifacts": artifacts,
             "pip_requirements": requirements(),
             # No input schema: it would reject some of the accepted image encodings.
             "signature": ModelSignature(params=ParamSchema([MINIMUM_PROBABILITY])),
@@ -73,6 +87,11 @@ def log_model(
         info = mlflow.pyfunc.log_model(name="model", **parts)
     run.tag({MODEL: info.model_uri})
     return str(info.model_uri)
+
+
+def added_by(summary: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what evaluation adds to the packaged description, from the content of ``test.json``."""
+    return {name: summary[name] for name in ADDED if name in summary}
 
 
 def copy_code(darkroom: Path, target: Path) -> Path:

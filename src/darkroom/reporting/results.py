@@ -6,6 +6,9 @@ from typing import Literal, NamedTuple
 
 from darkroom.base.errors import InputError
 
+REFERENCE = ".reference.npz"
+"""Ending of the file of ``networks.reference``, beside the network's."""
+
 
 class ReportFile(NamedTuple):
     """A file in a network's report."""
@@ -176,6 +179,12 @@ class Results:
         return self.root / "models" / f"{self.network}.keras"
 
     @property
+    def reference(self) -> Path | None:
+        """File of features of training images; None if there is none, as with earlier versions of Darkroom."""
+        path = self.model.with_suffix(REFERENCE)
+        return path if path.is_file() else None
+
+    @property
     def report(self) -> Report:
         """Tables and pictures."""
         return Report(self.root / "reports" / self.network)
@@ -189,5 +198,6 @@ class Results:
         folder = self.report.folder
         always = [folder / file.name for file in REPORT_FILES if file.tracked == "always"]
         later = [folder / file.name for file in REPORT_FILES if file.tracked == "later"]
+        later.append(self.model.with_suffix(REFERENCE))
         locked = [path for path in later if f"path: {path.relative_to(self.root).as_posix()}\n" in dvc_lock]
         return [self.model, *always, *locked]

@@ -18,6 +18,8 @@ from darkroom.inference.images import ENDINGS
 from darkroom.reporting.tables import plain_table
 
 BATCH = 32
+KNOWN = ("set", "unknown", "unknown_score")
+"""What models that are calibrated answer as well."""
 NOT_A_NUMBER = "the network's output is not a number; train and promote another model"
 
 
@@ -168,16 +170,23 @@ def render(given: Sequence[Prediction], form: Literal["table", "csv", "json"]) -
         case "csv":
             return _csv(predicted)
         case "table":
-            rows = [
-                {
-                    "image": prediction.image,
-                    "label": output["label"],
-                    "probability": f"{prediction.probability:.4f}",
-                    "unsure": "unsure" if output.get("unsure") else "",
-                }
-                for prediction, output in predicted
-            ]
-            return plain_table(rows, head=False)
+            return plain_table([_row(prediction, output) for prediction, output in predicted], head=False)
+
+
+def _row(prediction: Prediction, output: dict[str, Any]) -> dict[str, str]:
+    """Return a row for the terminal; a set is named where it says something else than the label."""
+    several = output.get("set", [output["label"]])
+    notes = [
+        "unknown" if output.get("unknown") else "",
+        "unsure" if output.get("unsure") else "",
+        "" if several == [output["label"]] else " or ".join(several) or "no class is probable enough",
+    ]
+    return {
+        "image": prediction.image,
+        "label": output["label"],
+        "probability": f"{prediction.probability:.4f}",
+        "notes": "; ".join(filter(None, notes)),
+    }
 
 
 def _csv(predicted: Sequence[tuple[Prediction, dict[str, Any]]]) -> str:
@@ -187,9 +196,16 @@ def _csv(predicted: Sequence[tuple[Prediction, dict[str, Any]]]) -> str:
     rows = [
         (
             *(prediction.image, output["label"], prediction.probability, str(output.get("unsure", False)).lower()),
+            *(_cell(output[name]) for name in KNOWN if name in output),
             *output["probabilities"].values(),
         )
         for prediction, output in predicted
     ]
-    columns = ["image", "label", "probability", "unsure", *(f"p({label})" for label in classes)]
+    known = [name for name in KNOWN if predicted and name in predicted[0][1]]
+    columns = ["image", "label", "probability", "unsure", *known, *(f"p({label})" for label in classes)]
     return spreadsheets.as_csv(pd.DataFrame(rows, columns=columns))
+
+
+def _cell(value: Any) -> Any:
+    """Return a value for a CSV file: a set as a JSON list, since names of classes may hold any separator."""
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, list | bool) else value

@@ -108,23 +108,24 @@ def before_training(built: keras.Model, job: TrainingJob, features: Features | N
     return start, training, validation
 
 
-def results_on_training(model: keras.Model, job: TrainingJob, features: Features, most: int) -> inference.OnImages:
-    """Return a trained network's results on its training images, from the features of its frozen layers if there are.
+def after_frozen(model: keras.Model, job: TrainingJob, features: Features) -> tuple[keras.Model, Split]:
+    """Return the part of a trained network after its frozen layers, with their features of the training images.
 
     Args:
         model: the network, from ``training.train``.
         job: the training.
         features: those that the training had.
-        most: see ``inference.results_on``.
+
+    Returns:
+        The network and the images themselves if no features are there.
     """
     at = cut(model)
     if at is not model.input:
         images = [job.training.images, job.validation.images]
         known: Any = features.known(keras.Model(model.input, at, name="part"), job.description, images)
         if known is not None:
-            of_training = replace(job.training, images=known[0])
-            return inference.results_on(keras.Model(at, model.output, name=model.name), of_training, most)
-    return inference.results_on(model, job.training, most)
+            return keras.Model(at, model.output, name=model.name), replace(job.training, images=known[0])
+    return model, job.training
 
 
 def worth_keeping(model: keras.Model, images: int) -> Any:
