@@ -11,7 +11,7 @@ from darkroom import training
 from darkroom.base.backend import keras
 from darkroom.data.prepared.datasets import Split
 from darkroom.data.prepared.features import FeatureFolder
-from darkroom.networks import PARAMS, FineTuningParams, inference
+from darkroom.networks import PARAMS, FineTuningParams, inference, reference
 from darkroom.params import AugmentationParams
 from darkroom.training import feature_files, features, frozen
 from support.networks import build, description
@@ -207,7 +207,11 @@ def test_results_on_training_images_need_no_frozen_layer(folder, state, source, 
         expected = inference.results_on(trained.model, one.training, 50)
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(inference, "probabilities", lambda *of: asked.append(of[1].dtype) or predict(*of))
-            found = frozen.results_on_training(trained.model, one, stored, 50)
+            part, inputs = frozen.after_frozen(trained.model, one, stored)
+            found, sample = reference.of_training(part, inputs, 0, 50)
         assert found == expected
+        _, of_images = reference.of_training(trained.model, one.training, 0, 50)
+        np.testing.assert_allclose(sample.features, of_images.features, atol=1e-3)
+        assert sample.layer == of_images.layer == "output"
         # Where fine-tuning was better than the head, the frozen layers are others than those of the features.
         assert asked.pop() == (np.uint8 if pixels and trained.best_epoch == 2 else np.float32)

@@ -7,7 +7,6 @@ from typing import Any
 from darkroom.base.backend import keras
 from darkroom.base.errors import InputError
 from darkroom.data.prepared.datasets import Split
-from darkroom.networks import inference
 from darkroom.training.features import Features
 from darkroom.training.job import TrainingJob
 
