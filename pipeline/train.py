@@ -43,8 +43,8 @@ def main(
         with _trained(job, computed, run) as trained:
             trained.save(model)
             # From the features of frozen layers, if they are there: images would take a minute.
-            network_part, inputs = frozen.after_frozen(trained.model, job, computed)
-            reached, sample = reference.of_training(network_part, inputs, params.train.seed, COUNTED)
+            start, inputs = frozen.after_frozen(trained.model, job, computed)
+            reached, sample = reference.of_training(trained.model, inputs, params.train.seed, COUNTED, start)
             sample.save(reference.path_of(Path(model)))
             _write_history(trained, Path(history))
             record = _record(run, trained, reached)

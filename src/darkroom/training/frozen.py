@@ -107,8 +107,8 @@ def before_training(built: keras.Model, job: TrainingJob, features: Features | N
     return start, training, validation
 
 
-def after_frozen(model: keras.Model, job: TrainingJob, features: Features) -> tuple[keras.Model, Split]:
-    """Return the part of a trained network after its frozen layers, with their features of the training images.
+def after_frozen(model: keras.Model, job: TrainingJob, features: Features) -> tuple[Any, Split]:
+    """Return the tensor after a trained network's frozen layers, and their features of the training images.
 
     Args:
         model: the network, from ``training.train``.
@@ -116,15 +116,15 @@ def after_frozen(model: keras.Model, job: TrainingJob, features: Features) -> tu
         features: those that the training had.
 
     Returns:
-        The network and the images themselves if no features are there.
+        The network's input and the images themselves if no features are there.
     """
     at = cut(model)
     if at is not model.input:
         images = [job.training.images, job.validation.images]
         known: Any = features.known(keras.Model(model.input, at, name="part"), job.description, images)
         if known is not None:
-            return keras.Model(at, model.output, name=model.name), replace(job.training, images=known[0])
-    return model, job.training
+            return at, replace(job.training, images=known[0])
+    return model.input, job.training
 
 
 def worth_keeping(model: keras.Model, images: int) -> Any:
