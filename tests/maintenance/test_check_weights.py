@@ -90,6 +90,11 @@ def test_published_weights_that_are_damaged(project, tmp_path, monkeypatch):
         check_weights("vgg16", PARAMS["vgg16"]())
 
 
+def test_a_file_that_cannot_be_read(tmp_path):
+    with pytest.raises(InputError, match=r"gone.pth: No such file or directory; restore or install the file again"):
+        weights_file.sha256(tmp_path / "gone.pth")
+
+
 def test_a_digest_needs_weights():
     with pytest.raises(ValueError, match="initial_weights_sha256 is set without initial_weights"):
         PARAMS["mlp"](initial_weights_sha256="0" * 16)
