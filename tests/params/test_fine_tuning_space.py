@@ -50,5 +50,5 @@ def test_a_trial_takes_the_epochs_of_both_phases(project):
     rate = {"fine_tuning.learning_rate": {"low": 1e-5, "high": 1e-3}}
     assert searched(project, {"learning": rate}).network("efficientnet_lite0").shortened(2).all_epochs == 4
     project.params(search__budget={"epochs": 3})
-    with pytest.raises(InputError, match=r"search\.budget\.epochs is 3, but one trial of efficientnet_lite0 may take 4"):
+    with pytest.raises(InputError, match=r"search\.budget\.epochs is 3, but one trial .* may take 4"):
         read_params()
