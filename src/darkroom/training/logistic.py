@@ -35,7 +35,7 @@ ENOUGH = 2
 """Penalties without improvement after which weaker ones are not tried."""
 ITERATIONS = 500
 """Maximum of L-BFGS per penalty."""
-TOLERANCE = 1e-5
+TOLERANCE = 1e-6
 """Largest component of the gradient at which L-BFGS stops."""
 ABSENT = -30.0
 """Bias of a class without training images."""
