@@ -122,7 +122,7 @@ def test_a_damaged_file_is_told_in_one_line(tmp_path, text, message):
 
 def test_a_correction_to_no_class_is_refused_unless_its_picture_is_gone(tmp_path):
     table = pd.DataFrame([(PICTURES["a1"], "zebra", "", "", "")], columns=list(corrections.COLUMNS))
-    with pytest.raises(InputError, match="'zebra' of picture .* is not a class of the data .a, b."):
+    with pytest.raises(InputError, match=r"'zebra' of picture .* is not a class of the data .a, b."):
         corrections.require_known_labels(rows(), table, tmp_path)
     corrections.require_known_labels(rows().iloc[1:], table, tmp_path)
 
