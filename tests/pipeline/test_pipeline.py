@@ -42,6 +42,7 @@ def test_everything_is_there_after_one_command(small):
     names = [
         "features@mlp",
         "features@lenet5",
+        "describe",
         "search@mlp",
         "search@lenet5",
         "train@mlp",

@@ -49,11 +49,20 @@ def render(template: str, **values: Any) -> str:
 
 def embed_image(pixels: npt.NDArray[np.uint8]) -> str:
     """Return an image of shape (height, width, channels) as a data URI of a PNG, scaled down to ``THUMBNAIL``."""
+    return _data_uri(_thumbnail(pixels, "PNG"))
+
+
+def embed_photograph(pixels: npt.NDArray[np.uint8]) -> str:
+    """Return an image as ``embed_image`` does, but as JPEG: a fifth of the bytes for photographs, and not exact."""
+    return f"data:image/jpeg;base64,{base64.b64encode(_thumbnail(pixels, 'JPEG')).decode()}"
+
+
+def _thumbnail(pixels: npt.NDArray[np.uint8], form: str) -> bytes:
     image = Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
     image.thumbnail((THUMBNAIL, THUMBNAIL))
     file = io.BytesIO()
-    image.save(file, "PNG")
-    return _data_uri(file.getvalue())
+    image.save(file, form)
+    return file.getvalue()
 
 
 def embed_file(path: Path) -> str | None:
