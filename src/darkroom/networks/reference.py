@@ -92,4 +92,5 @@ def of_training(model: keras.Model, split: Split, seed: int, most: int) -> tuple
 
 def _unit(features: Floats) -> npt.NDArray[np.float16]:
     length = np.linalg.norm(features, axis=1, keepdims=True)
-    return np.divide(features, length, out=np.zeros_like(features), where=length > 0).astype(np.float16)
+    found = np.divide(features, length, out=np.zeros_like(features), where=length > 0)
+    return np.asarray(found, np.float16)
