@@ -153,7 +153,7 @@ def with_layers(params: AugmentationParams, train: Split) -> Way:
 
 
 def with_albumentations(params: AugmentationParams, train: Split) -> Way:
-    """The library that we use, called per image as in its documentation for TensorFlow."""
+    """albumentations, called per image as in its documentation for TensorFlow."""
     steps: list[Any] = []
     if params.rotation:
         steps.append(

@@ -26,7 +26,7 @@ ReLU6 in place of swish, which quantise better and run faster on a processor. Im
 from pathlib import Path
 from typing import Any, ClassVar
 
-from darkroom.networks import Decay, Dropout, NetworkParams, Space, Tensor, Trainable, efficientnet_lite, layers
+from darkroom.networks import Dropout, LearningRate, NetworkParams, Space, Tensor, Trainable, efficientnet_lite, layers
 
 SOURCE = (
     "M. Tan, Q. V. Le, EfficientNet, ICML 2019, table 1; R. Liu, Higher accuracy on vision models with "
@@ -47,7 +47,7 @@ class Params(NetworkParams):
     trainable: Trainable = "head"
     augment: bool = False
     """Without augmentation, the features of the frozen layers are computed once."""
-    label_smoothing: Decay = 0.1
+    learning_rate: LearningRate = 3e-3
     dropout: Dropout = 0.2
     """Before the last layer."""
 

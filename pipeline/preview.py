@@ -52,12 +52,12 @@ def draw_augmentation(prepared: Prepared, augmentation: AugmentationParams, seed
         images = augmenter(originals, drawn)
         if mixer is not None:
             images, mixed, _ = mixer(images, targets, None, drawn)
-            captions.append([_shares(row, kinds) for row in mixed])
+            captions.append([shares(row, kinds) for row in mixed])
         variants.append(images)
     figures.augmentation(originals, variants, list(labels), path, captions)
 
 
-def _shares(target: Floats, labels: list[str]) -> str:
+def shares(target: Floats, labels: list[str]) -> str:
     """Return the classes of a mixed image with their shares, one per line, the larger one first."""
     chosen = [number for number in np.argsort(-target, kind="stable") if round(100 * float(target[number]))]
     return "\n".join(f"{target[number]:.0%} {figures.short(labels[number])}" for number in chosen)

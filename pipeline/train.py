@@ -14,7 +14,7 @@ from darkroom.networks import Network, inference, reference
 from darkroom.params import Params, read_best_params, with_values
 from darkroom.tracking import access, initial_network, records, runs, seen_images, store
 from darkroom.tracking.record import RunRecord
-from darkroom.training import Features, Trained, TrainingJob, interrupted
+from darkroom.training import Features, Trained, TrainingJob, frozen, interrupted
 
 COUNTED = 2000
 """Maximum number of training images for the final results on training images."""
@@ -39,9 +39,12 @@ def main(
         seen_images.log(run, images.manifest("train"), images.manifest("validation"), initial)
         weights = initial_network.initial_network(network, values)
         job = TrainingJob.from_prepared(images, network, values, params, weights, params.train.strategy)
-        with _trained(job, Features(Path(features)), run) as trained:
+        computed = Features(Path(features))
+        with _trained(job, computed, run) as trained:
             trained.save(model)
-            reached, sample = reference.of_training(trained.model, images.training, params.train.seed, COUNTED)
+            # From the features of frozen layers, if they are there: images would take a minute.
+            start, inputs = frozen.after_frozen(trained.model, job, computed)
+            reached, sample = reference.of_training(trained.model, inputs, params.train.seed, COUNTED, start)
             sample.save(reference.path_of(Path(model)))
             _write_history(trained, Path(history))
             record = _record(run, trained, reached)

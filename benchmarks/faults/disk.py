@@ -11,6 +11,8 @@ from typing import NamedTuple
 
 from benchmarks.faults.project import STAGES, Compared, Ended, Project, compared, make
 
+ALONE = ("unshare", "--map-root-user", "--mount")
+"""Runs a command in a mount namespace of its own."""
 SIZE = 400_000_000  # bytes of a file system
 BALLAST = ".ballast"
 """The file that fills a disk; the project's git ignores it."""
@@ -94,7 +96,7 @@ def run(places: list[str], seed: int) -> Iterator[Attempt | Compared]:
         needs = {stage: _needs(undisturbed, stage) for stage in STAGES}
         expected = undisturbed.results()
         for place in places:
-            with _mounted(template, folder / "full", place) as (project, at):
+            with mounted(template, folder / "full", place) as (project, at):
                 for stage in STAGES:
                     if stage not in PLACES[place]:
                         project.require("dvc", "repro", stage)
@@ -152,7 +154,7 @@ def fill(ballast: Path, left: int) -> None:
 
 
 @contextmanager
-def _mounted(template: Project, root: Path, place: str) -> Iterator[tuple[Project, Path]]:
+def mounted(template: Project, root: Path, place: str) -> Iterator[tuple[Project, Path]]:
     """Copy a project; yield it and the folder in it, or outside, that is a small file system."""
     at = root.with_name("temporary") if place == TEMPORARY else root / place
     at.mkdir(parents=True, exist_ok=True)
@@ -166,14 +168,19 @@ def _mounted(template: Project, root: Path, place: str) -> Iterator[tuple[Projec
         subprocess.run(["rm", "-rf", str(root)], check=True)
 
 
+def may_mount() -> bool:
+    """Return whether this process may mount file systems, in a namespace of its own."""
+    try:
+        return not subprocess.run(
+            [*ALONE, "mount", "-t", "tmpfs", "none", "/mnt"], check=False, capture_output=True
+        ).returncode
+    except OSError:
+        return False
+
+
 def in_own_namespace(command: list[str]) -> int | None:
     """Run a command where it may mount file systems that no other process sees; return its code, None if it cannot."""
-    alone = ["unshare", "--map-root-user", "--mount"]
-    try:
-        subprocess.run([*alone, "mount", "-t", "tmpfs", "none", "/mnt"], check=True, capture_output=True)
-    except (OSError, subprocess.CalledProcessError):
-        return None
-    return subprocess.run([*alone, *command], check=False).returncode
+    return subprocess.run([*ALONE, *command], check=False).returncode if may_mount() else None
 
 
 def report(found: list[Attempt | Compared]) -> str:

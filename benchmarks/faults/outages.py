@@ -40,7 +40,7 @@ class Server:
 
     def _start(self) -> None:
         stores = ("--backend-store-uri", "sqlite:///store.db", "--artifacts-destination", str(self._folder / "files"))
-        environment = Project(self._folder).environment()
+        environment = {**Project(self._folder).environment(), "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
         with (self._folder / "server.log").open("a") as log:
             self._process = subprocess.Popen(
                 ["mlflow", "server", *stores, "--port", str(self.gate.behind), "--workers", "1"],
@@ -160,7 +160,7 @@ def _sent(project: Project, server: Server, stage: str) -> int:
     return server.gate.passed - before
 
 
-def attempt(project: Project, server: Server, of: tuple[str, str], after: int) -> Attempt:
+def attempt(project: Project, server: Server, of: tuple[str, str], after: int, *options: str) -> Attempt:
     """Run a stage whose server fails, and run it again.
 
     Args:
@@ -168,14 +168,15 @@ def attempt(project: Project, server: Server, of: tuple[str, str], after: int) -
         server: the project's.
         of: way and stage.
         after: bytes that the stage has sent when the server fails.
+        options: of ``dvc repro``.
     """
     way, stage = of
     fail: Callable[[], None] = lambda: server.fail(way)  # noqa: E731 - one line
     server.gate.fail_after(after, fail)
-    failed = project.run("dvc", "repro", stage)
+    failed = project.run("dvc", "repro", *options, stage)
     waited = time.monotonic() - server.failed_at if server.gate.failed else -1.0
     server.heal()
-    return Attempt(way, stage, failed, waited, project.run("dvc", "repro", stage))
+    return Attempt(way, stage, failed, waited, project.run("dvc", "repro", *options, stage))
 
 
 def report(found: list[Attempt | Compared]) -> str:

@@ -96,10 +96,12 @@ class Project:
         return done
 
     def results(self) -> dict[str, str]:
-        """Return the content of the files that a fault must not change, and what was decided."""
+        """Return the content of the files that a fault must not change, and why there is the champion."""
         found = {name: (self.root / name).read_text(encoding="utf-8") for name in RESULTS}
         decision = YAML(typ="safe").load((self.root / "reports/promotion.json").read_text(encoding="utf-8"))
-        return {**found, "outcome": decision["outcome"], "reason": decision["reason"]}
+        # An interrupted promotion that was carried out is confirmed, with its reason, by the next one.
+        since = decision["champion_since"] or {}
+        return {**found, "reason": since.get("why", decision["reason"])}
 
     def copy(self, root: Path, **variables: str) -> "Project":
         """Copy the project; an existing folder must be empty."""

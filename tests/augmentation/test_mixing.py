@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from darkroom.augmentation.augmenter import Augmenter
@@ -113,6 +113,7 @@ def test_mix_up_blends_and_rounds():
 
 @pytest.mark.parametrize("loss", ["cross_entropy", "mean_squared_error"])
 @pytest.mark.parametrize("smoothing", [0.0, 0.2])
+@settings(max_examples=20)
 @given(st.floats(0.01, 0.99), st.floats(0.1, 5), st.floats(0.1, 5))
 def test_the_gradient_is_that_of_both_images_losses(loss, smoothing, share, of_one, of_other):
     """For both losses, with class weights and label smoothing: soft targets are no approximation."""

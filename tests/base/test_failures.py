@@ -120,6 +120,20 @@ def test_without_a_place_for_the_report_the_traceback_is_printed(capsys, monkeyp
     assert any("Traceback" in line for line in lines)
 
 
+@pytest.mark.parametrize("error", [ValueError("x"), InputError("x")])
+def test_a_current_folder_that_was_removed(capsys, monkeypatch, tmp_path, error):
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    _, (line,) = told(raised(error), capsys)
+    assert line.startswith("train: ")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:///mlflow.db")
+    assert cli.main(["runs"]) == 2
+    assert capsys.readouterr().err == (
+        "darkroom runs: the current folder no longer exists; change to the project's folder\n"
+    )
+
+
 STAGE = """
 from darkroom.base import script
 def work():

@@ -354,13 +354,27 @@ def test_every_stage_checks_the_whole_of_params_first(project, stage):
 def test_search_passes_through_without_tensorflow(project):
     project.params(search__budget__trials=0)
     code = (
-        "import sys; from pipeline.__main__ import run; run('search', ['mlp', 'nowhere', 'best.json', 'trials.csv'])\n"
+        "import sys; from pipeline.__main__ import run\n"
+        "run('search', ['mlp', 'nowhere', 'nowhere', 'best.json', 'trials.csv'])\n"
         f"print(sorted({HEAVY!r} & set(sys.modules)))"
     )
     printed = project.run(sys.executable, "-c", code)
     assert printed.splitlines()[-1] == "[]"
     assert json.loads(Path("best.json").read_text()) == {}
     assert Path("trials.csv").read_text().startswith("number,")
+
+
+def test_a_network_that_trains_whole_has_no_features_without_tensorflow(project):
+    code = (
+        "import sys; from pipeline.__main__ import run\n"
+        "run('features', ['mlp', 'nowhere', 'features'])\n"
+        f"print(sorted({HEAVY!r} & set(sys.modules)))"
+    )
+    said, imported = project.run(sys.executable, "-c", code).splitlines()
+    assert said == "mlp: no features before training, because all layers train"
+    assert imported == "[]"
+    record = json.loads(Path("features/features.json").read_text())
+    assert (record["reason"], record["weights"], record["key"]) == ("all layers train", None, None)
 
 
 def test_a_stage_called_wrongly_says_how(project):

@@ -1,5 +1,6 @@
 """Each expectation is broken once; the finding must say which and why."""
 
+import errno
 import html
 import re
 from html.parser import HTMLParser
@@ -8,7 +9,7 @@ import pytest
 
 from darkroom.base.errors import InputError
 from darkroom.data.formats import manifest
-from darkroom.data.validation import findings, quick, rules
+from darkroom.data.validation import findings, pages, quick, rules
 from darkroom.data.validation.expectations import Suites, validate
 from darkroom.params import DataParams, ValidateParams
 from support.pictures import ingested, write_folder
@@ -53,6 +54,17 @@ def setter(column, place, value):
 def test_sound_images_pass_and_the_data_docs_are_there(broken, tmp_path):
     assert broken() == []
     assert "<html" in (tmp_path / "docs" / "index.html").read_text().lower()
+
+
+def test_a_page_that_cannot_be_written_is_an_error(broken, monkeypatch):
+    """Great Expectations logs it, and goes on without the page."""
+
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(pages.EscapingView, "render", full)
+    with pytest.raises(OSError, match="No space left"):
+        broken()
 
 
 def test_equal_results_give_equal_pages(held, tmp_path):

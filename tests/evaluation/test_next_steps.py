@@ -46,7 +46,13 @@ def test_few_photographs_learnt_from_chance():
 def test_where_another_network_is_no_better_the_training_is_the_subject(changes):
     found = steps(**changes)
     assert OVERFITTING in found
-    assert not any("pretrained" in step for step in found)
+    assert not any("use a pretrained network" in step for step in found)
+
+
+def test_a_pretrained_network_may_be_trained_further():
+    assert any("fine_tuning.epochs" in step for step in steps("underfitting", is_pretrained=True))
+    assert not any("fine_tuning" in step for step in steps("diverged", is_pretrained=True))
+    assert not any("fine_tuning" in step for step in steps(is_pretrained=True, accuracy=0.97))
 
 
 def test_a_fault_of_the_training_comes_first():
@@ -74,7 +80,7 @@ def matrices(classes):
 def test_the_most_confused_pairs(rows):
     matrix, labels = np.array(rows), [f"c{number}" for number in range(len(rows))]
     found = confusions(matrix, labels)
-    shares = [pair.count / pair.images for pair in found]
+    shares = [pair.taken / pair.images for pair in found]
     assert shares == sorted(shares, reverse=True)
     assert len(found) <= 3
     named = {(pair.label, pair.predicted) for pair in found}

@@ -91,6 +91,29 @@ def test_code_that_only_the_recorded_diff_has(team, tmp_path):
     assert "identical: all" in project.run("darkroom", "reproduce", run_id)
 
 
+@pytest.mark.parametrize("weights", ["begin.keras", "models:/darkroom@champion"])
+def test_the_initial_weights_are_those_of_the_run(fresh, weights):
+    """Also of a file that git does not have, and of a model, which the checkout's own store does not have."""
+    begin = fresh.root / "begin.keras"
+    shutil.copy(fresh.root / "models/mlp.keras", begin)
+    (fresh.root / ".git/info/exclude").write_text("begin.keras\n")
+    fresh.params(train__mlp__initial_weights=weights, train__mlp__epochs=1)
+    fresh.run("dvc", "repro", "train@mlp")
+    fresh.commit("trained further")
+    record = read_record(fresh.root / "runs/mlp/run.json")
+    assert record["tags"]["initial_weights"].startswith(weights.partition("@")[0].partition("darkroom")[0])
+    assert len(record["tags"]["initial_weights_sha256"]) == 64
+    assert "identical: all" in fresh.run("darkroom", "reproduce", record["run_id"])
+    if weights != "begin.keras":
+        return
+    assert fresh.run("darkroom", "check", "--inputs")
+    shutil.copy(fresh.root / "models/mlp.keras", begin)
+    assert "begin.keras has SHA-256 " in refusal(fresh, "reproduce", record["run_id"])
+    assert "another file than mlp was trained with" in refusal(fresh, "check")
+    begin.unlink()
+    assert "begin.keras does not exist, but run " in refusal(fresh, "reproduce", record["run_id"])
+
+
 def test_data_that_the_remote_no_longer_has(fresh, team):
     shutil.rmtree(fresh.root / ".dvc/cache")
     kept = shutil.move(team.stack.remote, f"{team.stack.remote}.away")

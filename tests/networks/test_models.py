@@ -12,10 +12,8 @@ from darkroom.training import inference_model
 from support.networks import COLOUR, GREY, LARGE, NETWORKS, build
 
 # Building these takes seconds.
-BY_SIZE = [
-    pytest.param(name, marks=pytest.mark.slow) if name in {"alexnet", "inception", "resnet50"} else name
-    for name in NETWORKS
-]
+HEAVY = {"alexnet", "inception", "resnet50", "efficientnet_lite1", "efficientnet_lite2"}
+BY_SIZE = [pytest.param(name, marks=pytest.mark.slow) if name in HEAVY else name for name in NETWORKS]
 LIGHT_AND_LARGE = [
     pytest.param(*name.values, marks=[pytest.mark.slow, pytest.mark.large]) if not isinstance(name, str) else name
     for name in BY_SIZE
@@ -199,7 +197,7 @@ def test_what_the_papers_leave_open():
     assert build("cifar_bn_cnn", COLOUR, dropout=(0.1,)).get_layer("dropout3").rate == 0.1
     assert totals(build("resnet20", COLOUR, blocks=9))[0] > 850_000  # depth 56; the paper says .85 million
     assert build("resnet20", COLOUR, width=8).get_layer("conv1").filters == 8
-    for network in set(NETWORKS) - {"inception", "alexnet", "resnet50"}:
+    for network in set(NETWORKS) - HEAVY:
         penalised = build(network, COLOUR, l2=0.01)
         kernels = [layer for layer in penalised.layers if hasattr(layer, "kernel_regularizer")]
         assert [bool(layer.kernel_regularizer) for layer in kernels] == [True] * (len(kernels) - 1) + [False]

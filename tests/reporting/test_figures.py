@@ -12,6 +12,7 @@ from darkroom.evaluation import figures as of_evaluation
 from darkroom.evaluation import maps
 from darkroom.experiments import figures as of_experiments
 from darkroom.reporting import figures
+from pipeline import preview
 
 NAMES = ["$a$", r"$\frac{x$", "$5-$10", "_^{", r"\$", "猫" * 100, "\U0001f408", "a\n\x1b[2Jb", "\u202eabc", "x" * 255]
 BLANK = np.zeros((2, 8, 8, 1), np.uint8)
@@ -62,3 +63,13 @@ def test_labels_are_short_and_in_the_font(name):
     assert "\n" not in drawn
     assert {ord(sign) for sign in drawn} <= figures.known_characters()
     assert len(drawn) <= figures.MAXIMUM_LABEL
+
+
+def test_mixed_images_are_drawn_with_their_shares(texts, tmp_path):
+    images = np.zeros((3, 8, 8, 3), np.uint8)
+    mixed = np.array([[0.75, 0.25], [0.0, 1.0], [0.001, 0.999]], dtype=np.float32)
+    captions = [preview.shares(row, ["cat", "dog"]) for row in mixed]
+    assert captions == ["75% cat\n25% dog", "100% dog", "100% dog"]
+    figures.augmentation(images, [images], ["cat", "dog", "dog"], tmp_path / "picture.png", [captions])
+    drawn = [text.get_text() for text in texts]
+    assert [text for text in drawn if "%" in text] == captions

@@ -28,7 +28,7 @@ from darkroom.params.pruners import MedianSettings
 from darkroom.search import sampling
 from darkroom.search.executors.protocol import ThisProcess
 from darkroom.search.figures import draw, readable_copy
-from darkroom.search.loop import best_values, search
+from darkroom.search.loop import ENDED_SEARCHES, best_values, search
 from darkroom.search.study import TRIED, attempts, open_study, persistent_study
 from support.projects import environment
 
@@ -276,7 +276,28 @@ def test_an_interrupted_search_ends_as_an_undisturbed_one(kills):
         assert not file.exists()
 
 
-def test_a_trial_that_is_lost_twice_is_recorded_and_the_search_goes_on():
+def test_a_search_that_ends_again_and_again_in_one_trial_has_the_trials_of_one_that_does_not():
+    ends = [Killed, OSError, Killed, ValueError]
+
+    def objective(number, tried, report):
+        report(0, {"val_loss": 1.0})
+        if number == 1 and ends:
+            raise ends.pop()
+        return bowl(number, tried, report)
+
+    params = SearchParams(budget=BudgetSettings(trials=3))
+    study = open_study(params)
+    for error in ends[::-1]:
+        with pytest.raises(error):
+            search(study, VALUES, SPACE, params, ThisProcess(objective))
+    trials = search(study, VALUES, SPACE, params, ThisProcess(objective)).trials
+    undisturbed = search(open_study(params), VALUES, SPACE, params, ThisProcess(objective)).trials
+    assert [(each.state, each.tried, each.val_loss) for each in trials] == [
+        ("complete", each.tried, each.val_loss) for each in undisturbed
+    ]
+
+
+def test_a_trial_in_which_the_search_ends_each_time_is_recorded_and_the_search_goes_on():
     tried_of, lost = {}, []
 
     def objective(number, tried, report):
@@ -289,15 +310,14 @@ def test_a_trial_that_is_lost_twice_is_recorded_and_the_search_goes_on():
 
     params = SearchParams(budget=BudgetSettings(trials=3))
     study = open_study(params)
-    for _ in range(2):
+    for _ in range(ENDED_SEARCHES):
         with pytest.raises(Killed):
             search(study, VALUES, SPACE, params, ThisProcess(objective))
     trials = search(study, VALUES, SPACE, params, ThisProcess(objective)).trials
     assert [trial.state for trial in trials] == ["complete", "lost", "complete"]
     assert trials[1].reason == "the search was interrupted"
-    first, second = tried_of[1]
-    assert first == second == trials[1].tried
-    assert [len(tries) for tries in tried_of.values()] == [1, 2, 1]
+    assert tried_of[1] == [trials[1].tried] * ENDED_SEARCHES
+    assert [len(tries) for tries in tried_of.values()] == [1, ENDED_SEARCHES, 1]
 
 
 def test_a_trial_that_a_person_interrupts_is_tried_until_it_ends():

@@ -1,6 +1,7 @@
 """Many processes open a store that does not exist yet."""
 
 import os
+import tempfile
 import time
 from pathlib import Path
 
@@ -44,6 +45,15 @@ def test_of_twenty_that_open_a_fresh_store_none_is_refused():
     assert [os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in openers] == [0] * OPENERS
     assert local_store().is_file()
     assert [file.name for file in state_folder().iterdir()] == []
+
+
+@pytest.mark.skipif(not Path("/dev/shm").is_dir(), reason="no second file system here")
+def test_the_projects_state_may_be_on_another_disk(tmp_path):
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as elsewhere:
+        Path(".darkroom").symlink_to(elsewhere)
+        store.open_store()
+        assert [file.name for file in state_folder().iterdir()] == []
+    assert [file.name for file in tmp_path.glob("mlflow*")] == ["mlflow.db"]
 
 
 def test_a_complete_store_is_opened_without_waiting_for_its_lock(monkeypatch):

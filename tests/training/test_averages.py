@@ -26,6 +26,7 @@ def of(**settings):
     return MlpParams(hidden_units=(8,), batch_size=16, epochs=1, schedule=ScheduleParams(), **settings)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("settings", OPTIMIZERS, ids=lambda of: of["optimizer"])
 def test_the_average_is_what_is_validated_and_saved(data, settings):
     """The weights after each of four steps are those of trainings without averages that end there."""
@@ -65,6 +66,7 @@ def test_training_goes_on_with_the_weights_themselves(data):
         assert one["val_loss"] != other["val_loss"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("at", [1, 2])
 def test_an_interrupted_training_ends_with_the_same_weights(tmp_path, data, at):
     values = PARAMS["mlp"](hidden_units=(8,), dropout=0.3, batch_size=16, epochs=3, ema=0.9)

@@ -11,7 +11,7 @@ from darkroom import training
 from darkroom.base.backend import keras
 from darkroom.data.prepared.datasets import Split
 from darkroom.data.prepared.features import FeatureFolder
-from darkroom.networks import PARAMS, FineTuningParams, inference
+from darkroom.networks import PARAMS, FineTuningParams, inference, reference
 from darkroom.params import AugmentationParams
 from darkroom.training import feature_files, features, frozen
 from support.networks import build, description
@@ -47,6 +47,12 @@ def state(tmp_path, monkeypatch):
 
 
 @pytest.fixture
+def folder(tmp_path):
+    """The folder of a network's features, beside which there is no other one."""
+    return tmp_path / "data" / "mnist_cnn"
+
+
+@pytest.fixture
 def small_chunks(monkeypatch):
     monkeypatch.setattr(features, "BATCH", 8)
     monkeypatch.setattr(features, "CHUNK", 16)
@@ -62,36 +68,40 @@ def weights(trained):
     return trained.model.get_weights()
 
 
-def test_training_with_the_files_gives_the_same_weights_as_without(tmp_path, state, source, monkeypatch):
+@pytest.mark.slow
+def test_training_with_the_files_gives_the_same_weights_as_without(folder, state, source, monkeypatch):
     job = job_of(source)
     in_memory = training.train(job)
-    said = written(job, tmp_path / "features")
-    assert said == ["features of 100 images at fc1_relu, 16 numbers each"]
+    said = written(job, folder)
+    assert said == ["features of 100 images at fc1, 16 numbers each"]
     assert not list(state.iterdir())
     monkeypatch.setattr(inference, "probabilities", lambda *_: pytest.fail("computed"))
-    from_files = training.train(job, features=training.Features(tmp_path / "features"))
+    from_files = training.train(job, features=training.Features(folder))
     assert all(map(np.array_equal, weights(in_memory), weights(from_files)))
     # They are read as they are needed.
-    kept = FeatureFolder(tmp_path / "features")
+    kept = FeatureFolder(folder)
     assert all(isinstance(one, np.memmap) for one in kept.arrays(kept.key()))
 
 
-def test_features_are_those_of_the_saved_network(tmp_path, state, source):
+def test_features_are_those_of_the_saved_network(folder, state, source):
     job = job_of(source)
-    written(job, tmp_path)
-    part = keras.Model(source.input, source.get_layer("fc1_relu").output)
-    kept = FeatureFolder(tmp_path)
+    written(job, folder)
+    part = keras.Model(source.input, source.get_layer("fc1").output)
+    kept = FeatureFolder(folder)
     stored = kept.arrays(kept.key())
     for found, split in zip(stored, (job.training, job.validation), strict=True):
         np.testing.assert_allclose(found, part.predict(split.images, verbose=0), atol=1e-5)
     record = json.loads(kept.record_file.read_text())
-    assert (record["layer"], record["shape"], record["images"]) == ("fc1_relu", [16], 100)
+    assert (record["layer"], record["shape"], record["images"]) == ("fc1", [16], 100)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("at", [1, 3, 6])
-def test_a_killed_computation_resumes_at_its_chunk_with_the_same_bits(tmp_path, state, small_chunks, source, at):
+def test_a_killed_computation_resumes_at_its_chunk_with_the_same_bits(
+    tmp_path, folder, state, small_chunks, source, at
+):
     job, asked = job_of(source), []
-    written(job, tmp_path / "undisturbed")
+    written(job, tmp_path / "undisturbed" / "mnist_cnn")
     predict = inference.probabilities
 
     def killed(*of):
@@ -103,33 +113,34 @@ def test_a_killed_computation_resumes_at_its_chunk_with_the_same_bits(tmp_path, 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(inference, "probabilities", killed)
         with pytest.raises(Killed):
-            written(job, tmp_path / "features")
-    assert not (tmp_path / "features").exists()
+            written(job, folder)
+    assert not folder.exists()
     asked.clear()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(inference, "probabilities", lambda *of: asked.append(len(of[1])) or predict(*of))
-        said = written(job, tmp_path / "features")
+        said = written(job, folder)
     # Five chunks of training images, the last one of 6; two of validation images.
     assert asked == [16, 16, 16, 16, 6, 16, 14][at:]
     assert said[0] == f"resuming after {[0, 16, 32, 48, 64, 70, 86][at]} of 100 images" or at == 6
     for name in ("train.npy", "validation.npy", "features.json"):
-        assert (tmp_path / "features" / name).read_bytes() == (tmp_path / "undisturbed" / name).read_bytes()
+        assert (folder / name).read_bytes() == (tmp_path / "undisturbed" / "mnist_cnn" / name).read_bytes()
 
 
 @pytest.mark.parametrize("damage", [b"", b"no array", None])
-def test_damaged_files_are_computed_again(tmp_path, state, source, damage):
+def test_damaged_files_are_computed_again(folder, state, source, damage):
     job = job_of(source)
-    written(job, tmp_path)
-    file = tmp_path / "train.npy"
+    written(job, folder)
+    file = folder / "train.npy"
     whole = file.read_bytes()
     file.write_bytes(whole[:-64] if damage is None else damage)
-    assert written(job, tmp_path)[-1].startswith("features of 100 images")
+    assert written(job, folder)[-1].startswith("features of 100 images")
     assert file.read_bytes() == whole
 
 
-def test_what_features_depend_on(tmp_path, state, source):
+@pytest.mark.slow
+def test_what_features_depend_on(folder, state, source):
     job = job_of(source)
-    written(job, tmp_path)
+    written(job, folder)
     there = ["the features of images, frozen layers and weights are there already"]
     # What concerns the head, or training alone.
     for settings in (
@@ -139,8 +150,8 @@ def test_what_features_depend_on(tmp_path, state, source):
         {"fine_tuning": FineTuningParams(epochs=1)},
         {"ema": 0.9},
     ):
-        assert written(job_of(source, **settings), tmp_path) == there, settings
-    assert written(replace(job, seed=5), tmp_path) == there
+        assert written(job_of(source, **settings), folder) == there, settings
+    assert written(replace(job, seed=5), folder) == there
     other = keras.models.clone_model(source)
     for changed in (
         replace(job, description=replace(job.description, digest="of other images")),
@@ -148,15 +159,16 @@ def test_what_features_depend_on(tmp_path, state, source):
         job_of(source, trainable="last 2"),
         job_of(source, precision="bfloat16"),
     ):
-        assert written(changed, tmp_path)[-1].startswith("features of 100 images")
+        assert written(changed, folder)[-1].startswith("features of 100 images")
         # And back.
-        assert written(job, tmp_path)[-1].startswith("features of 100 images")
+        assert written(job, folder)[-1].startswith("features of 100 images")
 
 
-def test_files_that_do_not_fit_are_not_used(tmp_path, state, source):
+@pytest.mark.slow
+def test_files_that_do_not_fit_are_not_used(folder, state, source):
     job = job_of(source)
-    written(job, tmp_path)
-    stored = training.Features(tmp_path)
+    written(job, folder)
+    stored = training.Features(folder)
     fewer = job_of(source, counts=(40, 30))
     other = replace(job, initial=keras.models.clone_model(source))
     for changed in (fewer, other, job_of(source, trainable="last 2")):
@@ -164,9 +176,42 @@ def test_files_that_do_not_fit_are_not_used(tmp_path, state, source):
         assert all(map(np.array_equal, weights(with_files), weights(without)))
 
 
-def test_features_of_too_many_bytes_are_not_written(tmp_path, state, source, monkeypatch):
-    written(job_of(source), tmp_path)
+def test_features_of_too_many_bytes_are_not_written(folder, state, source, monkeypatch):
+    written(job_of(source), folder)
     monkeypatch.setattr(frozen, "FEATURE_MEMORY", 100)
-    assert "need more than" in written(job_of(source), tmp_path)[0]
-    assert [path.name for path in tmp_path.glob("*.*")] == ["features.json"]
-    assert FeatureFolder(tmp_path).key() is None
+    assert "need more than" in written(job_of(source), folder)[0]
+    assert [path.name for path in folder.glob("*.*")] == ["features.json"]
+    assert FeatureFolder(folder).key() is None
+
+
+def test_features_of_another_network_with_the_same_frozen_layers_are_copied(folder, state, source, monkeypatch):
+    """The name of the network and the layers after the frozen ones do not matter."""
+    written(job_of(source), folder)
+    monkeypatch.setattr(inference, "probabilities", lambda *_: pytest.fail("computed"))
+    other = folder.parent / "other"
+    assert written(job_of(source, dropout=0.5), other) == ["the same features as those of mnist_cnn, copied"]
+    for name in ("train.npy", "validation.npy"):
+        assert (folder / name).read_bytes() == (other / name).read_bytes()
+    with pytest.raises(pytest.fail.Exception, match="computed"):
+        written(job_of(source, trainable="last 2"), folder.parent / "third")
+
+
+@pytest.mark.slow
+def test_results_on_training_images_need_no_frozen_layer(folder, state, source, monkeypatch):
+    job, predict, asked = job_of(source), inference.probabilities, []
+    written(job, folder)
+    stored = training.Features(folder)
+    tuned = job_of(source, fine_tuning=FineTuningParams(epochs=1, learning_rate=0.1, augment=False))
+    for one, pixels in ((job, False), (tuned, True)):
+        trained = training.train(one, features=stored)
+        expected = inference.results_on(trained.model, one.training, 50)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(inference, "probabilities", lambda *of: asked.append(of[1].dtype) or predict(*of))
+            start, inputs = frozen.after_frozen(trained.model, one, stored)
+            found, sample = reference.of_training(trained.model, inputs, 0, 50, start)
+        assert found == expected
+        _, of_images = reference.of_training(trained.model, one.training, 0, 50)
+        np.testing.assert_allclose(sample.features, of_images.features, atol=1e-3)
+        assert sample.layer == of_images.layer == "output"
+        # After fine-tuning, no layer is frozen.
+        assert asked.pop() == (np.uint8 if pixels else np.float32)

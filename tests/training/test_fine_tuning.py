@@ -72,6 +72,7 @@ def changed(model, source):
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("layers", "trained"),
     [("all", {"conv1", "conv2", "conv3", "conv4", "output"}), ("last 4", {"conv4", "output"})],
@@ -87,6 +88,7 @@ def test_more_layers_train_after_the_head_and_batch_norm_stays(data, source, lay
     assert not any(name.endswith("_bn") for name in changed(found.model, source))
 
 
+@pytest.mark.slow
 def test_epochs_are_numbered_on_with_a_rate_of_their_own(data, source):
     told = []
     tuning = {"epochs": 3, "learning_rate": 1e-3, "schedule": ScheduleParams(kind="cosine", factor=0.1)}
@@ -96,6 +98,7 @@ def test_epochs_are_numbered_on_with_a_rate_of_their_own(data, source):
     assert rates == pytest.approx([0.01, 0.01, 0.01, 0.001, 0.00055, 0.0001])
 
 
+@pytest.mark.slow
 def test_the_best_epoch_of_both_phases_is_kept(data, source):
     # A rate that destroys what the head has learnt.
     worse = fit(values(fine_tuning={"epochs": 2, "learning_rate": 1.0}), data, source)
@@ -109,6 +112,7 @@ def test_the_best_epoch_of_both_phases_is_kept(data, source):
         assert loss == pytest.approx(found.best["val_loss"], rel=1e-4)
 
 
+@pytest.mark.slow
 def test_fine_tuning_begins_where_the_head_has_stopped(data, source):
     """At a rate of almost nothing, the losses of fine-tuning are the best one of the head, also if it stopped early."""
     stopping = EarlyStoppingParams(patience=1)
@@ -119,6 +123,7 @@ def test_fine_tuning_begins_where_the_head_has_stopped(data, source):
     assert tuned["val_loss"] == pytest.approx(min(epoch["val_loss"] for epoch in head), rel=1e-3)
 
 
+@pytest.mark.slow
 def test_a_pruned_head_is_not_fine_tuned(data, source):
     def enough(epoch, _):
         if epoch == 1:
@@ -131,6 +136,7 @@ KILLED_AT = [1, 3, 4]
 """In the head, before the first and before the last epoch of fine-tuning has ended."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("at", KILLED_AT)
 @pytest.mark.parametrize("settings", [{}, {"ema": 0.9, "fine_tuning": {"epochs": 2, "layers": "last 4"}}], ids=str)
 def test_an_interrupted_training_ends_with_the_same_weights(tmp_path, data, source, settings, at):
@@ -153,6 +159,7 @@ def test_an_interrupted_training_ends_with_the_same_weights(tmp_path, data, sour
     assert all(map(np.array_equal, resumed.model.get_weights(), undisturbed.model.get_weights()))
 
 
+@pytest.mark.slow
 def test_a_checkpoint_of_fine_tuning_that_is_another_trainings_starts_over(tmp_path, data, source):
     checkpoint, said = tmp_path / "training.npz", []
 
@@ -169,6 +176,7 @@ def test_a_checkpoint_of_fine_tuning_that_is_another_trainings_starts_over(tmp_p
     assert all(map(np.array_equal, again.model.get_weights(), fit(values(), data, source).model.get_weights()))
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_weights(data, source):
     one, other = (fit(values(), data, source).model.get_weights() for _ in range(2))
     assert all(map(np.array_equal, one, other))

@@ -192,7 +192,7 @@ def test_the_head_of_googlenet_is_that_of_the_served_network():
     ("network", "trainable", "shape"),
     [
         ("mnist_cnn", "head", (64,)),
-        ("mnist_cnn", "last 2", (3136,)),
+        ("mnist_cnn", "last 2", (7, 7, 64)),
         ("mnist_cnn", "last 4", None),
         ("mnist_cnn", "all", None),
         ("mnist_cnn", "last 3", (14, 14, 32)),

@@ -96,12 +96,22 @@ OVERFIT = {
     "inception": (67, {"dropout": 0.0, "batch_norm": "before", "learning_rate": 1e-3, "batch_size": 4}),
     "resnet20": (32, {"learning_rate": 0.02, "batch_size": 4}),
     "resnet50": (32, {"learning_rate": 3e-4, "batch_size": 4}),
-    "efficientnet_lite0": (
-        *(64, {"initial_weights": None, "trainable": "all", "dropout": 0.0, "label_smoothing": 0.0, "batch_size": 4}),
-    ),
+    **{
+        f"efficientnet_lite{number}": (
+            *(
+                64,
+                {"initial_weights": None, "trainable": "all", "dropout": 0.0, "label_smoothing": 0.0, "batch_size": 4},
+            ),
+        )
+        for number in range(3)
+    },
 }
-DEEP = {"alexnet", "inception", "resnet50", "resnet20", "cifar_bn_cnn", "efficientnet_lite0"}
-BY_SIZE = [pytest.param(name, marks=pytest.mark.large) if name in DEEP else name for name in NETWORKS]
+SHALLOW = {"mlp", "lenet5", "mnist_cnn", "cifar_cnn"}
+BY_SIZE = [
+    name if name in SHALLOW else pytest.param(name, marks=pytest.mark.large)
+    for name in NETWORKS
+    if name != "logistic_regression"  # it has a test of its own
+]
 
 
 @pytest.mark.slow

@@ -8,5 +8,6 @@
 - ``commands``, ``git``: run command-line tools, query git
 - ``processes``: identify processes, end with the parent process
 - ``backend``, ``hooks``: Keras and TensorFlow, private names of other libraries
+- ``wording``: numbers as people write them
 - ``code``: digest of the code that a stage depends on
 """

@@ -14,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from darkroom.base.credentials import hide
-from darkroom.base.errors import DarkroomError
+from darkroom.base.errors import DarkroomError, InputError
 from darkroom.base.files import write_text
 from darkroom.base.project import project_root
 from darkroom.base.terminal import shown
@@ -105,13 +105,17 @@ def _common(error: BaseException) -> tuple[str, int] | None:
     return None
 
 
+def _state() -> str:
+    return str(project_root() / ".darkroom")
+
+
 def _report(name: str, error: BaseException) -> str:
     """Write the traceback to a file; return where it is."""
     text = hide(f"{' '.join(sys.argv)}\n\n{''.join(traceback.format_exception(error))}")
     file = f"failure-{''.join(letter if letter.isalnum() else '-' for letter in name)}.txt"
-    for folder in (project_root() / ".darkroom", Path(tempfile.gettempdir())):
-        with suppress(OSError):
-            path = folder / file
+    for place in (_state, tempfile.gettempdir):
+        with suppress(OSError, InputError):
+            path = Path(place()) / file
             write_text(path, text)
             return f"the report is in {path}"
     return f"no report could be written, so here it is:\n{text}"

@@ -15,10 +15,17 @@ from darkroom.base.errors import InputError
 
 
 def project_root() -> Path:
-    """Return the folder with dvc.yaml; in an experiment, which DVC runs in a copy, still the user's own folder."""
+    """Return the folder with dvc.yaml; in an experiment, which DVC runs in a copy, still the user's own folder.
+
+    Raises:
+        InputError: the current folder was removed.
+    """
     if root := os.environ.get("DVC_ROOT"):
         return Path(root).resolve()
-    here = Path.cwd()
+    try:
+        here = Path.cwd()
+    except FileNotFoundError:
+        raise InputError("the current folder no longer exists; change to the project's folder") from None
     return next((folder for folder in (here, *here.parents) if (folder / "dvc.yaml").is_file()), here)
 
 

@@ -5,7 +5,7 @@
   ``class_scores``, ``cells`` (counts by group and class)
 - ``groups``: groups of dependent images
 - ``curves``, ``slices``: reliability, ROC, label errors; scores of slices of the data
-- ``diagnosis``: overfitting, underfitting and what to do
+- ``diagnosis``: overfitting, underfitting and what to do; ``next_steps``: what to do about the result
 - ``grad_cam``, ``figures``, ``maps``: heat maps and pictures
 - ``report``, ``cost``: tables and figures of one evaluation; latency, size, memory
 """

@@ -28,12 +28,12 @@ class Confusion(NamedTuple):
 
     label: str
     predicted: str
-    count: int
+    taken: int
     images: int
     """Test images with this label."""
 
     def __str__(self) -> str:
-        return f"{self.label} taken for {self.predicted} ({self.count} of {self.images})"
+        return f"{self.label} taken for {self.predicted} ({self.taken} of {self.images})"
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def confusions(matrix: Integers, labels: Sequence[str]) -> list[Confusion]:
         for row, column in zip(*np.nonzero(matrix), strict=True)
         if row != column and matrix[row, column] > BY_CHANCE
     ]
-    return sorted(found, key=lambda pair: (-pair.count / pair.images, pair.label, pair.predicted))[:PAIRS]
+    return sorted(found, key=lambda pair: (-pair.taken / pair.images, pair.label, pair.predicted))[:PAIRS]
 
 
 def tells_apart(result: Result) -> bool | None:
@@ -99,6 +99,8 @@ def _steps(result: Result, verdict: Verdict, advice: str) -> Iterator[str]:
         yield _pretrained(result.all_images)
     else:
         yield advice
+        if result.is_pretrained and result.accuracy < GOOD and verdict not in FAULTS:
+            yield "if only the last layer was trained, train more of them: fine_tuning.epochs (docs/networks.md)"
     if result.confusions:
         pairs = ", ".join(map(str, result.confusions))
         yield f"confused most: {pairs}; see mistakes.png, check their labels, add such images"

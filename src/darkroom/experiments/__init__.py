@@ -3,7 +3,8 @@
 - ``sweep``, ``ladder``: learning-rate sweep
 - ``learning_curve``: error against the number of training images
 - ``compare``, ``compare_page``: two models on the same test images
-- ``reproduce``: repeat a recorded training
+- ``reproduce``, ``recorded_weights``: repeat a recorded training, with the weights that it began with
+- ``label_next``: which unlabelled pictures to label next
 - ``anatomy``: the layers of a network
 - ``dashboard``: Optuna's dashboard
 """

@@ -14,14 +14,11 @@ import numpy as np
 from PIL import Image, ImageFile, UnidentifiedImageError
 
 from ..base.errors import ImageError, ImageMemoryError
-from . import metadata
+from . import heif, metadata
 
 logging.getLogger("PIL").addHandler(logging.NullHandler())
 BY_PILLOW = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "GIF", "AVIF")
 FORMATS = (*BY_PILLOW, "HEIC")
-HEIF_BRANDS = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs"})
-"""Brands of image files with HEVC, as cameras of telephones write them (ISO/IEC 23008-12, annex B)."""
-AVIF_BRANDS = frozenset({b"avif", b"avis"})
 MAXIMUM_PIXELS = 80_000_000
 """Largest number of pixels of an image, counted before it is decoded."""
 MAXIMUM_SIDE = 65_535
@@ -193,30 +190,8 @@ def bands(image: Image.Image) -> Iterator[tuple[int, Image.Image]]:
 
 def _open(content: bytes) -> ImageFile.ImageFile:
     """Read a file's header and check its size."""
-    image = _open_heif(content) if _is_heif(content) else Image.open(io.BytesIO(content), formats=BY_PILLOW)
+    image = heif.open_image(content) if heif.is_heif(content) else Image.open(io.BytesIO(content), formats=BY_PILLOW)
     check_size(*image.size)
-    return image
-
-
-def _is_heif(content: bytes) -> bool:
-    """Return whether a file is HEIC by the brands at its start, which AVIF has too."""
-    if content[4:8] != b"ftyp":
-        return False
-    box = content[8 : min(int.from_bytes(content[:4], "big"), 1024)]
-    brands = {box[at : at + 4] for at in range(0, len(box), 4) if at != 4}  # noqa: PLR2004 - the version
-    return not HEIF_BRANDS.isdisjoint(brands) and AVIF_BRANDS.isdisjoint(brands)
-
-
-def _open_heif(content: bytes) -> ImageFile.ImageFile:
-    """Read the header of a HEIC file, without making its reader known to all of Pillow.
-
-    Turning and mirroring are part of decoding; the orientation in its metadata does not count.
-    """
-    try:
-        from pillow_heif import HeifImageFile
-    except ImportError:
-        raise ImageError("a HEIC image, which the package pillow-heif reads; install it") from None
-    image: ImageFile.ImageFile = HeifImageFile(io.BytesIO(content))
     return image
 
 

@@ -7,6 +7,10 @@
 A network file defines ``class Params(NetworkParams)``, the parameters with ranges and defaults, and
 ``build(inputs, classes, params)``, which adds the layers. Optional: ``RECIPES``; ``SPACE``, the search space used
 unless params.yaml has one; and the publication: ``SOURCE``, ``PUBLISHED_INPUT``, ``PUBLISHED_CLASSES``.
+
+- ``building``, ``layers``, ``catalogue``, ``inference``: build, blocks, the table of networks, predictions
+- ``backbones``: networks of ``keras.applications``; ``pretrained``: when a pretrained network is better
+- ``published_file``, ``torch_file``, ``weights_file``: published weights, and which ones a training begins with
 """
 
 from darkroom.networks.building import build, try_build

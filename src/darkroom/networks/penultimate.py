@@ -30,9 +30,16 @@ def _is_flat(layer: keras.layers.Layer) -> bool:
     return hasattr(tensor, "shape") and len(tensor.shape) == 2 and tensor.shape[1] is not None  # noqa: PLR2004
 
 
-def with_features(model: keras.Model, layer: str) -> keras.Model:
+def with_features(model: keras.Model, layer: str, start: Any = None) -> keras.Model:
     """Return the network with two outputs: its own and the inputs of a layer; see ``feature_layer``.
+
+    Args:
+        model: the network.
+        layer: name of the layer.
+        start: tensor of the network that becomes the input; None for the images.
 
     ``inference.classifier`` builds the same in a packaged model.
     """
-    return keras.Model(model.input, [model.outputs[0], model.get_layer(layer).input], name=model.name)
+    return keras.Model(
+        model.input if start is None else start, [model.outputs[0], model.get_layer(layer).input], name=model.name
+    )

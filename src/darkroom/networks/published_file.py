@@ -3,7 +3,6 @@
 import hashlib
 import os
 import tempfile
-import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,24 +45,16 @@ class PublishedFile:
         """
         if not self.path.is_file():
             self._download()
-        self.check(self.path)
-        return self.path
-
-    def check(self, path: Path) -> None:
-        """Compare a file with the digest.
-
-        Raises:
-            InputError: it differs, or cannot be read.
-        """
         try:
-            found = self._digest(path)
+            found = self._digest(self.path)
         except OSError as error:
-            raise InputError(f"{path}: {error.strerror}; make it readable, or delete it") from None
+            raise InputError(f"{self.path}: {error.strerror}; make it readable, or delete it") from None
         if found != self.digest:
             raise InputError(
-                f"{path} is damaged or has the weights of another network: its {self.algorithm} is {found}, expected "
-                f"{self.digest}; delete it, and get {self.url}"
+                f"{self.path} is damaged or has the weights of another network: its {self.algorithm} is {found}, "
+                f"expected {self.digest}; delete it, and get {self.url}"
             )
+        return self.path
 
     def _digest(self, path: Path) -> str:
         name = self.algorithm.replace("-", "").lower()
@@ -72,6 +63,10 @@ class PublishedFile:
 
     def _download(self) -> None:
         """Write the file; one that is interrupted or damaged leaves nothing behind."""
+        # Not for every check of params.yaml, which imports this module.
+        import http.client
+        import urllib.request
+
         temporary = None
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -82,14 +77,17 @@ class PublishedFile:
                 temporary = Path(file.name)
                 while chunk := answer.read(CHUNK):
                     file.write(chunk)
-            self.check(temporary)
-            temporary.replace(self.path)
-        except OSError as error:
-            reason = " ".join(str(getattr(error, "reason", error)).split())
-            raise InputError(
-                f"{self.url} cannot be downloaded ({reason}); connect, or put the file ({self.algorithm} "
-                f"{self.digest}) into {self.path.parent}"
-            ) from None
+            found = self._digest(temporary)
+            reason = "" if found == self.digest else f"{self.algorithm} of what was sent is {found}"
+            if not reason:
+                temporary.replace(self.path)
+        except (OSError, http.client.HTTPException) as error:
+            reason = " ".join(str(getattr(error, "reason", error)).split()) or type(error).__name__
         finally:
             if temporary is not None:
                 temporary.unlink(missing_ok=True)
+        if reason:
+            raise InputError(
+                f"{self.url} cannot be downloaded ({reason}); connect, or put the file ({self.algorithm} "
+                f"{self.digest}) into {self.path.parent}"
+            )

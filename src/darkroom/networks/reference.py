@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -63,21 +64,25 @@ def balanced_sample(classes: Integers, most: int, seed: int) -> Integers:
     return np.sort(of_class[np.argsort(turn, kind="stable")][:most]).astype(np.int64)
 
 
-def of_training(model: keras.Model, split: Split, seed: int, most: int) -> tuple[inference.OnImages, Reference]:
+def of_training(
+    model: keras.Model, split: Split, seed: int, most: int, start: Any = None
+) -> tuple[inference.OnImages, Reference]:
     """Return a network's results on training images and the reference, from one pass over the images of both.
 
     Args:
         model: the trained network.
-        split: the training images.
+        split: the training images, or what frozen layers compute from them.
         seed: of the sample.
         most: largest number of images for the results; see ``inference.results_on``.
+        start: tensor of the network that ``split`` belongs to; None for the images.
     """
     counted = inference.evenly_spaced(len(split.classes), most)
     layer = penultimate.feature_layer(model)
     if layer is None:
         none = Reference(np.zeros((0, 0), np.float16), np.zeros(0, np.int64), "")
-        return inference.results_on(model, split, most), none
-    both = penultimate.with_features(model, layer)
+        rest = model if start is None else keras.Model(start, model.output, name=model.name)
+        return inference.results_on(rest, split, most), none
+    both = penultimate.with_features(model, layer, start)
     width = both.outputs[1].shape[1]
     kept = balanced_sample(split.classes, min(ROWS, BYTES // (2 * width)), seed)
     rows = np.union1d(counted, kept)
@@ -92,5 +97,7 @@ def of_training(model: keras.Model, split: Split, seed: int, most: int) -> tuple
 
 def _unit(features: Floats) -> npt.NDArray[np.float16]:
     length = np.linalg.norm(features, axis=1, keepdims=True)
-    found = np.divide(features, length, out=np.zeros_like(features), where=length > 0)
-    return np.asarray(found, np.float16)
+    unit: npt.NDArray[np.float16] = np.divide(features, length, out=np.zeros_like(features), where=length > 0).astype(
+        np.float16
+    )
+    return unit

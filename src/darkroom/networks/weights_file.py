@@ -32,9 +32,16 @@ def find(network: Network, weights: str) -> Path | None:
 
 
 def sha256(file: Path) -> str:
-    """Return a file's SHA-256 in hexadecimal."""
-    with file.open("rb") as content:
-        return hashlib.file_digest(content, "sha256").hexdigest()
+    """Return a file's SHA-256 in hexadecimal.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    try:
+        with file.open("rb") as content:
+            return hashlib.file_digest(content, "sha256").hexdigest()
+    except OSError as error:
+        raise InputError(f"initial_weights: {file}: {error.strerror}; restore or install the file again") from None
 
 
 def check(network: Network, values: NetworkParams, found: str) -> None:

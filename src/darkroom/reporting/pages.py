@@ -11,12 +11,21 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from PIL import Image
 
 from darkroom.base import wording
+from darkroom.base.terminal import shown_lines
 
 THUMBNAIL = 96
 """Largest side of an embedded image in pixels."""
+
+
+def _visible(value: Any) -> Any:
+    """Return a value as it is shown: no character of a text, such as a class name, reverses or hides its neighbours."""
+    return shown_lines(value) if type(value) is str else value
+
+
 ENVIRONMENT = Environment(
     loader=FileSystemLoader(Path(__file__).parent / "templates"),
     autoescape=True,
+    finalize=_visible,
     undefined=StrictUndefined,
     trim_blocks=True,
     lstrip_blocks=True,

@@ -21,10 +21,12 @@ from darkroom.search.study import (
     DIVERGED,
     DUPLICATE,
     INTERRUPTED,
+    LOST,
     NUMBER,
     SECONDS,
     SECONDS_SPENT,
     TRIED,
+    WITH_THE_SEARCH,
     Study,
     attempts,
     mark_lost,
@@ -36,6 +38,10 @@ from darkroom.search.values import encode, grid_points, own_values, suggest
 
 ATTEMPTS = 2
 """A lost trial is retried once; lost again, it is recorded as lost."""
+ENDED_SEARCHES = 5
+"""The number of times that a whole search ends during a trial until the trial is recorded as lost: it may be the cause,
+or a reboot, a full disk or a server.
+"""
 MAX_DRAWS = 40
 """Maximum draws to find values that were not tried before; the last draw is used even if it was."""
 SAMPLER_DRAWS = 20
@@ -90,7 +96,7 @@ def search(
     except BaseException as error:
         state = "interrupted" if isinstance(error, KeyboardInterrupt) else "lost"
         for number in list(active.running):
-            active.end(number, Outcome(state, reason="the search was interrupted"))
+            active.end(number, Outcome(state, reason=WITH_THE_SEARCH))
         raise
     trials = results(study)
     if not any(trial.state == "complete" for trial in trials):
@@ -210,10 +216,11 @@ class _Search:
 
 
 def _to_retry(known: Mapping[int, Sequence[optuna.trial.FrozenTrial]]) -> int | None:
-    """Return the first number whose trial was lost fewer than ``ATTEMPTS`` times, not counting user interruptions."""
+    """Return the first number whose trial was lost too few times to be given up, not counting user interruptions."""
     for number, tries in sorted(known.items()):
-        lost = sum(INTERRUPTED not in trial.user_attrs for trial in tries)
-        if was_lost(tries[-1]) and lost < ATTEMPTS:
+        why = [trial.user_attrs.get(LOST, WITH_THE_SEARCH) for trial in tries if INTERRUPTED not in trial.user_attrs]
+        ended = why.count(WITH_THE_SEARCH)
+        if was_lost(tries[-1]) and len(why) - ended < ATTEMPTS and ended < ENDED_SEARCHES:
             return number
     return None
 

@@ -28,6 +28,8 @@ NUMBER = "number"
 TRIED = "tried"
 DIVERGED = "diverged"
 LOST = "lost"
+WITH_THE_SEARCH = "the search was interrupted"
+"""Why a trial was lost if the whole search ended while it ran."""
 INTERRUPTED = "interrupted"
 """Of a lost trial: the user interrupted the search, so the trial is not at fault."""
 DUPLICATE = "known"
@@ -83,7 +85,7 @@ def persistent_study(path: Path, params: SearchParams) -> Iterator[Study]:
             study = open_study(params, storage, name)
         # This process has the lock, so running trials belong to a dead process.
         for trial in study.get_trials(states=(TrialState.RUNNING,)):
-            mark_lost(study, trial, "the search was interrupted")
+            mark_lost(study, trial, WITH_THE_SEARCH)
         try:
             yield study
         except TrainingError:
@@ -220,5 +222,5 @@ def result(trial: FrozenTrial) -> Trial:
         attributes[TRIED],
         len(reported),
         attributes.get(SECONDS, 0.0),
-        attributes.get(DIVERGED) or attributes.get(LOST) or ("" if state != LOST else "the search was interrupted"),
+        attributes.get(DIVERGED) or attributes.get(LOST) or ("" if state != LOST else WITH_THE_SEARCH),
     )

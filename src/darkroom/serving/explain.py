@@ -103,8 +103,8 @@ class PackagedNetwork:
 
 def stretched(heat: Floats, height: int, width: int) -> Floats:
     """Enlarge heat maps of shape (images, height, width) to another height and width, in pixels."""
-    maps = [np.asarray(Image.fromarray(each).resize((width, height), Image.Resampling.BICUBIC)) for each in heat]
-    enlarged: Floats = np.clip(np.stack(maps), 0, 1)
+    maps = [Image.fromarray(each).resize((width, height), Image.Resampling.BICUBIC) for each in heat]
+    enlarged: Floats = np.clip(np.stack([np.asarray(each) for each in maps]), 0, 1)
     return enlarged
 
 

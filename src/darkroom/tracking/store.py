@@ -124,7 +124,8 @@ def _complete_local_store() -> None:
     if address.local_store().exists():
         _create_experiment(MlflowClient())
         return
-    unfinished = project.state_folder() / "new-store.db"
+    # Beside it: the folder of the project's state may be on another disk.
+    unfinished = address.local_store().with_name(f"{address.local_store().name}.new")
     unfinished.unlink(missing_ok=True)
     _create_experiment(MlflowClient(f"sqlite:///{unfinished}"))
     unfinished.rename(address.local_store())

@@ -48,16 +48,24 @@ class Features:
             float32 arrays of shape (images, …).
         """
         key = feature_key(part, description)
+        if (there := self._there(key, images)) is not None:
+            return there
+        # Free the old ones first, so that memory never holds both.
+        self._kept = ()
+        self._kept = tuple(_in_memory(part, each) for each in images)
+        self._of = key
+        return self._kept
+
+    def known(self, part: keras.Model, description: Description, images: Sequence[Pixels]) -> tuple[Floats, ...] | None:
+        """Return what ``of`` would return, or None if it had to be computed."""
+        return self._there(feature_key(part, description), images)
+
+    def _there(self, key: str, images: Sequence[Pixels]) -> tuple[Floats, ...] | None:
         if self._folder is not None:
             stored = self._folder.arrays(key)
             if stored is not None and [len(one) for one in stored] == [len(one) for one in images]:
                 return stored
-        if self._of != key:
-            # Free the old ones first, so that memory never holds both.
-            self._kept = ()
-            self._kept = tuple(_in_memory(part, each) for each in images)
-            self._of = key
-        return self._kept
+        return self._kept if self._of == key else None
 
 
 def feature_key(part: keras.Model, description: Description) -> str:

@@ -49,9 +49,11 @@ def freeze(model: keras.Model, trainable: str, *, keep_statistics: bool = False)
 
 
 def cut(model: keras.Model) -> Any:
-    """Return the last tensor that precedes all trained or random layers and that no connection bypasses.
+    """Return the tensor at which training begins: before all trained or random layers, bypassed by no connection.
 
-    Nothing before it changes during training, so that an image's features there are computed only once.
+    Nothing before it changes during training, so that an image's features there are computed only once. Of the tensors
+    after the last layer with weights, it is the smallest one and, among equals, the first: the features then serve
+    networks whose layers without weights differ.
 
     Returns:
         A Keras tensor; the model's input if no layer with weights is frozen.
@@ -65,10 +67,16 @@ def cut(model: keras.Model) -> Any:
     ]
     first_weighted = next(number for number, layer in enumerate(model.layers) if layer.weights)
     first_changing = next(number for number, layer in enumerate(model.layers) if _changes(layer))
-    for number in reversed(range(first_weighted, first_changing)):
-        if all(source >= number for later in sources[number + 1 :] for source in later):
-            return model.layers[number].output
-    return model.input
+    possible = [
+        number
+        for number in range(first_weighted, first_changing)
+        if all(source >= number for later in sources[number + 1 :] for source in later)
+    ]
+    if not possible:
+        return model.input
+    last_weighted = max(number for number in range(first_changing) if model.layers[number].weights)
+    cheap = [number for number in possible if number >= last_weighted] or possible[-1:]
+    return model.layers[min(cheap, key=lambda number: math.prod(model.layers[number].output.shape[1:]))].output
 
 
 def _changes(layer: keras.layers.Layer) -> bool:
@@ -97,6 +105,26 @@ def before_training(built: keras.Model, job: TrainingJob, features: Features | N
     found: tuple[Any, ...] = (features or Features()).of(part, job.description, images)
     training, validation = (replace(split, images=of) for split, of in zip(data, found, strict=True))
     return start, training, validation
+
+
+def after_frozen(model: keras.Model, job: TrainingJob, features: Features) -> tuple[Any, Split]:
+    """Return the tensor after a trained network's frozen layers, and their features of the training images.
+
+    Args:
+        model: the network, from ``training.train``.
+        job: the training.
+        features: those that the training had.
+
+    Returns:
+        The network's input and the images themselves if no features are there.
+    """
+    at = cut(model)
+    if at is not model.input:
+        images = [job.training.images, job.validation.images]
+        known: Any = features.known(keras.Model(model.input, at, name="part"), job.description, images)
+        if known is not None:
+            return at, replace(job.training, images=known[0])
+    return model.input, job.training
 
 
 def worth_keeping(model: keras.Model, images: int) -> Any:

@@ -1,6 +1,8 @@
-"""How Great Expectations draws its Data Docs, with names escaped: a file's name must not become part of a page."""
+"""How Great Expectations draws its Data Docs: names are escaped, and a page that cannot be written is an error."""
 
 import html
+import logging
+import sys
 from typing import Any
 
 from great_expectations.render.view.view import DefaultJinjaPageView
@@ -8,7 +10,10 @@ from jinja2 import pass_context
 
 
 class EscapingView(DefaultJinjaPageView):  # type: ignore[misc]
-    """Great Expectations' view of a page, which escapes the values of templates, but no other text (table cells)."""
+    """Great Expectations' view of a page, which escapes the values of templates, but no other text (table cells).
+
+    With this one, no file's name becomes part of a page.
+    """
 
     @pass_context
     def render_content_block(self, jinja_context: Any, content_block: Any, *arguments: Any, **named: Any) -> Any:
@@ -18,6 +23,16 @@ class EscapingView(DefaultJinjaPageView):  # type: ignore[misc]
         elif isinstance(content_block, str):
             return _escaped(content_block)
         return super().render_content_block(jinja_context, content_block, *arguments, **named)
+
+
+def _raise_instead(record: logging.LogRecord) -> bool:
+    """Raise the error that Great Expectations is about to log with its traceback, to go on without the page."""
+    if record.levelno >= logging.ERROR and (error := sys.exc_info()[1]) is not None:
+        raise error
+    return True
+
+
+logging.getLogger("great_expectations.render.renderer.site_builder").addFilter(_raise_instead)
 
 
 def _escaped(part: Any) -> Any:
