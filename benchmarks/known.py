@@ -61,7 +61,7 @@ def main(seeds: int) -> None:
     divided = [_Divided(flowers, seed) for seed in range(seeds)]
     _coverage(divided)
     _unknown(divided, strangers)
-    _left_out(flowers, seeds)
+    _left_out(flowers, max(1, seeds // 4))
 
 
 class _Divided:

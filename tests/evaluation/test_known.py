@@ -102,8 +102,13 @@ def test_too_few_images_give_sets_of_all_classes():
     )
     unknown = known.Strangers(reference(found, labels), 0.05).calibrate(found, images, Show())
     assert unknown.packaged["above"] is None
-    assert unknown.metrics == {}
+    assert unknown.metrics == {"unknown_false_alarms_asked": 0.05}
     assert "cannot be said: 19 independent test images are needed" in unknown.line
+    # All test images have a near-duplicate in training.
+    none = known.Calibration(labels[:0], np.arange(0))
+    nothing = known.Outputs(found.probabilities[:0], found.features[:0])
+    assert known.prediction_sets(nothing, none, 0.5).packaged["least_probability"] == 0.0
+    assert known.Strangers(reference(found, labels), 0.5).calibrate(nothing, none, Show()).packaged["above"] is None
 
 
 def reference(found, labels, layer="output"):
@@ -124,7 +129,7 @@ def test_strangers_are_told_and_false_alarms_are_as_asked():
     (seen, of_seen), (test, of_test) = outputs(4), outputs(4, seed=1)
     images = known.Calibration(of_test, np.arange(400))
     finding = known.Strangers(reference(seen, of_seen), 0.05).calibrate(test, images, Show())
-    assert finding.metrics["unknown_noise_caught"] >= 0.99
+    assert finding.metrics["unknown_noise_caught"] > 0.9
     assert finding.metrics["unknown_classes_caught"] > 0.99
     assert finding.metrics["unknown_false_alarms_low"] < 0.05 < finding.metrics["unknown_false_alarms_high"]
     other, _ = outputs(4, 5000, seed=2)

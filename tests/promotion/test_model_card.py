@@ -126,7 +126,11 @@ def test_what_was_asked_and_measured_of_sets_is_shown(report):
     write_json(report.metrics, {**metrics, **told})
     words = " ".join(read(page(card(report)))[0].split())
     assert "false alarms of unknown images, measured 0.0400 (0.0200 to 0.0600)" in words
-    assert "noise recognised as unknown 0.9900" in words
+    assert "noise, recognised as unknown 0.9900" in words
+    write_json(report.metrics, {"coverage_asked": 0.95, "set_size": 3.0, "unknown_false_alarms_asked": 0.05})
+    words = " ".join(read(page(card(report)))[0].split())
+    assert "coverage of prediction sets, measured not known: too few" in words
+    assert "false alarms of unknown images, measured not known: too few" in words
 
 
 def test_an_interval_of_too_few_groups_is_not_known(report):

@@ -8,7 +8,7 @@ import sys
 import numpy as np
 import pytest
 
-from darkroom.base.files import read_record
+from darkroom.base.files import read_record, write_record
 from darkroom.params import DataParams
 from support.pictures import draw, prepare, write_folder
 from support.projects import ROOT, Project
@@ -92,8 +92,8 @@ import runpy
 runpy.run_module("pipeline", run_name="__main__", alter_sys=True)
 """
 ARGUMENTS = (
-    *("train", "mlp", "prepared", "best_params.json"),
-    *("models/mlp.keras", "runs/mlp/run.json", "reports/mlp/history.csv"),
+    *("train", "mlp", "prepared", "features", "runs/mlp"),
+    *("models/mlp.keras", "reports/mlp/history.csv"),
 )
 EVALUATION = ("evaluate", "mlp", "prepared", "models/mlp.keras", "runs/mlp", "reports/augmentation", "reports/mlp")
 
@@ -117,7 +117,7 @@ def test_it_is_the_same_each_time_also_when_interrupted(tmp_path):
 def prepared(project):
     write_folder(project.root / "data" / "raw", "ab", 40)
     prepare(DataParams(source="folder", path="data/raw"), project.root)
-    (project.root / "best_params.json").write_text("{}")
+    write_record(project.root / "runs/mlp/best_params.json", {})
     return project.params(train__strategy="mirrored", train__mlp={"epochs": 2, "batch_size": 16, "hidden_units": [8]})
 
 

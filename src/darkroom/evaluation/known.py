@@ -99,24 +99,29 @@ def prediction_sets(found: Outputs, images: Calibration, coverage: float) -> Fin
         coverage: share of images whose label is to be in the set.
 
     Returns:
-        Without enough images, sets of all classes. The coverage is measured with thresholds from other groups.
+        With too few images, sets of all classes. The coverage is measured with thresholds from other groups.
     """
+    needed = conformal.least_groups(coverage)
+    packaged: dict[str, Any] = {"coverage": coverage, "least_probability": 0.0, "groups": images.count}
+    if images.count < needed:
+        line = f"prediction sets of coverage {coverage:g} are all classes: {_too_few(needed, images.count)}"
+        metrics = {"coverage_asked": coverage, "set_size": float(found.probabilities.shape[1])}
+        return Finding(packaged, metrics, line)
     own = found.probabilities[np.arange(len(images.classes)), images.classes].astype(np.float64)
-    least = _least(conformal.threshold(-own, images.groups, coverage))
-    packaged = {"coverage": coverage, "least_probability": least, "images": len(own), "groups": images.count}
+    packaged["least_probability"] = _least(conformal.threshold(-own, images.groups, coverage))
     leasts = np.array([_least(each) for each in conformal.kept_thresholds(-own, images.groups, coverage)])
     weights = conformal.group_weights(images.groups)
     sizes = (found.probabilities >= leasts[:, None]).sum(axis=1)
-    metrics = {"coverage_asked": coverage, "set_size": float(np.average(sizes, weights=weights))}
-    metrics |= _share("coverage", own >= leasts, images.groups)
-    metrics["empty_sets"] = float(np.average(sizes == 0, weights=weights))
+    metrics = {
+        "coverage_asked": coverage,
+        **_share("coverage", own >= leasts, images.groups),
+        "set_size": float(np.average(sizes, weights=weights)),
+        "empty_sets": float(np.average(sizes == 0, weights=weights)),
+    }
     line = (
         f"prediction sets of coverage {coverage:g}: measured {metrics['coverage']:.4f}, "
         f"{metrics['set_size']:.2f} classes on average"
     )
-    needed = conformal.least_groups(coverage)
-    if images.count < needed:
-        line = f"prediction sets of coverage {coverage:g} are all classes: {_too_few(needed, images.count)}"
     return Finding(packaged, metrics, line)
 
 
@@ -157,24 +162,21 @@ class Strangers:
         """
         if found.features is None:
             return Finding({}, {}, "whether an image is unknown cannot be said: the network has no layer of features")
-        neighbours = Neighbours(self.reference.features)
-        scores = _scores(neighbours, found)
         share = 1 - self.false_alarms
-        above = conformal.threshold(scores, images.groups, share)
-        few = bool(np.isinf(above))
-        packaged = {
-            "layer": self.reference.layer,
-            "above": None if few else above + ROUNDING,
-            "false_alarms": self.false_alarms,
-        }
-        if few:
+        packaged: dict[str, Any] = {"layer": self.reference.layer, "above": None, "false_alarms": self.false_alarms}
+        if images.count < conformal.least_groups(share):
             too_few = _too_few(conformal.least_groups(share), images.count)
             line = f"whether an image is unknown cannot be said: {too_few}"
-            return Finding(packaged, {}, line)
+            return Finding(packaged, {"unknown_false_alarms_asked": self.false_alarms}, line)
+        neighbours = Neighbours(self.reference.features)
+        scores = _scores(neighbours, found)
+        above = conformal.threshold(scores, images.groups, share)
+        packaged["above"] = above + ROUNDING
         kept = conformal.kept_thresholds(scores, images.groups, share)
-        metrics = {"unknown_false_alarms_asked": self.false_alarms} | _share(
-            "unknown_false_alarms", scores > kept, images.groups
-        )
+        metrics = {
+            "unknown_false_alarms_asked": self.false_alarms,
+            **_share("unknown_false_alarms", scores > kept, images.groups),
+        }
         noise = np.random.default_rng(0).integers(0, 256, (NOISE, *show.size), dtype=np.uint8)
         metrics["unknown_noise_caught"] = float(np.mean(_scores(neighbours, show(noise)) > above))
         if (share_of_classes := self._classes_caught(found, images)) is not None:

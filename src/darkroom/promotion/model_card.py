@@ -25,6 +25,11 @@ OUTCOMES = {
     "dry run": "Would be promoted",
     "not the candidate": "Not the candidate of this run",
 }
+UNKNOWN_IMAGES = {
+    "unknown_noise_caught": "noise",
+    "unknown_classes_caught": "images of a class left out of the known ones",
+}
+"""Metrics of unknown images, and what they are of."""
 PACKAGES = ("tensorflow", "tensorflow-cpu", "keras", "numpy", "pillow", "albumentations", "mlflow", "dvc", "darkroom")
 
 
@@ -135,23 +140,23 @@ def _scores(metrics: Mapping[str, Any], report: Report) -> dict[str, Any]:
 def _known(metrics: Mapping[str, Any]) -> dict[str, Any]:
     """Return what is known of prediction sets and unknown images; see ``evaluation.known``."""
     found: dict[str, Any] = {}
-    if "coverage" in metrics:
+    if "coverage_asked" in metrics:
         found["coverage of prediction sets, asked"] = metrics["coverage_asked"]
         found["coverage of prediction sets, measured"] = _measured(metrics, "coverage")
         found["classes in a set, mean"] = metrics["set_size"]
-        found["empty sets"] = f"{metrics['empty_sets']:.4f}"
-    if "unknown_false_alarms" in metrics:
+        found["empty sets"] = f"{metrics.get('empty_sets', 0):.4f}"
+    if "unknown_false_alarms_asked" in metrics:
         found["false alarms of unknown images, asked"] = metrics["unknown_false_alarms_asked"]
         found["false alarms of unknown images, measured"] = _measured(metrics, "unknown_false_alarms")
-        found["noise recognised as unknown"] = f"{metrics['unknown_noise_caught']:.4f}"
-        if "unknown_classes_caught" in metrics:
-            found["images of a class left out of the known ones, recognised as unknown"] = (
-                f"{metrics['unknown_classes_caught']:.4f}"
-            )
+    for name, of in UNKNOWN_IMAGES.items():
+        if name in metrics:
+            found[f"{of}, recognised as unknown"] = f"{metrics[name]:.4f}"
     return found
 
 
 def _measured(metrics: Mapping[str, Any], name: str) -> str:
+    if name not in metrics:
+        return "not known: too few independent test images"
     return f"{metrics[name]:.4f} ({metrics[f'{name}_low']:.4f} to {metrics[f'{name}_high']:.4f})"
 
 
