@@ -1,0 +1,45 @@
+"""Draw the data: a page of their classes, of what was left out and of near-duplicates, and a map of the images."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from darkroom.base import spreadsheets
+from darkroom.base.files import read_record, write_text
+from darkroom.data.formats import manifest
+from darkroom.data.prepared.described import Described
+from darkroom.overview import data_page, map_page, odd
+from darkroom.overview.pictures import Pictures
+from darkroom.params import Params
+
+SEED = 0
+
+
+def main(params: Params, ingested: str, divided: str, described: str, found: str, data: str, map_: str) -> None:
+    """Write both pages; test images appear in near-duplicate pairs alone.
+
+    Args:
+        params: params.yaml.
+        ingested: folder of the ingested images and their manifest.
+        divided: the manifest with splits.
+        described: folder of the features of training and validation images.
+        found: folder with quarantine.csv, near_duplicates.csv and validation.json.
+        data: page of the data.
+        map_: map of the images.
+    """
+    rows = manifest.read(divided)
+    features = Described(Path(described))
+    of_name = pd.Series(rows.index, index=rows["name"])
+    images = features.images().assign(picture=lambda table: table["name"].map(of_name))
+    known = data_page.Found(
+        ingested=manifest.read(f"{ingested}/manifest.parquet"),
+        divided=rows,
+        quarantine=manifest.read_quarantine(f"{found}/quarantine.csv"),
+        pairs=spreadsheets.read(Path(found) / "near_duplicates.csv"),
+        checks=read_record(Path(found) / "validation.json"),
+        odd=images.iloc[odd.most_odd(features.features(), data_page.SHOWN, SEED)],
+    )
+    with Pictures(Path(ingested) / "images.npy") as pictures:
+        write_text(data, data_page.page(known, pictures, f"Data of {params.promote.registered_model}"))
+        write_text(map_, map_page.page(features, images, pictures, SEED))
+    print(f"the data in pictures: {data}; a map of them: {map_}")

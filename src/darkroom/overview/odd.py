@@ -1,0 +1,59 @@
+"""Images that resemble no others: the distance to their nearest neighbours among the features."""
+
+import numpy as np
+
+from darkroom.base.types import Floats, Integers, Numbers
+
+NEIGHBOURS = 5
+COMPARED_WITH = 5000
+"""Most images that each one is compared with; of more, a sample."""
+PORTION = 1000
+
+
+def distances(features: Floats, seed: int = 0) -> Numbers:
+    """Return how far each image is from others: the cosine distance to its fifth nearest neighbour, 0 to 2.
+
+    A picture that is there twice is not odd for being far from the rest, but a group of six such pictures is not found.
+
+    Args:
+        features: of shape (images, dimensions).
+        seed: of the sample of images that all are compared with.
+
+    Returns:
+        Of shape (images,); zeros if there are too few images to tell.
+    """
+    count = len(features)
+    if count <= NEIGHBOURS + 1:
+        return np.zeros(count)
+    # Without their mean, which all features share: otherwise every pair has nearly the same angle.
+    centred = features - features.mean(axis=0)
+    unit = centred / np.maximum(np.linalg.norm(centred, axis=1, keepdims=True), 1e-12)
+    chosen: Integers = np.arange(count)
+    if count > COMPARED_WITH:
+        chosen = np.sort(np.random.default_rng(seed).choice(count, COMPARED_WITH, replace=False))
+    found = np.empty(count)
+    for start in range(0, count, PORTION):
+        rows = np.arange(start, min(start + PORTION, count))
+        similar = unit[rows] @ unit[chosen].T
+        similar[rows[:, None] == chosen] = -np.inf
+        found[rows] = 1 - np.partition(similar, -NEIGHBOURS, axis=1)[:, -NEIGHBOURS]
+    return found
+
+
+def most_odd(features: Floats, count: int, seed: int = 0) -> Integers:
+    """Return the rows of images that are far from all others, the farthest first.
+
+    An image counts if its distance is beyond the upper quartile by three times the range between the quartiles: of
+    images that differ only by chance, hardly any does.
+
+    Args:
+        features: of shape (images, dimensions).
+        count: most rows to return.
+        seed: see ``distances``.
+    """
+    found = distances(features, seed)
+    if not len(found):
+        return np.zeros(0, dtype=np.int64)
+    low, high = np.quantile(found, [0.25, 0.75])
+    order = np.argsort(-found, kind="stable")[:count]
+    return order[found[order] > high + 3 * (high - low)].astype(np.int64)
