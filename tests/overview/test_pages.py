@@ -9,18 +9,20 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from darkroom.data.formats import manifest
-from darkroom.data.formats.arrays import ArrayWriter
-from darkroom.data.prepared.described import Described, DescribedRecord
-from darkroom.data.splitting.pairs import PAIR_COLUMNS
 from darkroom.overview import data_page, front_page, map_page, odd, projection
-from darkroom.overview.front_page import Project, Trained
-from darkroom.overview.pictures import Pictures
-from darkroom.promotion.published import Promotion
-from darkroom.tracking.record import RunRecord
-
-LABELS = ("cat", "<b>dog</b>", "قطة", "x" * 80)
-RUNS = {"mlp": "1" * 32, "lenet5": "2f" * 16}
+from support.overviews import (
+    CHECKS,
+    LABELS,
+    PAIRS,
+    QUARANTINE,
+    RUNS,
+    decided,
+    describe,
+    make_pictures,
+    make_rows,
+    project,
+    trained,
+)
 
 
 class Reader(HTMLParser):
@@ -49,54 +51,6 @@ def read(text):
     assert not re.search(r"@import|url\(", text)
     assert "<b>dog" not in text
     return " ".join(" ".join(reader.words).split()), reader
-
-
-def make_rows(labels=LABELS, each=10):
-    """A manifest with splits of the given classes."""
-    count = len(labels) * each
-    columns = {name: ["" if kind == "str" else 0] * count for name, kind in manifest.COLUMNS.items()}
-    columns |= {
-        "name": [f"{label}/{number}.png" for label in labels for number in range(each)],
-        "label": [label for label in labels for _ in range(each)],
-        "picture": [f"{number:064x}" for number in range(count)],
-        "width": [24] * count,
-        "height": [24, 30] * (count // 2),
-        "mode": ["L"] * count,
-        "format": ["PNG"] * count,
-        "note": ["12 bits"] + [""] * (count - 1),
-    }
-    splits = ["train"] * 6 + ["validation"] * 2 + ["test"] * 2
-    return manifest.from_columns(columns).assign(split=splits * len(labels))
-
-
-def make_pictures(path, count, size=(8, 8, 1)):
-    with ArrayWriter(path, (count, *size)) as file:
-        file.write(np.random.default_rng(0).integers(0, 255, (count, *size), dtype=np.uint8).tobytes())
-    return Pictures(path)
-
-
-def make_pairs(*rows):
-    return pd.DataFrame(list(rows), columns=list(PAIR_COLUMNS))
-
-
-PAIRS = make_pairs(
-    ("cat/0.png", "cat", "train", "<b>dog</b>/1.png", "<b>dog</b>", "train", 0.9712, "two labels"),
-    ("cat/2.png", "cat", "train", "cat/9.png", "cat", "test", 0.95, "two splits"),
-)
-QUARANTINE = manifest.quarantine_from_rows(
-    [
-        ("cat/blank.png", "cat", "it is blank: the contrast is 0.2", "an image must not be blank; remove it"),
-        ("cat/wide.png", "cat", "it is blank: the contrast is 0.5", "an image must not be blank; remove it"),
-        ("cat/broken.png", "", "cut off", "repair it"),
-    ]
-)
-CHECKS = {
-    "success": True,
-    "expectations": [
-        {"column": "width", "meaning": "4 to 20 pixels", "observed": "0 of 40 images", "success": True},
-        {"column": "pixel_deviation", "meaning": "not blank", "observed": "2 of 42 images", "success": False},
-    ],
-}
 
 
 @pytest.fixture
@@ -159,36 +113,6 @@ def test_the_page_of_many_classes_stays_small(tmp_path, classes, side):
     assert len(text) < 6_000_000
 
 
-def trained(network, accuracy, interval, validation):
-    record = RunRecord(RUNS[network], validation, 0.1, 3, 4, parameters=5000, seconds=95.0)
-    diagnosis = {"verdict": "good fit", "reason": "few errors", "advice": "", "next_steps": [f"ask {network}"]}
-    test = {"accuracy": accuracy, "images": 40, "interval": interval, "baseline_accuracy": 0.25, "diagnosis": diagnosis}
-    return Trained(network, record, test, {"latency_ms": 4.25, "size_mb": 1.5})
-
-
-def decided(**more):
-    values = {
-        "outcome": "promote",
-        "reason": f"mlp beats run {RUNS['lenet5']}",
-        "withheld": None,
-        "champion_run_id": RUNS["mlp"],
-        "candidate": {"network": "mlp", "run_id": RUNS["mlp"]},
-        "champion": None,
-        "findings": [{"rule": "not_worse", "passed": True, "text": f"p 0.01 against {RUNS['lenet5']}"}],
-        "candidate_version": "3",
-        "champion_since": None,
-        "previous_champion": None,
-        "no_previous_champion": "",
-    }
-    return Promotion(**{**values, **more})
-
-
-def project(networks=None, decision=None):
-    rows = make_rows()
-    networks = networks or [trained("lenet5", 0.9, [0.8, 0.95], 0.8), trained("mlp", 0.975, [0.9, 1.0], 0.9)]
-    return Project("Pets & <i>more</i>", rows, QUARANTINE, PAIRS, networks, decision or decided())
-
-
 def test_the_front_page_has_data_networks_decision_and_next_steps(pictures):
     words, reader = read(front_page.page(project(), pictures, {"audit.html": "label audit"}))
     assert "script" not in reader.tags
@@ -213,6 +137,20 @@ def test_accuracies_without_an_interval_are_on_the_front_page(pictures):
 
 
 @pytest.mark.parametrize(
+    ("intervals", "ends"),
+    [
+        ([[0.8, 0.95], [0.9, 1.0]], (0.79, 1.0)),
+        ([[0.57, 0.572], [0.02, 0.572]], (0.01, 0.58)),
+        ([None, None], (0.49, 0.51)),
+        ([[0.0, 0.001], [0.0, 0.002]], (0.0, 0.01)),
+    ],
+)
+def test_the_chart_holds_all_intervals(intervals, ends):
+    of_both = [trained("mlp", 0.5, interval, 0.5) for interval in intervals]
+    assert front_page.scale(of_both) == ends
+
+
+@pytest.mark.parametrize(
     ("more", "outcome", "good"),
     [
         ({}, "Promoted", True),
@@ -227,19 +165,12 @@ def test_outcomes_of_the_decision(more, outcome, good):
     assert (found["outcome"], found["good"]) == (outcome, good)
 
 
-def describe(folder, features, rows):
-    images = rows[rows["split"] != "test"][["picture", "name", "label", "split"]].assign(row=0)
-    described = Described(folder)
-    described.write(features[: len(images)].astype(np.float32), images, DescribedRecord("pixels", limits="no colours"))
-    return described, images.assign(picture=images.index).reset_index(drop=True)
-
-
 def test_the_map_has_a_point_for_each_training_and_validation_image(tmp_path, pictures):
     features = np.random.default_rng(1).normal(size=(32, 5))
     described, images = describe(tmp_path / "described", features, make_rows())
     text = map_page.page(described, images, pictures, 0)
     words, _ = read(text)
-    assert "no colours" in words
+    assert "No colours." in words
     points = json.loads(re.search(r'id="points">(.*?)</script>', text).group(1))
     assert points["names"] == list(images["name"])
     assert len(points["x"]) == len(points["y"]) == 32

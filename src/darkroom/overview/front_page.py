@@ -1,5 +1,6 @@
 """The front page: the data, the networks compared, the decision, what to do next, and where to read on."""
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -84,7 +85,7 @@ def page(project: Project, pictures: Pictures, more: Mapping[str, str]) -> str:
         classes=by_size[:CLASSES_SHOWN],
         all_classes=len(every),
         networks=list(_networks(project)),
-        scale=_scale(project.trained),
+        scale=scale(project.trained),
         next_steps=_next_steps(project, candidate),
         more=more,
     )
@@ -124,17 +125,17 @@ def _strip(divided: pd.DataFrame, pictures: Pictures) -> list[dict[str, str]]:
     return [{"label": str(label), "picture": pictures.embedded(int(str(row)))} for row, label in first["label"].items()]
 
 
-def _scale(trained: Sequence[Trained]) -> tuple[float, float]:
-    """Return the accuracies at both ends of the chart: all intervals, and a twentieth of their extent beside them."""
+def scale(trained: Sequence[Trained]) -> tuple[float, float]:
+    """Return the accuracies at both ends of the chart, whole percents with all intervals between them."""
     ends = [end for one in trained for end in (one.interval or (one.test["accuracy"],))]
-    low, high = min(ends), max(ends)
-    beside = max(high - low, 0.02) / 20
-    return max(0.0, low - beside), min(1.0, high + beside)
+    # Rounded first: 0.57 times 100 is a little more than 57.
+    low, high = (round(100 * end, 6) for end in (min(ends), max(ends)))
+    return max(0, math.ceil(low) - 1) / 100, min(100, math.floor(high) + 1) / 100
 
 
 def _networks(project: Project) -> Iterator[dict[str, Any]]:
     """Yield a row for each network, the best on validation images first, as the candidate is chosen."""
-    low, high = _scale(project.trained)
+    low, high = scale(project.trained)
 
     def at(accuracy: float) -> float:
         return round(100 * (accuracy - low) / (high - low), 2)
