@@ -15,7 +15,7 @@ from darkroom.params import Params
 SEED = 0
 
 
-def main(params: Params, ingested: str, divided: str, described: str, found: str, data: str, map_: str) -> None:
+def main(params: Params, ingested: str, divided: str, described: str, reports: str) -> None:
     """Write both pages; test images appear in near-duplicate pairs alone.
 
     Args:
@@ -23,9 +23,7 @@ def main(params: Params, ingested: str, divided: str, described: str, found: str
         ingested: folder of the ingested images and their manifest.
         divided: the manifest with splits.
         described: folder of the features of training and validation images.
-        found: folder with quarantine.csv, near_duplicates.csv and validation.json.
-        data: page of the data.
-        map_: map of the images.
+        reports: folder with quarantine.csv, near_duplicates.csv and validation.json, and of both pages.
     """
     rows = manifest.read(divided)
     features = Described(Path(described))
@@ -34,12 +32,14 @@ def main(params: Params, ingested: str, divided: str, described: str, found: str
     known = data_page.Found(
         ingested=manifest.read(f"{ingested}/manifest.parquet"),
         divided=rows,
-        quarantine=manifest.read_quarantine(f"{found}/quarantine.csv"),
-        pairs=spreadsheets.read(Path(found) / "near_duplicates.csv"),
-        checks=read_record(Path(found) / "validation.json"),
+        quarantine=manifest.read_quarantine(f"{reports}/quarantine.csv"),
+        pairs=spreadsheets.read(Path(reports) / "near_duplicates.csv"),
+        checks=read_record(Path(reports) / "validation.json"),
         odd=images.iloc[odd.most_odd(features.features(), data_page.SHOWN, SEED)],
     )
     with Pictures(Path(ingested) / "images.npy") as pictures:
-        write_text(data, data_page.page(known, pictures, f"Data of {params.promote.registered_model}"))
-        write_text(map_, map_page.page(features, images, pictures, SEED))
-    print(f"the data in pictures: {data}; a map of them: {map_}")
+        write_text(
+            f"{reports}/data.html", data_page.page(known, pictures, f"Data of {params.promote.registered_model}")
+        )
+        write_text(f"{reports}/map.html", map_page.page(features, images, pictures, SEED))
+    print(f"the data in pictures: {reports}/data.html; a map of the images: {reports}/map.html")

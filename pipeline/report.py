@@ -18,7 +18,7 @@ MORE = {
 """Pages of other stages, by their path below the folder of reports."""
 
 
-def main(params: Params, ingested: str, divided: str, runs: str, found: str, page: str) -> None:
+def main(params: Params, ingested: str, divided: str, runs: str, reports: str) -> None:
     """Write the page.
 
     Args:
@@ -26,17 +26,16 @@ def main(params: Params, ingested: str, divided: str, runs: str, found: str, pag
         ingested: the ingested images.
         divided: the manifest with splits.
         runs: folder with the results of each network.
-        found: folder with quarantine.csv, near_duplicates.csv and promotion.json.
-        page: where the page is written.
+        reports: folder with quarantine.csv, near_duplicates.csv and promotion.json, and of the page.
     """
     project = Project(
         title=params.promote.registered_model,
         divided=manifest.read(divided),
-        quarantine=manifest.read_quarantine(f"{found}/quarantine.csv"),
-        pairs=spreadsheets.read(Path(found) / "near_duplicates.csv"),
+        quarantine=manifest.read_quarantine(f"{reports}/quarantine.csv"),
+        pairs=spreadsheets.read(Path(reports) / "near_duplicates.csv"),
         trained=[Trained.read(network, Path(runs) / network) for network in params.models],
-        decided=Promotion.read(Path(found) / "promotion.json"),
+        decided=Promotion.read(Path(reports) / "promotion.json"),
     )
     with Pictures(Path(ingested)) as pictures:
-        write_text(page, front_page.page(project, pictures, MORE))
-    print(f"the results: {page}")
+        write_text(f"{reports}/index.html", front_page.page(project, pictures, MORE))
+    print(f"the results: {reports}/index.html")

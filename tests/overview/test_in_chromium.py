@@ -4,6 +4,7 @@ import re
 import shutil
 import subprocess
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -54,9 +55,8 @@ def pages(tmp_path_factory):
     pairs = known.make_pairs((names[0], "cat", "train", names[11], "<b>dog</b>", "test", 0.9, "two labels"))
     odd = pd.DataFrame({"name": names[:9], "label": rows["label"][:9], "picture": range(9)})
     found = data_page.Found(rows, rows, known.QUARANTINE, pairs, known.CHECKS, odd)
-    described, images = known.describe(
-        folder / "described", rows[["height"]].to_numpy() + 1.0 * rows.index[:, None], rows
-    )
+    features = np.random.default_rng(0).normal(size=(len(rows), 6))
+    described, images = known.describe(folder / "described", features, rows)
     with known.make_pictures(folder / "images.npy", len(rows)) as pictures:
         yield {
             "data": data_page.page(found, pictures, "Data of " + "m" * 80),
