@@ -123,7 +123,7 @@ def _commonest(values: pd.Series) -> dict[str, int]:
 
 def _left_out(found: Found, pictures: Pictures) -> Iterator[dict[str, Any]]:
     """Yield what was left out by reason: the number, what to do, and the first images."""
-    read = {name: int(row) for row, name in found.ingested["name"].items()}
+    read = _row_of(found.ingested)
     for reason in reasons(found.quarantine):
         chosen = found.quarantine.iloc[list(reason.rows[:SHOWN])].to_dict("records")
         figures = [
@@ -133,9 +133,14 @@ def _left_out(found: Found, pictures: Pictures) -> Iterator[dict[str, Any]]:
         yield {"reason": reason.text, "count": reason.files, "remedy": reason.remedy, "figures": figures}
 
 
+def _row_of(rows: pd.DataFrame) -> dict[str, int]:
+    """Return the row of each image's picture, by name."""
+    return dict(zip(rows["name"].tolist(), rows.index.tolist(), strict=True))
+
+
 def _pairs(found: Found, pictures: Pictures) -> Iterator[dict[str, Any]]:
     """Yield near-duplicates side by side, those with two labels first."""
-    row_of = {name: int(row) for row, name in found.divided["name"].items()}
+    row_of = _row_of(found.divided)
     for pair in found.pairs.head(SHOWN).itertuples(index=False):
         yield {
             "what": pair.what,

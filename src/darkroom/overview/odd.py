@@ -7,6 +7,8 @@ from darkroom.base.types import Floats, Integers, Numbers
 NEIGHBOURS = 5
 COMPARED_WITH = 5000
 """Most images that each one is compared with; of more, a sample."""
+FENCE = 3
+"""Ranges between the quartiles beyond the upper one, from which on a distance is far (Tukey's outer fence)."""
 PORTION = 1000
 
 
@@ -43,8 +45,7 @@ def distances(features: Floats, seed: int = 0) -> Numbers:
 def most_odd(features: Floats, count: int, seed: int = 0) -> Integers:
     """Return the rows of images that are far from all others, the farthest first.
 
-    An image counts if its distance is beyond the upper quartile by three times the range between the quartiles: of
-    images that differ only by chance, hardly any does.
+    An image counts if its distance is beyond ``FENCE``: of images that differ only by chance, hardly any is.
 
     Args:
         features: of shape (images, dimensions).
@@ -55,5 +56,6 @@ def most_odd(features: Floats, count: int, seed: int = 0) -> Integers:
     if not len(found):
         return np.zeros(0, dtype=np.int64)
     low, high = np.quantile(found, [0.25, 0.75])
-    order = np.argsort(-found, kind="stable")[:count]
-    return order[found[order] > high + 3 * (high - low)].astype(np.int64)
+    order: Integers = np.argsort(-found, kind="stable")[:count]
+    far: Integers = order[found[order] > high + FENCE * (high - low)]
+    return far

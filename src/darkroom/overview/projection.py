@@ -1,9 +1,8 @@
 """Two dimensions of features, for a map: principal components, then t-SNE (van der Maaten and Hinton, 2008)."""
 
 import numpy as np
-import numpy.typing as npt
 
-from darkroom.base.types import Floats, Numbers
+from darkroom.base.types import Floats, Integers, Numbers
 
 COMPONENTS = 30
 """Principal components that t-SNE begins with."""
@@ -15,7 +14,7 @@ WIDTH = 1000
 """Coordinates are whole numbers from 0 to this."""
 
 
-def places(features: Floats, seed: int = 0) -> npt.NDArray[np.int64]:
+def places(features: Floats, seed: int = 0) -> Integers:
     """Return a place on the map for each image: near ones resemble each other, far ones need not differ.
 
     Args:
@@ -29,7 +28,8 @@ def places(features: Floats, seed: int = 0) -> npt.NDArray[np.int64]:
     flat = _tsne(reduced, seed) if len(features) >= FEWEST else _padded(reduced)
     low = flat.min(axis=0, initial=np.inf)
     extent = np.maximum((flat - low).max(initial=0.0), 1e-12)
-    return np.rint((flat - low) / extent * WIDTH).astype(np.int64)
+    found: Integers = np.rint((flat - low) / extent * WIDTH).astype(np.int64)
+    return found
 
 
 def principal_components(features: Floats, count: int) -> Numbers:
