@@ -11,6 +11,7 @@ import pandas as pd
 
 from darkroom.base.backend import choose_deterministic_kernels
 from darkroom.base.files import file_digest, write_json, write_record
+from darkroom.data.prepared import own_columns
 from darkroom.data.prepared.datasets import Description, Split
 from darkroom.data.prepared.prepared import Prepared
 from darkroom.evaluation import diagnosis, metrics, next_steps, report, scored, scores, slices
@@ -109,7 +110,7 @@ def _write_scores(predictions: scores.Predictions, test: Split, description: Des
     groups = group_numbers(test.manifest["cluster"])
     found = scored.score(predictions, groups)
     report.write_table(files.scores, metrics.scores_table(found, description.labels))
-    parts = slices.find_slices(test.manifest)
+    parts = slices.find_slices(own_columns.join(test.manifest))
     report.write_table(files.slices, slices.slices_table(predictions, parts, groups))
     return found.intervals["accuracy"]
 

@@ -40,6 +40,7 @@ def check_data(params: Params, found: Found) -> Checked:
     """
     from darkroom.data.ingestion.account import account
     from darkroom.data.ingestion.ingest import ingest
+    from darkroom.data.prepared import own_columns
     from darkroom.data.splitting import assign, kept, pairs
     from darkroom.data.validation import findings, quick, rules
 
@@ -51,6 +52,7 @@ def check_data(params: Params, found: Found) -> Checked:
     validation = findings.validate(ingested.manifest, ingested.quarantine, expected, quick.findings)
     usable = manifest.without(ingested.manifest, validation.quarantine)
     require_classes(usable, validation.quarantine)
+    own_columns.join(usable, params.promote.groups)
     if failed := [finding.line() for finding in validation.failed()]:
         raise InputError("\n".join(failed))
     rows = assign.assign(usable, pairs.NO_PAIRS, kept.read(SPLITS, params.preprocess), params.preprocess)
