@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from darkroom.base import spreadsheets
@@ -29,6 +30,8 @@ def main(params: Params, ingested: str, divided: str, described: str, reports: s
     features = Described(Path(described))
     of_name = pd.Series(rows.index, index=rows["name"])
     images = features.images().assign(picture=lambda table: table["name"].map(of_name))
+    alone = odd.are_alone(features.features(), images["label"].tolist(), SEED)
+    images["neighbours"] = np.where(alone, "all of other labels", "of its label")
     known = data_page.Found(
         ingested=manifest.read(f"{ingested}/manifest.parquet"),
         divided=rows,

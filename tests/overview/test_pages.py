@@ -228,6 +228,17 @@ def test_of_few_images_none_is_odd(count):
     assert odd.most_odd(np.random.default_rng(0).normal(size=(count, 3)).astype(np.float32), 5).tolist() == []
 
 
+def test_an_image_among_others_of_another_label_is_alone(monkeypatch):
+    generator = np.random.default_rng(0)
+    features = np.concatenate([generator.normal([at, -at, at], 0.1, (30, 3)) for at in (1, -1)]).astype(np.float32)
+    labels = ["a"] * 30 + ["b"] * 30
+    assert not odd.are_alone(features, labels).any()
+    labels[7] = "b"
+    monkeypatch.setattr(odd, "PORTION", 11)
+    assert np.flatnonzero(odd.are_alone(features, labels)).tolist() == [7]
+    assert not odd.are_alone(features[:6], labels[:6]).any()
+
+
 def test_distances_are_those_to_the_fifth_neighbour(monkeypatch):
     features = np.random.default_rng(0).normal(size=(50, 6)).astype(np.float32)
     unit = features - features.mean(axis=0)
