@@ -1,12 +1,13 @@
 """Read the source named in params.yaml: decode each image once, measure it and resize it."""
 
 import gc
+from dataclasses import replace
 from pathlib import Path
 
 from darkroom.base.project import state_folder
 from darkroom.base.terminal import shown
 from darkroom.data import sources
-from darkroom.data.formats import manifest, usable
+from darkroom.data.formats import corrections, manifest, usable
 from darkroom.data.ingestion.account import account
 from darkroom.data.ingestion.ingest import Ingested, ingest
 from darkroom.params import Params
@@ -15,18 +16,21 @@ SHOWN = 10
 """Maximum number of quarantined files, and of different notes, to print."""
 
 
-def main(params: Params, manifest_path: str, images_path: str, quarantine_path: str) -> None:
-    """Write the manifest, the resized images and the list of quarantined files.
+def main(params: Params, labels: str, manifest_path: str, images_path: str, quarantine_path: str) -> None:
+    """Write the manifest with corrected labels, the resized images and the list of quarantined files.
 
     Raises:
-        InputError: the source cannot be read, or fewer than two classes of it can be used.
+        InputError: the source or the corrections cannot be read, or fewer than two classes of it can be used.
     """
+    corrected = corrections.read(Path(labels))
     found = _find(params)
     ingested = ingest(found, params.preprocess, state_folder() / "ingested", Path(images_path))
+    corrections.require_known_labels(ingested.manifest, corrected, Path(labels))
+    ingested = replace(ingested, manifest=corrections.apply(ingested.manifest, corrected))
     manifest.write(ingested.manifest, manifest_path)
     manifest.write_quarantine(ingested.quarantine, quarantine_path)
     _report(ingested, quarantine_path)
-    lines = account(params.data, found, ingested)
+    lines = [*account(params.data, found, ingested), *corrections.report(ingested.manifest, corrected, Path(labels))]
     print(*lines, sep="\n", end="\n" if lines else "")
     usable.require_classes(ingested.manifest, ingested.quarantine)
 

@@ -38,7 +38,7 @@ def main(params: Params, ingested: str, divided: str, described: str, reports: s
         quarantine=manifest.read_quarantine(f"{reports}/quarantine.csv"),
         pairs=spreadsheets.read(Path(reports) / "near_duplicates.csv"),
         checks=read_record(Path(reports) / "validation.json"),
-        odd=images.iloc[odd.most_odd(features.features(), data_page.SHOWN, SEED)],
+        odd=images.iloc[odd.most_odd(features.features(), data_page.ODD, SEED)],
     )
     with Pictures(Path(ingested) / "images.npy") as pictures:
         write_text(

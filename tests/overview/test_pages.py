@@ -221,6 +221,7 @@ def test_images_that_resemble_no_others_are_odd():
     features[[17, 90], :4] = [[9, -9, 9, -9], [-9, 9, 9, -9]]
     assert set(odd.most_odd(features, 10).tolist()) >= {17, 90}
     assert len(odd.most_odd(features, 1)) == 1
+    assert odd.most_odd(features, 2).tolist() == sorted({17, 90}, key=lambda row: -odd.distances(features)[row])
 
 
 @pytest.mark.parametrize("count", [0, 1, 6])

@@ -40,6 +40,7 @@ PARTS = (
     "data/digits",
     "data/keras",
     "data/columns.csv",
+    "data/labels.csv",
     ".dvc/config",
     ".gitignore",
     ".dvcignore",

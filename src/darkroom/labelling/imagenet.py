@@ -13,8 +13,9 @@ DIMENSIONS = 1280
 IMAGENET_CLASSES = 1000
 LARGEST_SIDE = 224
 """Pixels; the weights were trained at this size, and larger images are scaled down to it."""
-SMALLEST_SIDE = 96
-"""Pixels; smaller images are enlarged: below, the last maps have fewer than 3×3 positions."""
+SMALLEST_SIDE = 128
+"""Pixels; smaller images are enlarged. With 6,000 images of CIFAR-10 (32×32), logistic regression was right for .77 at
+160 pixels, .75 at 128, .73 at 96 and .62 at 64; the time grows with the square."""
 CHUNK = 512
 """Images in memory at a time, scaled."""
 BATCH = 32

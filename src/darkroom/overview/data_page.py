@@ -16,10 +16,12 @@ PICTURES = 400
 OF_A_CLASS = 8
 """Most pictures of one class."""
 SHOWN = 24
-"""Most pictures of what was left out for one reason, of near-duplicate pairs, and of odd images."""
+"""Most pictures of what was left out for one reason, and of near-duplicate pairs."""
 COMMON = 6
 """Most sizes, formats and notes in a list."""
 USE = {"train": "training", "validation": "validation", "test": "the test"}
+ODD = 16
+"""Most odd images."""
 UNLABELLED = "no label"
 TWO_LABELS = "two labels"
 

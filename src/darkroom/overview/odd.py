@@ -9,8 +9,6 @@ from darkroom.base.types import Flags, Floats, Integers, Numbers
 NEIGHBOURS = 5
 COMPARED_WITH = 5000
 """Most images that each one is compared with; of more, a sample."""
-FENCE = 3
-"""Ranges between the quartiles beyond the upper one, from which on a distance is far (Tukey's outer fence)."""
 PORTION = 1000
 
 
@@ -70,19 +68,13 @@ def _similarities(features: Floats, seed: int) -> Iterator[tuple[Integers, Float
 
 
 def most_odd(features: Floats, count: int, seed: int = 0) -> Integers:
-    """Return the rows of images that are far from all others, the farthest first.
-
-    An image counts if its distance is beyond ``FENCE``: of images that differ only by chance, hardly any is.
+    """Return the rows of the images that are least like any other, the farthest first.
 
     Args:
         features: of shape (images, dimensions).
-        count: most rows to return.
+        count: most rows to return; none of images that are too few to tell.
         seed: see ``distances``.
     """
     found = distances(features, seed)
-    if not len(found):
-        return np.zeros(0, dtype=np.int64)
-    low, high = np.quantile(found, [0.25, 0.75])
     order: Integers = np.argsort(-found, kind="stable")[:count]
-    far: Integers = order[found[order] > high + FENCE * (high - low)]
-    return far
+    return order[found[order] > 0]

@@ -29,6 +29,7 @@ COLUMNS = {
     "given_split": "str",  # split assigned by the source; empty if none
     "group": "str",  # images of one group share a split; empty if ungrouped
     "note": "str",  # remark on a usable image
+    "source_label": "str",  # label that the source gives, if ``corrections`` change it; empty otherwise
 }
 UNIQUE = {"name", "sha256", "picture"}
 """Columns of text whose values rarely repeat."""

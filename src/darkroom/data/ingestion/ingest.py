@@ -121,7 +121,7 @@ def _manifest(samples: Sequence[Sample], described: pd.DataFrame) -> pd.DataFram
     columns = {name: pd.Series(pa.array(text, pa.large_string()), dtype="str") for name, text in texts.items()}
     notes = [_notes(columns["name"], described["format"]), described["note"]]
     note = notes[0].where(notes[1] == "", notes[1].where(notes[0] == "", notes[0] + "; " + notes[1]))
-    return manifest.from_columns({**described, **columns, "note": note})
+    return manifest.from_columns({**described, **columns, "note": note, "source_label": ""})
 
 
 def _notes(names: pd.Series, kinds: pd.Series) -> pd.Series:
