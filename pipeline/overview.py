@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from darkroom.base import spreadsheets
@@ -24,14 +23,14 @@ def main(params: Params, ingested: str, divided: str, described: str, reports: s
         ingested: folder of the ingested images and their manifest.
         divided: the manifest with splits.
         described: folder of the features of training and validation images.
-        reports: folder with quarantine.csv, near_duplicates.csv and validation.json, and of both pages.
+        reports: folder with quarantine.csv, near_duplicates.csv, validation.json, label_audit.csv, and of both pages.
     """
     rows = manifest.read(divided)
     features = Described(Path(described))
     of_name = pd.Series(rows.index, index=rows["name"])
     images = features.images().assign(picture=lambda table: table["name"].map(of_name))
-    alone = odd.are_alone(features.features(), images["label"].tolist(), SEED)
-    images["neighbours"] = np.where(alone, "all of other labels", "of its label")
+    audited = spreadsheets.read(Path(reports) / "label_audit.csv").drop_duplicates("name").set_index("name")["kind"]
+    images["audit"] = images["name"].map(audited).fillna("nothing found")
     known = data_page.Found(
         ingested=manifest.read(f"{ingested}/manifest.parquet"),
         divided=rows,

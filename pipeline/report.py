@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from darkroom.base import spreadsheets
-from darkroom.base.files import write_text
+from darkroom.base.files import read_json, write_text
 from darkroom.data.formats import manifest
 from darkroom.overview import front_page
 from darkroom.overview.front_page import Project, Trained
@@ -26,13 +26,14 @@ def main(params: Params, ingested: str, divided: str, runs: str, reports: str) -
         ingested: the ingested images.
         divided: the manifest with splits.
         runs: folder with the results of each network.
-        reports: folder with quarantine.csv, near_duplicates.csv and promotion.json, and of the page.
+        reports: folder with quarantine.csv, near_duplicates.csv, label_audit.json and promotion.json, and of the page.
     """
     project = Project(
         title=params.promote.registered_model,
         divided=manifest.read(divided),
         quarantine=manifest.read_quarantine(f"{reports}/quarantine.csv"),
         pairs=spreadsheets.read(Path(reports) / "near_duplicates.csv"),
+        audit=read_json(Path(reports) / "label_audit.json"),
         trained=[Trained.read(network, Path(runs) / network) for network in params.models],
         decided=Promotion.read(Path(reports) / "promotion.json"),
     )

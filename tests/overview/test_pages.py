@@ -119,7 +119,7 @@ def test_the_front_page_has_data_networks_decision_and_next_steps(pictures):
     for expected in (
         *("Pets & <i>more</i>", "mlp is right on 97.5 % of 40 test images (95 % interval 90.0 % to 100 %)", "Promoted"),
         *("40 images", "97.5 % (90.0 % to 100 %)", "4.25 ms", "1.5 MB", "1.6 min of training", "5,000 parameters"),
-        *("not worse", "p 0.01 against 2f2f2f2f", "ask mlp", "label audit", "champion"),
+        *("not worse", "p 0.01 against 2f2f2f2f", "ask mlp", "label audit", "champion", "12 likely label errors"),
     ):
         assert expected.casefold() in words.casefold(), expected
     # The candidate, which is best on validation images, comes first.
@@ -168,6 +168,7 @@ def test_outcomes_of_the_decision(more, outcome, good):
 def test_the_map_has_a_point_for_each_training_and_validation_image(tmp_path, pictures):
     features = np.random.default_rng(1).normal(size=(32, 5))
     described, images = describe(tmp_path / "described", features, make_rows())
+    images["audit"] = ["label error", *["nothing found"] * 31]
     text = map_page.page(described, images, pictures, 0)
     words, _ = read(text)
     assert "No colours." in words
@@ -177,6 +178,7 @@ def test_the_map_has_a_point_for_each_training_and_validation_image(tmp_path, pi
     assert [(colour["name"], colour["counts"]) for colour in points["colours"]] == [
         ("label", [8] * 4),
         ("split", [24, 8]),
+        ("audit", [31, 1]),
     ]
     label = points["colours"][0]
     assert [label["kinds"][kind] for kind in label["of"]] == list(images["label"])
@@ -227,17 +229,6 @@ def test_images_that_resemble_no_others_are_odd():
 @pytest.mark.parametrize("count", [0, 1, 6])
 def test_of_few_images_none_is_odd(count):
     assert odd.most_odd(np.random.default_rng(0).normal(size=(count, 3)).astype(np.float32), 5).tolist() == []
-
-
-def test_an_image_among_others_of_another_label_is_alone(monkeypatch):
-    generator = np.random.default_rng(0)
-    features = np.concatenate([generator.normal([at, -at, at], 0.1, (30, 3)) for at in (1, -1)]).astype(np.float32)
-    labels = ["a"] * 30 + ["b"] * 30
-    assert not odd.are_alone(features, labels).any()
-    labels[7] = "b"
-    monkeypatch.setattr(odd, "PORTION", 11)
-    assert np.flatnonzero(odd.are_alone(features, labels)).tolist() == [7]
-    assert not odd.are_alone(features[:6], labels[:6]).any()
 
 
 def test_distances_are_those_to_the_fifth_neighbour(monkeypatch):

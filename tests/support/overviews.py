@@ -55,6 +55,7 @@ QUARANTINE = manifest.quarantine_from_rows(
         ("cat/broken.png", "", "cut off", "repair it"),
     ]
 )
+AUDIT = {"label_errors": 12, "two_labels": 2, "odd_ones": 7, "silent": ""}
 CHECKS = {
     "success": True,
     "expectations": [
@@ -91,7 +92,7 @@ def decided(**more):
 def project(networks=None, decision=None):
     rows = make_rows()
     networks = networks or [trained("lenet5", 0.9, [0.8, 0.95], 0.8), trained("mlp", 0.975, [0.9, 1.0], 0.9)]
-    return Project("Pets & <i>more</i>", rows, QUARANTINE, PAIRS, networks, decision or decided())
+    return Project("Pets & <i>more</i>", rows, QUARANTINE, PAIRS, AUDIT, networks, decision or decided())
 
 
 def describe(folder, features, rows):

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from darkroom.data.formats.manifest import SPLITS
-from darkroom.data.formats.usable import reasons
+from darkroom.data.formats.usable import Reason, reasons
 from darkroom.overview.pictures import Pictures
 from darkroom.reporting import pages
 
@@ -129,10 +129,15 @@ def _left_out(found: Found, pictures: Pictures) -> Iterator[dict[str, Any]]:
     for reason in reasons(found.quarantine):
         chosen = found.quarantine.iloc[list(reason.rows[:SHOWN])].to_dict("records")
         figures = [
-            pictures.figure(read.get(row["name"]), [row["name"], row["label"] or UNLABELLED, row["reason"]])
+            pictures.figure(read.get(row["name"]), [row["name"], row["label"] or UNLABELLED, *_own(row, reason)])
             for row in chosen
         ]
         yield {"reason": reason.text, "count": reason.files, "remedy": reason.remedy, "figures": figures}
+
+
+def _own(row: Mapping[Any, Any], reason: Reason) -> list[str]:
+    """Return why an image was left out, if it is not what stands above all of them."""
+    return [] if row["reason"] == reason.text else [row["reason"]]
 
 
 def _row_of(rows: pd.DataFrame) -> dict[str, int]:

@@ -60,6 +60,8 @@ class Project:
     divided: pd.DataFrame
     quarantine: pd.DataFrame
     pairs: pd.DataFrame
+    audit: Mapping[str, Any]
+    """Counts of the label audit."""
     trained: Sequence[Trained]
     decided: Promotion
 
@@ -84,6 +86,7 @@ def page(project: Project, pictures: Pictures, more: Mapping[str, str]) -> str:
         summary=data_page.summary(project.divided, project.quarantine, project.pairs),
         classes=by_size[:CLASSES_SHOWN],
         all_classes=len(every),
+        audit=project.audit,
         networks=list(_networks(project)),
         scale=scale(project.trained),
         next_steps=_next_steps(project, candidate),

@@ -16,7 +16,7 @@ MOST = 5000
 """Most images on a map; of more, a sample. t-SNE takes ten seconds for so many."""
 SIDE = 40
 """Of a picture in pixels."""
-COLOURS = ("label", "split", "neighbours")
+COLOURS = ("label", "split", "audit")
 """Columns by which points can be coloured."""
 SCRIPT = Path(pages.__file__).parent / "templates" / "map.js"
 
@@ -33,8 +33,7 @@ def page(described: Described, images: pd.DataFrame, pictures: Pictures, seed: i
 
     Args:
         described: the features of the images.
-        images: ``name`` and ``label`` of each, its ``split``, whether its ``neighbours`` have its
-            label, and the row of its ``picture``.
+        images: ``name``, ``label`` and ``split`` of each, what the ``audit`` says of it, the row of its ``picture``.
         pictures: of the ingested images.
         seed: of the places, and of the sample if there are more than ``MOST`` images.
     """

@@ -1,10 +1,8 @@
 """Images that resemble no others: the distance to their nearest neighbours among the features."""
 
-from collections.abc import Iterator, Sequence
-
 import numpy as np
 
-from darkroom.base.types import Flags, Floats, Integers, Numbers
+from darkroom.base.types import Floats, Integers, Numbers
 
 NEIGHBOURS = 5
 COMPARED_WITH = 5000
@@ -24,47 +22,22 @@ def distances(features: Floats, seed: int = 0) -> Numbers:
     Returns:
         Of shape (images,); zeros if there are too few images to tell.
     """
-    found = np.zeros(len(features))
-    if len(features) > NEIGHBOURS + 1:
-        for rows, similar, _ in _similarities(features, seed):
-            found[rows] = 1 - np.partition(similar, -NEIGHBOURS, axis=1)[:, -NEIGHBOURS]
-    return found
-
-
-def are_alone(features: Floats, labels: Sequence[str], seed: int = 0) -> Flags:
-    """Return whether an image's label is another than that of each of its five nearest neighbours.
-
-    Args:
-        features: of shape (images, dimensions).
-        labels: of the images.
-        seed: see ``distances``.
-    """
-    found = np.zeros(len(features), dtype=bool)
-    if len(features) > NEIGHBOURS + 1:
-        numbers = np.unique(np.asarray(labels, dtype=object), return_inverse=True)[1]
-        for rows, similar, others in _similarities(features, seed):
-            nearest = np.argpartition(similar, -NEIGHBOURS, axis=1)[:, -NEIGHBOURS:]
-            found[rows] = (numbers[others[nearest]] != numbers[rows][:, None]).all(axis=1)
-    return found
-
-
-def _similarities(features: Floats, seed: int) -> Iterator[tuple[Integers, Floats, Integers]]:
-    """Yield rows, their cosine similarities to other images, of shape (rows, others), and the rows of these others.
-
-    An image is not compared with itself.
-    """
     count = len(features)
+    if count <= NEIGHBOURS + 1:
+        return np.zeros(count)
     # Without their mean, which all features share: otherwise every pair has nearly the same angle.
     centred = features - features.mean(axis=0)
     unit = centred / np.maximum(np.linalg.norm(centred, axis=1, keepdims=True), 1e-12)
     others: Integers = np.arange(count)
     if count > COMPARED_WITH:
         others = np.sort(np.random.default_rng(seed).choice(count, COMPARED_WITH, replace=False))
+    found = np.empty(count)
     for start in range(0, count, PORTION):
         rows = np.arange(start, min(start + PORTION, count))
         similar = unit[rows] @ unit[others].T
         similar[rows[:, None] == others] = -np.inf
-        yield rows, similar, others
+        found[rows] = 1 - np.partition(similar, -NEIGHBOURS, axis=1)[:, -NEIGHBOURS]
+    return found
 
 
 def most_odd(features: Floats, count: int, seed: int = 0) -> Integers:
