@@ -9,7 +9,7 @@ COMPONENTS = 30
 PERPLEXITY = 30.0
 FEWEST = 10
 """Images from which on t-SNE has neighbours to keep together."""
-STEPS = 500
+STEPS = 350
 WIDTH = 1000
 """Coordinates are whole numbers from 0 to this."""
 
