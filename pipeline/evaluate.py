@@ -40,7 +40,8 @@ def main(params: Params, network: Network, prepared: str, model: str, summary: s
         found = _evaluate(params.evaluate, network, record, images, Path(model), files)
         write_record(Path(summary) / "cost.json", found.cost)
         views = params.evaluate.test_time_augmentation
-        write_record(Path(summary) / "test.json", _summary(found, files.predictions, views))
+        short = {**_summary(found.metrics, files.predictions, views), **_for_front_page(found)}
+        write_record(Path(summary) / "test.json", short)
         write_json(files.summary, {network: _shown(found)})
         packages.log_model(run, model, images.description_file, views=views)
         run.tag({"test_time_augmentation": ", ".join(views) or "none"})
@@ -115,19 +116,20 @@ def _write_scores(predictions: scores.Predictions, test: Split, description: Des
     return found.intervals["accuracy"]
 
 
-def _summary(found: Evaluated, predictions: Path, views: Sequence[str]) -> dict[str, Any]:
-    """Return the input of promotion and of the front page.
+def _summary(reached: metrics.Metrics, predictions: Path, views: Sequence[str]) -> dict[str, Any]:
+    """Return the input of promotion; the digest identifies the predictions, the views belong to the packaged model."""
+    known: dict[str, Any] = {name: getattr(reached, name) for name in IN_SHORT}
+    return {**known, "predictions": file_digest(predictions), **({packages.VIEWS: list(views)} if views else {})}
 
-    The digest identifies the predictions, the views belong to the packaged model.
-    """
-    known: dict[str, Any] = {name: getattr(found.metrics, name) for name in IN_SHORT}
-    known |= {
+
+def _for_front_page(found: Evaluated) -> dict[str, Any]:
+    """Return what the front page states of a network, beside the input of promotion."""
+    interval = found.accuracy_interval
+    return {
         "baseline_accuracy": found.metrics.baseline_accuracy,
-        "interval": list(found.accuracy_interval) if np.isfinite(found.accuracy_interval.low) else None,
+        "interval": list(interval) if np.isfinite(interval.low) else None,
         "diagnosis": found.diagnosis.as_json(),
-        "predictions": file_digest(predictions),
     }
-    return {**known, **({packages.VIEWS: list(views)} if views else {})}
 
 
 def _shown(found: Evaluated) -> dict[str, float]:

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from darkroom.base import environment, failures, project
-from darkroom.cli import checking, networks, predictions, registry, store
+from darkroom.cli import checking, labelling, networks, predictions, registry, store
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -43,6 +43,6 @@ def _end(number: int, _: object) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="darkroom", description="An experiment pipeline for image classification.")
     commands = parser.add_subparsers(dest="name", metavar="COMMAND", required=True)
-    for group in (checking, networks, predictions, registry, store):
+    for group in (checking, labelling, networks, predictions, registry, store):
         group.add(commands)
     return parser

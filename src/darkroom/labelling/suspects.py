@@ -58,7 +58,9 @@ def likely_errors(probabilities: Probabilities, classes: Integers) -> Suspects:
     predicted = probabilities.argmax(axis=1)
     right = predicted == classes
     agreement = float(right.mean())
-    certain = np.argsort(-probabilities.max(axis=1), kind="stable")[: max(1, int(CERTAIN_SHARE * count))]
+    confidence = probabilities.max(axis=1)
+    # Equal ones all count, so that the order of the images does not matter.
+    certain = confidence >= np.sort(confidence)[-max(1, int(CERTAIN_SHARE * count))]
     rate = float(1 - right[certain].mean())
     if agreement < LEAST_AGREEMENT:
         reason = f"the model agrees with {agreement:.0%} of the labels only, {LEAST_AGREEMENT:.0%} are needed"

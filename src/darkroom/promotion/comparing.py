@@ -110,5 +110,7 @@ def _notes(own: Own, seen: SeenImages, seen_test: Flags, test: TestImages) -> It
     for name, of in (("candidate", own.seen), ("champion", seen)):
         if of.unknown:
             yield f"not known whether the {name} has seen test images through {of.unknown}"
+    if "source_label" in test.manifest and (count := int((test.manifest["source_label"] != "").sum())):
+        yield f"{count} test images have corrected labels (data/labels.csv), for champion and candidate alike"
     if "unverified" in test.manifest and (count := int(test.manifest["unverified"].sum())):
         yield f"{count} test images are not known to be without near-duplicates"
