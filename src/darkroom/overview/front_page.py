@@ -95,7 +95,8 @@ def page(project: Project, pictures: Pictures, more: Mapping[str, str]) -> str:
 
 
 def _candidate(project: Project) -> Trained:
-    return next(one for one in project.trained if project.decided.is_candidate(one.record.run_id))
+    best = max(project.trained, key=lambda one: one.record.validation_accuracy)
+    return next((one for one in project.trained if project.decided.is_candidate(one.record.run_id)), best)
 
 
 def decision(project: Project) -> dict[str, Any]:

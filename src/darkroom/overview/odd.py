@@ -25,18 +25,23 @@ def distances(features: Floats, seed: int = 0) -> Numbers:
     count = len(features)
     if count <= NEIGHBOURS + 1:
         return np.zeros(count)
-    # Without their mean, which all features share: otherwise every pair has nearly the same angle.
-    centred = features - features.mean(axis=0)
-    unit = centred / np.maximum(np.linalg.norm(centred, axis=1, keepdims=True), 1e-12)
+    mean = features.mean(axis=0)
     others: Integers = np.arange(count)
     if count > COMPARED_WITH:
         others = np.sort(np.random.default_rng(seed).choice(count, COMPARED_WITH, replace=False))
-    found = np.empty(count)
+    found, compared = np.empty(count), _directions(features[others], mean)
     for start in range(0, count, PORTION):
         rows = np.arange(start, min(start + PORTION, count))
-        similar = unit[rows] @ unit[others].T
+        similar = _directions(features[rows], mean) @ compared.T
         similar[rows[:, None] == others] = -np.inf
         found[rows] = 1 - np.partition(similar, -NEIGHBOURS, axis=1)[:, -NEIGHBOURS]
+    return found
+
+
+def _directions(features: Floats, mean: Floats) -> Floats:
+    """Return features as unit vectors from their mean; all share it, so that every pair would have nearly one angle."""
+    centred = features - mean
+    found: Floats = centred / np.maximum(np.linalg.norm(centred, axis=1, keepdims=True), np.float32(1e-12))
     return found
 
 
