@@ -122,6 +122,12 @@ def test_check_refuses_what_the_stages_would(photographs, capsys):
     )
     Path("data/expectations.json").unlink()
     assert main(["check", "--inputs"]) == 0
+    photographs.params(promote__groups=["site"])
+    assert "promote.groups: data/columns.csv has no column 'site'" in refused(capsys, "check", "--inputs")
+    Path("data/columns.csv").write_text("name,site\na/000.png,north\n")
+    assert "data/columns.csv has no row for 59 of 60 images" in refused(capsys, "check", "--inputs")
+    Path("data/columns.csv").write_text("name\n")
+    photographs.params(promote__groups=[])
     write_folder(Path("data/given/test"), "abc", 25)
     write_folder(Path("data/given/train"), "ab", 25)
     photographs.params(data__path="data/given", validate__maximum_duplicate_share=0.9)
