@@ -16,8 +16,9 @@ from darkroom.params import Params
 
 EXPECTATIONS = Path("data/expectations.json")
 SPLITS = Path("data/splits.csv")
-REMEMBERED = (EXPECTATIONS, SPLITS)
-"""Files of earlier runs that decide, with the data, whether they are accepted."""
+COLUMNS = Path("data/columns.csv")
+REMEMBERED = (EXPECTATIONS, SPLITS, COLUMNS)
+"""Files of earlier runs and of people that decide, with the data, whether they are accepted."""
 
 
 class Checked(NamedTuple):
@@ -52,7 +53,7 @@ def check_data(params: Params, found: Found) -> Checked:
     validation = findings.validate(ingested.manifest, ingested.quarantine, expected, quick.findings)
     usable = manifest.without(ingested.manifest, validation.quarantine)
     require_classes(usable, validation.quarantine)
-    own_columns.join(usable, params.promote.groups)
+    own_columns.join(usable, params.promote.groups, COLUMNS)
     if failed := [finding.line() for finding in validation.failed()]:
         raise InputError("\n".join(failed))
     rows = assign.assign(usable, pairs.NO_PAIRS, kept.read(SPLITS, params.preprocess), params.preprocess)
