@@ -122,6 +122,7 @@ def test_check_refuses_what_the_stages_would(photographs, capsys):
     )
     Path("data/expectations.json").unlink()
     assert main(["check", "--inputs"]) == 0
+    capsys.readouterr()
     photographs.params(promote__groups=["site"])
     assert "promote.groups: data/columns.csv has no column 'site'" in refused(capsys, "check", "--inputs")
     Path("data/columns.csv").write_text("name,site\na/000.png,north\n")
