@@ -140,7 +140,7 @@ def test_check_refuses_what_the_stages_would(photographs, capsys):
     assert "class 'c' (25 images) has no train image; the source assigns train images of other classes: add" in line
     photographs.params(data__path="data/raw", validate__minimum_side=500)
     line = refused(capsys, "check", "--inputs")
-    assert "none of 60 files can be used; 60 (such as a/000.png): it is 24 pixels wide" in line
+    assert "none of 60 files can be used; 60 (such as a/000.png): it is 24 px wide" in line
 
 
 def test_check_says_what_was_taken_for_what(photographs, capsys):

@@ -12,8 +12,8 @@ from darkroom.data.validation.rules import Rule, is_image_rule
 
 FAULTS = {
     "label": "it has no label",
-    "width": "it is {:g} pixels wide",
-    "height": "it is {:g} pixels high",
+    "width": "it is {:g} px wide",
+    "height": "it is {:g} px high",
     "mode": "its colour mode is {}",
     "pixel_deviation": "it is blank: the contrast is {:.2g}",
     "labels_of_content": "the same picture is there with {:g} labels",
