@@ -106,6 +106,17 @@ def test_a_class_without_a_split(photographs, capsys):
     assert "class 'c' (2 images) has no validation image; add images to it" in refused(capsys, "check")
 
 
+def test_check_tells_what_is_wrong_with_the_corrections(photographs, capsys):
+    labels = photographs.root / "data/labels.csv"
+    head = labels.read_text()
+    labels.unlink()
+    assert "data/labels.csv is missing, which ingest depends on; restore it" in refused(capsys, "check", "--inputs")
+    labels.write_text(f"{head}{'1' * 64},a,,,\n{'1' * 64},b,,,\n")
+    assert "stands twice, as a and b; delete one line" in refused(capsys, "check", "--inputs")
+    labels.write_text(head)
+    assert main(["check", "--inputs"]) == 0
+
+
 def test_check_refuses_what_the_stages_would(photographs, capsys):
     """A renamed class, a test class that training lacks, and images that all break a rule."""
     root = photographs.root / "data/raw"

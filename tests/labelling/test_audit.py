@@ -119,6 +119,16 @@ def test_a_picture_with_two_labels_is_told_for_both():
     assert two["other"].tolist() == ["1.png", "0.png"]
 
 
+def test_pictures_that_only_look_alike_get_no_suggestion():
+    features, classes = blobs()
+    pairs = pd.DataFrame({"image": ["0.png"], "other": ["1.png"], "what": [TWO_LABELS]})
+    cluster = np.arange(len(classes))
+    cluster[1] = 0
+    found = audit(images(features, classes, cluster), pairs, [])
+    two = found.table[found.table["kind"] == TWO_LABELS]
+    assert two["suggested"].tolist() == ["", ""]
+
+
 def test_images_unlike_their_class_are_odd():
     features, classes = blobs()
     features[[10, 40]] = np.eye(12, dtype=np.float32)[[9, 11]] * 8
