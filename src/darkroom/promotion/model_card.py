@@ -86,7 +86,7 @@ def environment() -> dict[str, str]:
 def _sentence(card: Card) -> str:
     """Return the result in one sentence."""
     metrics, scores = _json(card.report.metrics), _rows(card.report.scores)
-    if not metrics:
+    if "accuracy" not in metrics:
         return "Not evaluated yet."
     found = next((row for row in scores if row["score"] == "accuracy" and not row["label"] and row["low"]), None)
     interval = (float(found["low"]), float(found["high"])) if found else None
