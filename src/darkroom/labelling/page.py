@@ -90,4 +90,4 @@ def _figure(line: Any, pixels: Pixels) -> dict[str, Any]:
     lines.append({"text": line.name, "kind": ""})
     if line.other:
         lines.append({"text": f"like {line.other}", "kind": ""})
-    return {"picture": pages.embed_photograph(pixels), "lines": lines}
+    return {"picture": pages.embed_thumbnail(pixels), "lines": lines}

@@ -18,8 +18,9 @@ from darkroom.params import Params
 EXPECTATIONS = Path("data/expectations.json")
 SPLITS = Path("data/splits.csv")
 LABELS = Path("data/labels.csv")
-REMEMBERED = (EXPECTATIONS, SPLITS, LABELS)
-"""Files of earlier runs that decide, with the data, whether they are accepted."""
+COLUMNS = Path("data/columns.csv")
+REMEMBERED = (EXPECTATIONS, SPLITS, LABELS, COLUMNS)
+"""Files of earlier runs and of people that decide, with the data, whether they are accepted."""
 
 
 class Checked(NamedTuple):
@@ -42,6 +43,7 @@ def check_data(params: Params, found: Found) -> Checked:
     """
     from darkroom.data.ingestion.account import account
     from darkroom.data.ingestion.ingest import ingest
+    from darkroom.data.prepared import own_columns
     from darkroom.data.splitting import assign, kept, pairs
     from darkroom.data.validation import findings, quick, rules
 
@@ -54,6 +56,7 @@ def check_data(params: Params, found: Found) -> Checked:
     validation = findings.validate(ingested.manifest, ingested.quarantine, expected, quick.findings)
     usable = manifest.without(ingested.manifest, validation.quarantine)
     require_classes(usable, validation.quarantine)
+    own_columns.join(usable, params.promote.groups, COLUMNS)
     if failed := [finding.line() for finding in validation.failed()]:
         raise InputError("\n".join(failed))
     rows = assign.assign(usable, pairs.NO_PAIRS, kept.read(SPLITS, params.preprocess), params.preprocess)

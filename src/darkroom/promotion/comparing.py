@@ -30,6 +30,8 @@ class TestImages:
     description: Description
     related: Relations
     data: DataParams
+    groups: tuple[str, ...] = ()
+    """Columns of the manifest that divide it into groups, see ``promote.groups``."""
 
 
 @dataclass(frozen=True)
@@ -93,6 +95,7 @@ def _compare(own: Own, other: pd.Series, left_out: Flags, test: TestImages, **mo
         champion=(other.loc[rows.index] == rows["label"]).to_numpy(dtype=bool),
         clusters=group_numbers(rows["cluster"]),
         left_out=int(left_out.sum()),
+        columns={name: rows[name].to_numpy(dtype=object) for name in test.groups},
         **more,  # type: ignore[arg-type]
     )
 
