@@ -21,7 +21,7 @@ LEAST_RATE = 0.01
 """Rate that is assumed at least: hard pictures have wrong labels too, and data sets rarely fewer than this."""
 UNLIKELY = 0.1
 """Probability of the given label below which an image is listed at that assumed rate."""
-LISTED = 1.4
+LISTED = 1.25
 """Images listed for each estimated error: more, because the ranking is not perfect."""
 LEAST_AGREEMENT = 0.55
 """Share of all labels that the predictions must agree with; below, nothing is said."""
