@@ -378,7 +378,7 @@ def test_search_passes_through_without_tensorflow(project):
     )
     printed = project.run(sys.executable, "-c", code)
     assert printed.splitlines()[-1] == "[]"
-    assert json.loads(Path("best.json").read_text()) == {}
+    assert json.loads(Path("best.json").read_text()) == [{}]
     assert Path("trials.csv").read_text().startswith("number,")
 
 
@@ -398,4 +398,4 @@ def test_a_network_that_trains_whole_has_no_features_without_tensorflow(project)
 def test_a_stage_called_wrongly_says_how(project):
     printed = project.run(sys.executable, "-m", "pipeline", "ingest", code=2)
     (line,) = printed.splitlines()
-    assert line.startswith("ingest: usage: python -m pipeline ingest manifest_path")
+    assert line.startswith("ingest: usage: python -m pipeline ingest labels manifest_path")

@@ -204,7 +204,7 @@ def test_what_no_node_can_hold_and_other_versions_are_refused(head, tmp_path, mo
 
 
 def test_a_cluster_that_cannot_be_used_ends_the_stage_at_once(project):
-    stage = ("python", "-m", "pipeline", "search", "lenet5", "nowhere", "best.json", "trials.csv")
+    stage = ("python", "-m", "pipeline", "search", "lenet5", "nowhere", "nowhere", "best.json", "trials.csv")
     project.params(search__executor="ray", search__ray={"address": "127.0.0.1:1"})
     began = time.monotonic()
     (line,) = project.run(*stage, code=2).splitlines()

@@ -132,7 +132,9 @@ def test_two_workers_on_postgresql(folder):
 
 def test_a_storage_that_does_not_answer_ends_the_stage_at_once(project):
     project.params(search__storage="postgresql://me:s3cret@127.0.0.1:1/studies", search__budget={"trials": 1})
-    printed = project.run("python", "-m", "pipeline", "search", "lenet5", "nowhere", "best.json", "trials.csv", code=2)
+    printed = project.run(
+        "python", "-m", "pipeline", "search", "lenet5", "nowhere", "nowhere", "best.json", "trials.csv", code=2
+    )
     (line,) = printed.splitlines()
     assert line.startswith("search: search.storage: postgresql://127.0.0.1:1/studies cannot be used (")
     assert "s3cret" not in line
