@@ -35,8 +35,8 @@ def project(tmp_path, monkeypatch):
 
 CODE = {
     *("base/__init__.py", "base/errors.py", "inference/__init__.py", "inference/charts.py", "inference/classifier.py"),
-    *("inference/decoding.py", "inference/images.py", "inference/metadata.py", "inference/neighbours.py"),
-    "inference/views.py",
+    *("inference/decoding.py", "inference/heif.py", "inference/images.py", "inference/metadata.py"),
+    *("inference/neighbours.py", "inference/views.py"),
 }
 
 
@@ -46,16 +46,15 @@ def earlier_layout(folder):
     for name, files in {
         "errors.py": ["base/errors.py"],
         "charts.py": ["inference/charts.py"],
-        "images.py": ["inference/metadata.py", "inference/decoding.py", "inference/images.py"],
+        "images.py": ["inference/metadata.py", "inference/heif.py", "inference/decoding.py", "inference/images.py"],
         "serving.py": ["inference/views.py", "inference/neighbours.py", "inference/classifier.py"],
         "packaged_model.py": ["inference/packaged_model.py"],
     }.items():
         text = "".join((packages.DARKROOM / file).read_text() for file in files)
         text = text.replace("from ..base.errors", "from .errors")
         if name == "images.py":  # one module then
-            text = re.sub(r"from \.(decoding)? import (\([^)]*\)|metadata)\n", "", text).replace(
-                "metadata.strip", "strip"
-            )
+            text = re.sub(r"from \.(decoding)? import (\([^)]*\)|heif, metadata)\n", "", text)
+            text = re.sub(r"(metadata|heif)\.(strip|is_heif|open_image)\b", r"\2", text)
         text = re.sub(r"from \.(views|neighbours) import .*\n", "", text)
         # What it ran when a model was loaded.
         text = re.sub(r"import_module\(f.*\n", 'import_module(f"{name}.serving")\n', text)
