@@ -65,6 +65,7 @@ repro: setup
 	@python -m compileall -q src pipeline networks
 	@dvc repro
 	@darkroom check --registry
+	@echo "read on: reports/index.html"
 
 retrain: setup
 	@darkroom retrain

@@ -24,6 +24,8 @@ from darkroom.labelling import imagenet
 from darkroom.labelling.audit import ERROR, Images, audit
 
 SHARES = (0.05, 0.1)
+FIRST_SEED = 200
+"""Others than those that the thresholds in ``suspects`` were chosen with (0 to 4, 100 to 104)."""
 RESULTS = Path("benchmarks/results/label_audit.json")
 NO_PAIRS = pd.DataFrame({name: [] for name in ("image", "other", "what")}, dtype=str)
 
@@ -34,7 +36,7 @@ def main(places: list[str], most: int, seeds: int) -> None:
     for place in places:
         names, labels, features = described(place, most)
         for share in SHARES:
-            found = [planted(names, labels, features, share, seed) for seed in range(seeds)]
+            found = [planted(names, labels, features, share, seed) for seed in range(FIRST_SEED, FIRST_SEED + seeds)]
             means = {key: round(float(np.mean([one[key] for one in found])), 3) for key in found[0]}
             lowest = {f"lowest {key}": round(min(one[key] for one in found), 3) for key in ("recall", "precision")}
             rows.append({"data": Path(place).stem, "images": len(labels), "planted": share, **means, **lowest})

@@ -3,15 +3,25 @@
 ========  ===========================================  ===========  ============================================
 layer     kind                                         output       parameters (224×224×3 input, 1,000 classes)
 ========  ===========================================  ===========  ============================================
-features  EfficientNet-Lite0 up to its average pool    1280         3,413,024, frozen
+stem      32 convolutions 3×3, / 2                     112×112×32   992
+stage1    1 block of 16, 3×3, expansion 1              112×112×16   992
+stage2    2 blocks of 24, 3×3, expansion 6, / 2        56×56×24     15,024
+stage3    2 blocks of 40, 5×5, expansion 6, / 2        28×28×40     41,408
+stage4    3 blocks of 80, 3×3, expansion 6, / 2        14×14×80     203,760
+stage5    3 blocks of 112, 5×5, expansion 6            14×14×112    454,752
+stage6    4 blocks of 192, 5×5, expansion 6, / 2       7×7×192      1,670,688
+stage7    1 block of 320, 3×3, expansion 6             7×7×320      610,688
+head      1,280 convolutions 1×1                       7×7×1280     414,720
+average   global average pool                          1280         –
 unit      features / their Euclidean norm              1280         –
 output    softmax                                      1000         1,281,000
 ========  ===========================================  ===========  ============================================
 
-4,694,024 parameters, of which the fit changes those of the layer ``output`` alone. L-BFGS finds the one minimum of the
-cross-entropy with an L2 penalty, which is chosen on the validation images (``training/logistic.py``): there is nothing
-else to set, and nothing random. Features of unit length were better than raw or standardised ones, most of all with few
-images a class (docs/photographs.md). A network that is not better than this one is not worth its training.
+All layers but the last are those of EfficientNet-Lite0, and frozen. 4,694,024 parameters; the fit changes those
+of the layer ``output`` alone. L-BFGS finds the one minimum of the cross-entropy with an L2 penalty, which is chosen on
+the validation images (``training/logistic.py``): there is nothing else to set, and nothing random. Features of unit
+length were better than raw or standardised ones, most of all with few images a class (docs/photographs.md). A network
+that is not better than this one is not worth its training.
 """
 
 from pathlib import Path

@@ -9,6 +9,7 @@ import pandas as pd
 
 from darkroom.base.backend import choose_deterministic_kernels
 from darkroom.base.files import file_digest, write_json, write_record
+from darkroom.data.prepared import own_columns
 from darkroom.data.prepared.datasets import Description, Split
 from darkroom.data.prepared.prepared import Prepared
 from darkroom.evaluation import diagnosis, known, metrics, next_steps, report, scored, scores, slices
@@ -38,7 +39,8 @@ def main(params: Params, network: Network, prepared: str, model: str, summary: s
         write_record(Path(summary) / "cost.json", found.cost)
         views = params.evaluate.test_time_augmentation
         added = {**({packages.VIEWS: list(views)} if views else {}), **found.packaged}
-        write_record(Path(summary) / "test.json", {**_summary(found.metrics, files.predictions), **added})
+        short = {**_summary(found.metrics, files.predictions), **_for_front_page(found), **added}
+        write_record(Path(summary) / "test.json", short)
         write_json(files.summary, {network: _shown(found)})
         sample = reference.path_of(Path(model))
         packages.log_model(run, model, images.description_file, added=added, reference=sample)
@@ -145,7 +147,7 @@ def _write_scores(predictions: scores.Predictions, test: Split, description: Des
     groups = group_numbers(test.manifest["cluster"])
     found = scored.score(predictions, groups)
     report.write_table(files.scores, metrics.scores_table(found, description.labels))
-    parts = slices.find_slices(test.manifest)
+    parts = slices.find_slices(own_columns.join(test.manifest))
     report.write_table(files.slices, slices.slices_table(predictions, parts, groups))
     return found.intervals["accuracy"]
 
@@ -153,6 +155,16 @@ def _write_scores(predictions: scores.Predictions, test: Split, description: Des
 def _summary(reached: metrics.Metrics, predictions: Path) -> dict[str, Any]:
     """Return the input of promotion; the digest identifies the predictions."""
     return {**{name: getattr(reached, name) for name in IN_SHORT}, "predictions": file_digest(predictions)}
+
+
+def _for_front_page(found: Evaluated) -> dict[str, Any]:
+    """Return what the front page states of a network, beside the input of promotion."""
+    interval = found.accuracy_interval
+    return {
+        "baseline_accuracy": found.metrics.baseline_accuracy,
+        "interval": list(interval) if np.isfinite(interval.low) else None,
+        "diagnosis": found.diagnosis.as_json(),
+    }
 
 
 def _shown(found: Evaluated) -> dict[str, float]:

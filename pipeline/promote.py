@@ -10,6 +10,7 @@ from mlflow.entities.model_registry import ModelVersion
 
 from darkroom.base.files import read_record, write_json
 from darkroom.base.types import Flags
+from darkroom.data.prepared import own_columns
 from darkroom.data.prepared.prepared import Prepared
 from darkroom.params import Params
 from darkroom.promotion import champions, comparing, gate, history, lives, looks, predictions
@@ -64,7 +65,8 @@ def decide(params: Params, prepared: Prepared, related: Relations, runs: Path, r
     if version is not None and run_of(version) == candidate.run_id:
         measured = replace(_champion(version), test_accuracy=candidate.test_accuracy, test_images=candidate.test_images)
         return gate.decide(candidate, measured, None, rules)
-    test = TestImages(prepared.test.manifest, prepared.description, related, params.data)
+    rows = own_columns.join(prepared.test.manifest, rules.groups)
+    test = TestImages(rows, prepared.description, related, params.data, rules.groups)
     digest = read_record(runs / candidate.network / "test.json").get("predictions")
     file = reports / candidate.network / "predictions.csv"
     own = Own.of(candidate.run_id, candidate_predictions(candidate, test.manifest, file, digest), test)

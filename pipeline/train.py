@@ -102,4 +102,5 @@ def _record(run: runs.Run, trained: Trained, reached: inference.OnImages) -> Run
         started=started,
         training_accuracy=reached.accuracy,
         one_class=reached.one_class,
+        seconds=round(sum(epoch["seconds"] for epoch in trained.history), 1),
     )

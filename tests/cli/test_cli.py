@@ -106,6 +106,17 @@ def test_a_class_without_a_split(photographs, capsys):
     assert "class 'c' (2 images) has no validation image; add images to it" in refused(capsys, "check")
 
 
+def test_check_tells_what_is_wrong_with_the_corrections(photographs, capsys):
+    labels = photographs.root / "data/labels.csv"
+    head = labels.read_text()
+    labels.unlink()
+    assert "data/labels.csv is missing, which ingest depends on; restore it" in refused(capsys, "check", "--inputs")
+    labels.write_text(f"{head}{'1' * 64},a,,,\n{'1' * 64},b,,,\n")
+    assert "stands twice, as a and b; delete one line" in refused(capsys, "check", "--inputs")
+    labels.write_text(head)
+    assert main(["check", "--inputs"]) == 0
+
+
 def test_check_refuses_what_the_stages_would(photographs, capsys):
     """A renamed class, a test class that training lacks, and images that all break a rule."""
     root = photographs.root / "data/raw"
@@ -122,6 +133,13 @@ def test_check_refuses_what_the_stages_would(photographs, capsys):
     )
     Path("data/expectations.json").unlink()
     assert main(["check", "--inputs"]) == 0
+    capsys.readouterr()
+    photographs.params(promote__groups=["site"])
+    assert "promote.groups: data/columns.csv has no column 'site'" in refused(capsys, "check", "--inputs")
+    Path("data/columns.csv").write_text("name,site\na/000.png,north\n")
+    assert "data/columns.csv has no row for 59 of 60 images" in refused(capsys, "check", "--inputs")
+    Path("data/columns.csv").write_text("name\n")
+    photographs.params(promote__groups=[])
     write_folder(Path("data/given/test"), "abc", 25)
     write_folder(Path("data/given/train"), "ab", 25)
     photographs.params(data__path="data/given", validate__maximum_duplicate_share=0.9)
@@ -133,7 +151,7 @@ def test_check_refuses_what_the_stages_would(photographs, capsys):
     assert "class 'c' (25 images) has no train image; the source assigns train images of other classes: add" in line
     photographs.params(data__path="data/raw", validate__minimum_side=500)
     line = refused(capsys, "check", "--inputs")
-    assert "none of 60 files can be used; 60 (such as a/000.png): width: expect_column_values_to_be_between" in line
+    assert "none of 60 files can be used; 60 (such as a/000.png): it is 24 px wide" in line
 
 
 def test_check_says_what_was_taken_for_what(photographs, capsys):

@@ -113,6 +113,22 @@ def test_what_fails(broken, change, column, words):
     assert "\n" not in finding.line()
 
 
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (setter("label", 0, None), "it has no label"),
+        (setter("width", 0, 1), "it is 1 px wide"),
+        (setter("height", 0, 30000), "it is 30000 px high"),
+        (setter("mode", 0, "F"), "its colour mode is F"),
+        (setter("pixel_deviation", 0, 0.25), "it is blank: the contrast is 0.25"),
+        (setter("picture", [0, 49], "same"), "the same picture is there with 2 labels"),
+    ],
+)
+def test_the_quarantine_says_in_words_what_is_wrong(held, change, reason):
+    first = held(change, maximum_quarantine_share=1.0).quarantine.iloc[0]
+    assert (first["name"], first["reason"]) == ("a/000.png", reason)
+
+
 def test_unknown_and_missing_labels(broken):
     (finding,) = broken(labels=("a",))
     assert "25 of 50 images have b" in finding.line()

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from sklearn import metrics as reference
 
 from darkroom.evaluation import calibration, losses, ranking
-from darkroom.evaluation.curves import binary_curves, likely_label_errors, reliability
+from darkroom.evaluation.curves import binary_curves, reliability
 from darkroom.evaluation.groups import group_numbers
 from darkroom.evaluation.scores import Predictions, estimate, names
 
@@ -199,18 +199,3 @@ def test_a_curve_has_the_area_that_is_said():
 
 def test_equal_names_form_one_group():
     assert group_numbers(["b", "a", "b", "c"]).tolist() == [1, 0, 1, 2]
-
-
-def test_planted_label_errors_are_named():
-    generator = np.random.default_rng(0)
-    truth = np.repeat([0, 1, 2], 40)
-    probabilities = np.full((120, 3), 0.05)
-    probabilities[np.arange(120), truth] = 0.9
-    wrong = generator.choice(120, 6, replace=False)
-    labels = truth.copy()
-    labels[wrong] = (labels[wrong] + 1) % 3
-    found = likely_label_errors(Predictions(labels, probabilities.astype(np.float32)))
-    assert np.flatnonzero(found).tolist() == sorted(wrong.tolist())
-    # A class without images is nothing that a label could have been meant to be.
-    none = Predictions(np.zeros(4, int), np.array([[0.4, 0.6]] * 4, dtype=np.float32))
-    assert not likely_label_errors(none).any()

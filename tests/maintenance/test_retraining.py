@@ -108,7 +108,7 @@ def test_what_git_refuses_is_not_promoted_and_a_rerun_makes_up_for_it(team, work
 
     hook.unlink()
     printed = worker.run("darkroom", "retrain")
-    assert ran(printed) == ["promote", "card@mlp"]
+    assert ran(printed) == ["promote", "card@mlp", "report"]
     (branch,) = offered(team)
     assert f"pushed the branch {branch}; open a pull request from it to master" in printed
     assert champion(team) == decision(worker)["champion_run_id"] == decision(worker)["candidate"]["run_id"]
@@ -145,7 +145,7 @@ def test_what_dvc_cannot_push_is_not_promoted(team, worker):
     assert offered(team) == []
     for place in blocked:
         place.unlink()
-    assert ran(worker.run("darkroom", "retrain")) == ["promote", "card@mlp"]
+    assert ran(worker.run("darkroom", "retrain")) == ["promote", "card@mlp", "report"]
     assert aliases(team) != before
 
 
@@ -167,7 +167,7 @@ def test_a_pull_request_moves_no_alias_though_there_is_a_registry(team, worker):
     assert offered(team) == []
     # Once it is merged the decision may be carried out; training has been done.
     printed = worker.run("darkroom", "retrain")
-    assert ran(printed) == ["promote", "card@mlp"]
+    assert ran(printed) == ["promote", "card@mlp", "report"]
     assert champion(team) == decision(worker)["candidate"]["run_id"]
     assert len(offered(team)) == 1
 
@@ -192,7 +192,7 @@ def test_a_decision_alone_is_offered_too(team, worker):
     (first,) = offered(team)
     worker.params(promote__minimum_gain=0.5).commit("stricter")
     printed = worker.run("darkroom", "retrain")
-    assert ran(printed) == ["promote", "card@mlp"]
+    assert ran(printed) == ["promote", "card@mlp", "report"]
     (second,) = {*offered(team)} - {first}
     assert f"pushed the branch {second}" in printed
     assert from_branch(team, second, "dvc.lock") == (worker.root / "dvc.lock").read_text()

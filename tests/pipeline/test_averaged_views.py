@@ -37,7 +37,7 @@ def close(answers, table):
 
 
 def test_nothing_is_trained_again(averaged):
-    assert stages_run(averaged.printed) == ["evaluate@mlp", "promote", "card@mlp"]
+    assert stages_run(averaged.printed) == ["evaluate@mlp", "promote", "card@mlp", "report"]
     assert stages_run(averaged.run("dvc", "repro")) == []
 
 

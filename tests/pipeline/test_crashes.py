@@ -24,8 +24,8 @@ from support.projects import Project, environment
 
 pytestmark = pytest.mark.slow
 STAGES = (
-    *("ingest", "validate", "split", "preprocess", "preview"),
-    *("search@mlp", "train@mlp", "evaluate@mlp", "promote", "card@mlp"),
+    *("ingest", "validate", "split", "preprocess", "preview", "features@mlp", "describe", "overview"),
+    *("search@mlp", "train@mlp", "evaluate@mlp", "promote", "card@mlp", "report"),
 )
 PARAMS = {
     "data.source": "folder",

@@ -105,7 +105,7 @@ def check_new_images(team, tmp_path):
     third = clone(team, tmp_path / "third")
     printed = third.run("darkroom", "retrain", **variables)
     assert set(re.findall(r"Running stage '(.+)':", printed)) <= {
-        *("validate", "split", "promote"),
+        *("validate", "split", "promote", "report"),
         *(f"card@{network}" for network in team.models),
     }
     assert f"these results are on the branch {branch} already" in printed
@@ -139,7 +139,7 @@ class Team:
         other.run("dvc", "repro", "--force", "--single-item", "evaluate@mlp")
         # Only the cost is measured again, which promotion looks at and the pages state.
         cards = {f"card@{network}" for network in team.models}
-        assert set(re.findall(r"Running stage '(.+)':", other.run("dvc", "repro"))) <= {"promote", *cards}
+        assert set(re.findall(r"Running stage '(.+)':", other.run("dvc", "repro"))) <= {"promote", *cards, "report"}
         assert "Running stage" not in other.run("dvc", "repro")
 
     def test_a_moved_and_a_copied_folder_open_their_own_models(self, team, tmp_path):
@@ -192,7 +192,7 @@ class TestLocalStore(Team):
         ran = re.findall(r"Running stage '(.+)':", printed)
         # The pictures of augmented images depend on all of train, and are as before.
         stages = ["preview", "features@lenet5", "search@lenet5", "train@lenet5", "evaluate@lenet5", "promote"]
-        assert ran == [*stages, "card@mlp", "card@lenet5"]
+        assert ran == [*stages, "card@mlp", "card@lenet5", "report"]
         assert not (worker.root / "data/raw/a").exists(), "no image is needed for this"
         assert "pushed the branch" not in printed
         assert json.loads((worker.root / "reports/promotion.json").read_text())["withheld"]

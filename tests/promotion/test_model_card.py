@@ -93,7 +93,11 @@ def test_all_that_is_known_is_on_the_page(report):
 
 def test_what_is_not_known_is_said(report, tmp_path):
     words, _ = read(page(card(report)))
-    assert "owner  not stated" in words or "owner not stated" in words
+    assert "Not stated yet: owner." in words
+    # It comes last, and the result first.
+    assert words.index("Not stated yet") > words.index("Python")
+    assert "mlp is right on 90.0 % of 20 test images (95 % interval" in words[: words.index("Promoted")]
+    assert "Not stated yet" not in read(page(card(report, use={"owner": "me"})))[0]
     assert "human accuracy not stated" in words
     empty = tmp_path / "empty"
     words, _ = read(page(card(Report(empty), findings=[], outcome="keep")))
@@ -101,6 +105,13 @@ def test_what_is_not_known_is_said(report, tmp_path):
     assert "no diagnosis available" in words
     assert "Most confident mistakes: no image" in words
     assert words.count("not measured") == 3
+    assert "Not evaluated yet." in words
+
+
+def test_runs_are_short_in_what_was_decided(report):
+    words, _ = read(page(card(report, reason=f"run {'1f' * 16} is better")))
+    assert "run 1f1f1f1f is better" in words
+    assert "1f" * 16 not in words
 
 
 @pytest.mark.parametrize("unverified", [1, 2, 3])

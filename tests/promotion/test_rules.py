@@ -9,7 +9,7 @@ from darkroom.params import PromoteParams
 from darkroom.promotion.contenders import Anchor, Comparison, Contender, Life
 from darkroom.promotion.gate import decide
 from darkroom.promotion.rules.better import better
-from darkroom.promotion.rules.classes import Judged, holm, needs_person, recall
+from darkroom.promotion.rules.classes import Judged, groups, holm, needs_person, recall
 from darkroom.promotion.rules.first import first_model
 from darkroom.promotion.rules.not_worse import not_worse, p_value
 from darkroom.promotion.statistics import spending
@@ -112,6 +112,44 @@ def test_who_judges_a_class(p, least_p, net, classes, expected):
 
 def test_a_disabled_check_of_recall():
     assert recall(of_classes((300, 250, 40, 0), (9, 0, 0, 9)), PromoteParams(maximum_recall_loss=None)) == []
+
+
+def of_groups(compared, **columns):
+    return replace(compared, columns={name: np.array(values, dtype=object) for name, values in columns.items()})
+
+
+def test_a_group_may_lose_no_more_than_is_allowed():
+    sites = ["north"] * 50 + ["south"] * 50
+    assert groups(of_groups(of_classes((50, 40, 5, 5), (50, 38, 6, 6)), site=sites), RULES) == []
+    lost = of_groups(of_classes((50, 40, 10, 0), (50, 38, 0, 12)), site=sites, camera=["x"] * 100)
+    (found,) = groups(lost, RULES)
+    assert (found.rule, found.passed, found.accept) == ("accuracy of site south", False, "")
+    assert found.text.startswith("accuracy of site south: 0.7600 against 1.0000 on 50 images")
+    assert "a loss of at most 0.1 allowed" in found.text
+    assert groups(lost, PromoteParams(maximum_group_loss=0.24)) == []
+    assert "accuracy of site south" in decided(lost).reason
+    assert "accuracy of site south" not in decided(replace(lost, columns={})).reason
+
+
+def test_groups_are_corrected_for_their_number():
+    # Seven of seven lost, p .0078: significant for one of two groups, not for one of many.
+    classes, sites = ((7, 0, 0, 7), (300, 250, 30, 0)), ["a"] * 7 + ["b"] * 300
+    (found,) = groups(of_groups(of_classes(*classes), site=sites), RULES)
+    assert (found.passed, found.accept) == (False, "")
+    cameras = ["x"] * 7 + [str(number % 60) for number in range(300)]
+    many = groups(of_groups(of_classes(*classes), site=sites, camera=cameras), RULES)
+    waiting = [(found.passed, found.accept) for found in many if found.rule == "accuracy of site a"]
+    assert waiting == [(False, "site a")]
+
+
+def test_the_groups_of_a_part_of_the_images_are_those_of_its_images():
+    compared = of_groups(of_classes((2, 2, 0, 0), (3, 3, 0, 0)), site=list("ppqqr"))
+    assert compared.of_class(1).columns["site"].tolist() == ["q", "q", "r"]
+    assert len(compared.of_value("site", "q").candidate) == 2
+
+
+def test_without_columns_there_are_no_groups():
+    assert groups(of_classes((300, 0, 0, 300)), RULES) == []
 
 
 def test_holms_procedure():

@@ -39,6 +39,7 @@ PARTS = (
     "src",
     "data/digits",
     "data/keras",
+    "data/columns.csv",
     "data/labels.csv",
     ".dvc/config",
     ".gitignore",

@@ -131,9 +131,11 @@ def test_a_spoilt_lock_is_named_with_the_remedy():
         lineage.lock_digest("schema: '2.0'\n<<<<<<< HEAD\nstages:\n=======\n  a: {\n>>>>>>> theirs\n")
 
 
-def test_the_digest_of_a_lock_leaves_out_what_depends_on_the_decision():
+def test_the_digest_of_a_lock_leaves_out_what_no_model_depends_on():
     lock = "stages:\n  train@mlp: {cmd: a}\n"
     digest = lineage.lock_digest(lock)
     assert lineage.lock_digest(f"{lock}  promote: {{cmd: b}}\n  card@mlp: {{cmd: c}}\n") == digest
+    pages = "  describe: {cmd: d}\n  overview: {cmd: e}\n  report: {cmd: f}\n"
+    assert lineage.lock_digest(f"{lock}{pages}") == digest
     assert lineage.lock_digest(f"{lock}  evaluate@mlp: {{cmd: b}}\n") != digest
     assert lineage.lock_digest("stages:\n  promote: {cmd: b}\n  card@mlp: {cmd: c}\n") == "none"

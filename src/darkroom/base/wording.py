@@ -1,6 +1,7 @@
 """Numbers in sentences and tables, as people write them."""
 
 import math
+import re
 
 import numpy as np
 
@@ -8,6 +9,10 @@ SMALLEST_P = 1e-4
 """Smaller p-values are written as a bound: their digits mean nothing."""
 LIKELY_ACCURACY = 0.9
 """For which precision is stated before anything is trained."""
+RUN = re.compile(r"\b[0-9a-f]{32}\b")
+"""A run's id, as MLflow makes it."""
+SHORT = 8
+"""Digits of a run's id that a page shows."""
 TINY = 1e-6
 LARGE = 1000
 """Numbers from here on are rounded to whole ones, with separators of thousands."""
@@ -50,3 +55,39 @@ def accuracy_known(images: int, named: str = "test images") -> str:
         f"with {images} {named}, an accuracy of {LIKELY_ACCURACY:g} is known to ± {likely:.0f} points, "
         f"one of 0.5 to ± {even:.0f}"
     )
+
+
+def short_runs(text: str) -> str:
+    """Return a text for reading, in which ids of runs have their first eight digits only."""
+    return RUN.sub(lambda found: found.group()[:SHORT], text)
+
+
+def percent(share: float) -> str:
+    """Return a share with three digits: ``99.2 %``; all and nothing without a point."""
+    return f"{100 * share:.0f} %" if share in {0, 1} else f"{100 * share:.1f} %"
+
+
+def minutes(seconds: float) -> str:
+    """Return a duration: ``40 s``, ``2.5 min`` or ``90 min``."""
+    if seconds < 60:  # noqa: PLR2004
+        return f"{number(float(f'{seconds:.2g}'))} s"
+    return f"{number(float(f'{seconds / 60:.2g}'))} min"
+
+
+def result(
+    network: str, accuracy: float, interval: tuple[float, float] | None, images: int, baseline: float | None
+) -> str:
+    """Return the result of a network in one sentence.
+
+    Args:
+        network: its name.
+        accuracy: share of the test images that it names correctly.
+        interval: 95 % interval of the accuracy; None if there are too few test images for one.
+        images: number of test images.
+        baseline: accuracy of always naming the largest class; None if it was not recorded.
+    """
+    known = (
+        "too few to tell how precisely" if interval is None else f"95 % interval {' to '.join(map(percent, interval))}"
+    )
+    guess = "" if baseline is None else f"; always naming the largest class is right on {percent(baseline)}"
+    return f"{network} is right on {percent(accuracy)} of {images:,} test images ({known}){guess}."

@@ -1,9 +1,8 @@
-"""Reliability, ROC and precision-recall curves; likely label errors."""
+"""Reliability, ROC and precision-recall curves."""
 
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from darkroom.base.types import Numbers
 from darkroom.evaluation.calibration import BINS, bin_numbers
@@ -28,26 +27,6 @@ def reliability(predictions: Predictions) -> list[Reliability]:
         for inside in (number == each for each in range(BINS))
         if inside.any()
     ]
-
-
-def likely_label_errors(predictions: Predictions) -> npt.NDArray[np.bool_]:
-    """Find likely label errors by confident learning (C. Northcutt et al., Confident learning, 2021).
-
-    An image is suspicious if another class is at least as probable as it is, on average, for images with that label.
-    The result is meant for manual review.
-
-    Returns:
-        Whether each label is suspicious, of shape (images,).
-    """
-    labelled = np.bincount(predictions.labels, minlength=predictions.classes)
-    sums = np.zeros(predictions.classes)
-    np.add.at(
-        sums, predictions.labels, predictions.probabilities[np.arange(len(predictions.labels)), predictions.labels]
-    )
-    usual = np.divide(sums, labelled, out=np.full(predictions.classes, np.inf), where=labelled > 0)
-    confident = predictions.probabilities >= usual
-    best = np.where(confident, predictions.probabilities, -1).argmax(axis=1)
-    return np.asarray(confident.any(axis=1) & (best != predictions.labels))
 
 
 class BinaryCurves(NamedTuple):

@@ -11,6 +11,7 @@ from darkroom.base.types import Floats
 from darkroom.data.prepared.datasets import Split
 from darkroom.evaluation import curves, figures, grad_cam, maps, scores
 from darkroom.evaluation.metrics import Metrics, confusion_matrix, informative_images
+from darkroom.labelling import suspects
 from darkroom.reporting.figures import draw_text, format_prediction, pictures
 from darkroom.reporting.results import Report
 
@@ -37,15 +38,18 @@ def draw(
     if not len(chosen):
         draw_text("No test image was misclassified.", report.mistakes)
         return
-    doubtful = curves.likely_label_errors(predictions)
+    # No network has learnt its test images, so its predictions of them are out of fold.
+    doubted = suspects.likely_errors(predictions.probabilities, predictions.labels)
+    rank = {int(row): number for number, row in enumerate(doubted.rows, start=1)}
     titles = [
         format_prediction(
             labels[predictions.predicted[image]], float(confidence[image]), labels[predictions.labels[image]]
         )
-        + (" (label error?)" if doubtful[image] else "")
-        for image in chosen
+        + (f" (label error? {rank[image]})" if image in rank else "")
+        for image in chosen.tolist()
     ]
-    heading = f"The most confident of {len(wrong)} mistakes; likely label errors: {int(doubtful.sum())}"
+    hints = f"likely label errors, the surest first: {len(rank)}" if not doubted.silent else "no hints at label errors"
+    heading = f"The most confident of {len(wrong)} mistakes; {hints}"
     pictures(np.asarray(test.images[chosen]), titles, heading, report.mistakes)
 
 

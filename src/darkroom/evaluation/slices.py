@@ -14,7 +14,7 @@ from darkroom.evaluation.scored import accuracy_intervals
 
 MOST_KINDS = 20  # most distinct values of a column to slice by
 NO_KINDS = {
-    *("name", "sha256", "width", "height", "pixel_mean", "pixel_deviation", "red", "green", "blue"),
+    *("name", "sha256", "picture", "width", "height", "pixel_mean", "pixel_deviation", "red", "green", "blue"),
     *("label", "split", "cluster", "group"),
 }
 """Manifest columns that identify an image, are numeric, or are reported elsewhere."""

@@ -103,19 +103,25 @@ def _two_labels(images: Images, pairs: pd.DataFrame, probabilities: Numbers, don
     """Return the images whose near-duplicate has another label, the surest pairs first.
 
     Returns:
-        ``row``, ``suggested`` (the more probable of both labels) and ``other``; a row per image.
+        ``row``, ``suggested`` (the more probable of both labels; empty if both fit) and ``other``; a row per image.
     """
     conflicts = pairs[pairs["what"] == TWO_LABELS]
-    at = pd.Series(np.arange(len(images.table)), index=images.table["name"])
+    table = images.table
+    at = pd.Series(np.arange(len(table)), index=table["name"])
     known = conflicts[conflicts["image"].isin(at.index) & conflicts["other"].isin(at.index)]
     number = {label: index for index, label in enumerate(images.labels)}
     lines = []
-    for first, second in zip(at[known["image"]], at[known["other"]], strict=True):
+    for first, second in zip(at[known["image"]].tolist(), at[known["other"]].tolist(), strict=True):
         if done[first] and done[second]:
             continue
-        labels = [images.table["label"].iloc[row] for row in (first, second)]
+        labels = [number[table["label"].iloc[row]] for row in (first, second)]
         mean = probabilities[[first, second]].mean(axis=0)
-        better = max(labels, key=lambda label: mean[number[label]])
+        preferred = images.labels[max(labels, key=lambda label: mean[label])]
+        # Where the model finds both labels right, the pictures may only look alike, such as one turned by 90°.
+        both = probabilities[[first, second]].argmax(axis=1).tolist() == labels
+        sure = abs(mean[labels[0]] - mean[labels[1]])
         for row, other in ((first, second), (second, first)):
-            lines.append((row, better, images.table["name"].iloc[other]))
-    return pd.DataFrame(lines, columns=["row", "suggested", "other"]).drop_duplicates("row")
+            lines.append((both, -sure, row, "" if both else preferred, table["name"].iloc[other]))
+    found = pd.DataFrame(lines, columns=["both", "order", "row", "suggested", "other"])
+    found = found.sort_values(["both", "order"], kind="stable").drop_duplicates("row")
+    return found[["row", "suggested", "other"]].reset_index(drop=True)

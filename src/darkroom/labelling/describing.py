@@ -21,10 +21,11 @@ from darkroom.labelling import imagenet, pixels
 from darkroom.networks.efficientnet_lite import LITE0
 
 SMALLEST_COLOUR = 32
-"""Pixels of the shorter side from which on colour images get ImageNet's features: on 3,000 images of CIFAR-10 (32×32)
-logistic regression on them was right twice as often as on pixels."""
+"""Pixels of the shorter side from which on colour images get ImageNet's features: on 6,000 images of CIFAR-10 (32×32)
+predictions from them were right for .756, from pixels for .395."""
 SMALLEST_GREY = 64
-"""The same for grey images: smaller ones are mostly signs and shapes, which pixels tell apart as well."""
+"""The same for grey images: smaller ones are mostly signs and shapes. On the digits, pixels were right for .969,
+ImageNet's features for .918."""
 MOST_DIMENSIONS = 4096
 """Features of a network's frozen layers with more numbers are not used."""
 Report = Callable[[str], None]

@@ -10,6 +10,8 @@ COMPARED_WITH = 2000
 DEVIATIONS = 2.5
 """Robust standard deviations above the class's median distance from which on an image is listed. Of the 20 first of
 flower_photos, 16 show no flower or a drawn one: a bridge, a bus, a sign that says "Roses"."""
+MOST_SHARE = 0.01
+"""Most images that are listed, as a share of all."""
 LEAST_IMAGES = 20
 """Images of a class from which on anything is said about it."""
 PORTION = 1024
@@ -62,5 +64,6 @@ def odd_ones(distance: Numbers, classes: Integers) -> tuple[Integers, Numbers]:
             deviations[rows] = (distance[rows] - median) / spread
             times[rows] = distance[rows] / median
     listed = np.flatnonzero(deviations > DEVIATIONS)
-    listed = listed[np.argsort(-deviations[listed], kind="stable")]
+    most = max(LEAST_IMAGES, round(MOST_SHARE * len(distance)))
+    listed = listed[np.argsort(-deviations[listed], kind="stable")][:most]
     return listed, times[listed]

@@ -4,6 +4,7 @@ from typing import Any
 
 from darkroom.base.types import Pixels
 from darkroom.labelling.audit import ERROR, ODD, TWO_LABELS, Audit
+from darkroom.labelling.suspects import LEAST_RATE
 from darkroom.reporting import pages
 
 SHOWN = 120
@@ -69,7 +70,9 @@ def _sentence(audit: Audit) -> str:
 def _notes(audit: Audit, made_of: str, limits: str) -> list[str]:
     found = audit.found
     notes = [f"Logistic regression on {made_of} agrees with {found.agreement:.1%} of the labels, out of fold."]
-    if not found.silent:
+    if not found.silent and found.rate < LEAST_RATE:
+        notes.append("Few labels seem to be wrong; listed are the least probable ones, at most one of 100 pictures.")
+    elif not found.silent:
         notes.append(f"About {found.rate:.1%} of the labels are estimated to be wrong.")
     if limits:
         notes.append(f"Limit: {limits}.")
@@ -87,4 +90,4 @@ def _figure(line: Any, pixels: Pixels) -> dict[str, Any]:
     lines.append({"text": line.name, "kind": ""})
     if line.other:
         lines.append({"text": f"like {line.other}", "kind": ""})
-    return {"picture": pages.embed_image(pixels), "lines": lines}
+    return {"picture": pages.embed_thumbnail(pixels), "lines": lines}

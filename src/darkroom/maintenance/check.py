@@ -133,6 +133,7 @@ def _fingerprint(params: Params, found: Found) -> str:
         params.validation.model_dump(mode="json"),
         [file.read_text(encoding="utf-8", errors="replace") for file in REMEMBERED if file.is_file()],
         params.promote.significance,
+        params.promote.groups,
         [_of_network(params.network(name)) for name in params.models],
         [_of_own(name, params) for name in params.models if not is_documented(name)],
         [params.space(name).model_dump(mode="json") for name in params.models if params.search.budget.is_given],

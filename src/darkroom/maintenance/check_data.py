@@ -1,5 +1,6 @@
 """Check the data as the stages ingest, validate and split do, without writing their results."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -8,7 +9,7 @@ import pandas as pd
 from darkroom.base import project
 from darkroom.base.errors import InputError
 from darkroom.base.terminal import shown
-from darkroom.data.formats import manifest
+from darkroom.data.formats import corrections, manifest
 from darkroom.data.formats.samples import printable
 from darkroom.data.formats.usable import require_classes
 from darkroom.data.sources import Found
@@ -16,8 +17,10 @@ from darkroom.params import Params
 
 EXPECTATIONS = Path("data/expectations.json")
 SPLITS = Path("data/splits.csv")
-REMEMBERED = (EXPECTATIONS, SPLITS)
-"""Files of earlier runs that decide, with the data, whether they are accepted."""
+LABELS = Path("data/labels.csv")
+COLUMNS = Path("data/columns.csv")
+REMEMBERED = (EXPECTATIONS, SPLITS, LABELS, COLUMNS)
+"""Files of earlier runs and of people that decide, with the data, whether they are accepted."""
 
 
 class Checked(NamedTuple):
@@ -40,23 +43,38 @@ def check_data(params: Params, found: Found) -> Checked:
     """
     from darkroom.data.ingestion.account import account
     from darkroom.data.ingestion.ingest import ingest
+    from darkroom.data.prepared import own_columns
     from darkroom.data.splitting import assign, kept, pairs
     from darkroom.data.validation import findings, quick, rules
 
     _reject_names(params, found)
     ingested = ingest(found, params.preprocess, project.state_folder() / "ingested", None)
     require_classes(ingested.manifest, ingested.quarantine)
+    ingested = replace(ingested, manifest=_corrected(ingested.manifest))
     learnt = rules.read_learnt(EXPECTATIONS, params.data) or []
     expected = [*rules.from_params(params.validation), *learnt]
     validation = findings.validate(ingested.manifest, ingested.quarantine, expected, quick.findings)
     usable = manifest.without(ingested.manifest, validation.quarantine)
     require_classes(usable, validation.quarantine)
+    own_columns.join(usable, params.promote.groups, COLUMNS)
     if failed := [finding.line() for finding in validation.failed()]:
         raise InputError("\n".join(failed))
     rows = assign.assign(usable, pairs.NO_PAIRS, kept.read(SPLITS, params.preprocess), params.preprocess)
     assign.require_all_splits(rows)
     read = account(params.data, found, ingested)
     return Checked(rows, len(validation.quarantine), read)
+
+
+def _corrected(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return the manifest with corrected labels, as the stage ``ingest`` writes it."""
+    if Path("dvc.yaml").is_file() and not LABELS.is_file():
+        raise InputError(
+            f"{LABELS} is missing, which ingest depends on; restore it (git checkout HEAD -- {LABELS}), or write a "
+            f"file with the line {','.join(corrections.COLUMNS)}"
+        )
+    corrected = corrections.read(LABELS)
+    corrections.require_known_labels(rows, corrected, LABELS)
+    return corrections.apply(rows, corrected)
 
 
 def _reject_names(params: Params, found: Found) -> None:

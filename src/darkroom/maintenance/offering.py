@@ -105,7 +105,7 @@ def _branch() -> str:
 def _offer_digest(dvc_lock: str, decision: dict[str, Any]) -> str:
     """Return a digest of all results, the promotion rules and the decision."""
     locked = lineage.locked_stages(dvc_lock)
-    stages = {name: stage for name, stage in locked.items() if not lineage.depends_on_decision(name)}
+    stages = {name: stage for name, stage in locked.items() if not lineage.no_model_depends_on(name)}
     stages["promote"] = {key: value for key, value in locked.get("promote", {}).items() if key != "outs"}
     return lineage.digest_of([stages, {key: decision.get(key) for key in DECIDED}])
 

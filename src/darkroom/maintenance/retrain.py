@@ -20,7 +20,7 @@ from darkroom.repository import run_dvc
 from darkroom.tracking import address, lineage
 from darkroom.tracking.diff import SOURCES
 
-BEFORE_PROMOTION = "evaluate"
+BEFORE_PROMOTION = ("evaluate", "overview")
 NO_REGISTRY = "no persistent registry: nothing promoted"
 REMOTE_URL = "DVC_REMOTE_URL"
 PICTURES = Path("data/pictures.parquet")
@@ -55,7 +55,7 @@ def _retrain(folder: Path, base: str) -> None:
         notes += _open(remote=remote)
         page = summary.without_decision(notes)
         _pull_pictures(remote=remote)
-        _reproduce(BEFORE_PROMOTION, remote=remote)
+        _reproduce(*BEFORE_PROMOTION, remote=remote)
         _push(remote=remote)
         saved = None if withheld else offering.save()
         _promote(remote=remote, withheld=withheld)

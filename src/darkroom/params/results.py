@@ -64,6 +64,10 @@ class PromoteParams(Section):
     """For ``not_worse``: non-inferiority margin of test accuracy, against this champion and those before."""
     maximum_recall_loss: Annotated[float, Field(ge=0, lt=1)] | None = 0.1
     """Largest loss of recall of any class; null disables the check."""
+    groups: tuple[str, ...] = ()
+    """Columns of ``data/columns.csv``; the test images with each of their values are a group."""
+    maximum_group_loss: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    """Largest loss of accuracy on any group."""
     maximum_calibration_error: Fraction | None = None
     maximum_latency_ms: Annotated[float, Field(gt=0)] | None = None
     """Prediction time of the network for one image, 95th percentile."""

@@ -30,6 +30,8 @@ class TestImages:
     description: Description
     related: Relations
     data: DataParams
+    groups: tuple[str, ...] = ()
+    """Columns of the manifest that divide it into groups, see ``promote.groups``."""
 
 
 @dataclass(frozen=True)
@@ -93,6 +95,7 @@ def _compare(own: Own, other: pd.Series, left_out: Flags, test: TestImages, **mo
         champion=(other.loc[rows.index] == rows["label"]).to_numpy(dtype=bool),
         clusters=group_numbers(rows["cluster"]),
         left_out=int(left_out.sum()),
+        columns={name: rows[name].to_numpy(dtype=object) for name in test.groups},
         **more,  # type: ignore[arg-type]
     )
 
@@ -107,5 +110,7 @@ def _notes(own: Own, seen: SeenImages, seen_test: Flags, test: TestImages) -> It
     for name, of in (("candidate", own.seen), ("champion", seen)):
         if of.unknown:
             yield f"not known whether the {name} has seen test images through {of.unknown}"
+    if "source_label" in test.manifest and (count := int((test.manifest["source_label"] != "").sum())):
+        yield f"{count} test images have corrected labels (data/labels.csv), for champion and candidate alike"
     if "unverified" in test.manifest and (count := int(test.manifest["unverified"].sum())):
         yield f"{count} test images are not known to be without near-duplicates"

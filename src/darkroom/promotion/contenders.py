@@ -1,11 +1,12 @@
 """The promotion gate's inputs and outputs: contenders, comparison, findings, decision."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
 
-from darkroom.base.types import Flags, Integers
+from darkroom.base.types import Flags, Integers, Texts
 from darkroom.promotion.statistics import grouped
 
 Outcome = Literal["promote", "keep"]
@@ -128,6 +129,8 @@ class Comparison:
     """Numbers of the classes that the champion was not trained on."""
     left_out: int = 0
     """Test images left out before, see ``Evidence.left_out``."""
+    columns: Mapping[str, Texts] = field(default_factory=dict)
+    """The columns in ``promote.groups``: the value of each image, of shape (images,)."""
 
     @property
     def independent(self) -> bool:
@@ -164,6 +167,10 @@ class Comparison:
         """Return the comparison on the images of one class."""
         return self._on(self.classes == number)
 
+    def of_value(self, column: str, value: str) -> "Comparison":
+        """Return the comparison on the images with this value in a column."""
+        return self._on(self.columns[column] == value)
+
     def on_champions_right(self) -> "Comparison":
         """Return the comparison on the images that the champion classifies correctly."""
         return self._on(self.champion)
@@ -174,7 +181,8 @@ class Comparison:
 
     def _on(self, chosen: Flags) -> "Comparison":
         of_images = ("classes", "candidate", "champion", "clusters")
-        return replace(self, **{name: getattr(self, name)[chosen] for name in of_images})
+        columns = {name: values[chosen] for name, values in self.columns.items()}
+        return replace(self, columns=columns, **{name: getattr(self, name)[chosen] for name in of_images})
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from darkroom.params import PromoteParams
 from darkroom.promotion.contenders import Comparison, Contender, Decision, Evidence, Finding, Life, Outcome
 from darkroom.promotion.rules.better import better
-from darkroom.promotion.rules.classes import recall
+from darkroom.promotion.rules.classes import groups, recall
 from darkroom.promotion.rules.first import first_model
 from darkroom.promotion.rules.limits import floor, limits
 from darkroom.promotion.rules.not_worse import not_worse
@@ -70,7 +70,7 @@ def decide(
         f"on the same {len(shared.candidate)} test images: {shared.won - shared.lost:+d} correct"
     )
     notes = [*_new_classes(evidence), *compared.notes, *_power(shared, evidence, rules)]
-    findings = [*accuracy, *recall(shared, rules), *of_all]
+    findings = [*accuracy, *recall(shared, rules), *groups(shared, rules), *of_all]
     return _decision(reason, findings, (candidate, champion), evidence, notes)
 
 

@@ -11,7 +11,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from darkroom.base import spreadsheets
+from darkroom.base import spreadsheets, wording
 from darkroom.base.files import read_record
 from darkroom.drift.training_data import Compared
 from darkroom.reporting import pages
@@ -59,7 +59,9 @@ def page(card: Card) -> str:
     return pages.render(
         "model_card",
         title=card.title,
-        use=card.use,
+        sentence=_sentence(card),
+        use={name: value for name, value in card.use.items() if value},
+        missing=[name for name, value in card.use.items() if not value],
         decision=_decision(card),
         scores=_scores(_json(card.report.metrics), card.report),
         diagnosis=_json(card.report.diagnosis),
@@ -86,16 +88,27 @@ def environment() -> dict[str, str]:
     return {"Python": platform.python_version(), "system": platform.platform(), **versions}
 
 
+def _sentence(card: Card) -> str:
+    """Return the result in one sentence."""
+    metrics, scores = _json(card.report.metrics), _rows(card.report.scores)
+    if "accuracy" not in metrics:
+        return "Not evaluated yet."
+    found = next((row for row in scores if row["score"] == "accuracy" and not row["label"] and row["low"]), None)
+    interval = (float(found["low"]), float(found["high"])) if found else None
+    name = card.title.partition(",")[0]
+    return wording.result(name, metrics["accuracy"], interval, metrics["images"], metrics["baseline_accuracy"])
+
+
 def _decision(card: Card) -> dict[str, Any]:
     return {
         "good": card.outcome not in {"keep", "not the candidate"},
         "outcome": OUTCOMES[card.outcome],
-        "reason": card.reason,
+        "reason": wording.short_runs(card.reason),
         "findings": [
             {
                 "rule": finding["rule"].replace("_", " "),
                 "passed": "yes" if finding["passed"] else "no",
-                "finding": finding["text"],
+                "finding": wording.short_runs(finding["text"]),
             }
             for finding in card.findings
         ],

@@ -15,6 +15,8 @@ from darkroom.base.terminal import shown_lines
 
 THUMBNAIL = 96
 """Largest side of an embedded image in pixels."""
+QUALITY = 78
+"""Of pictures that are saved with loss, 1 to 100."""
 
 
 def _visible(value: Any) -> Any:
@@ -32,6 +34,8 @@ ENVIRONMENT = Environment(
     keep_trailing_newline=True,
 )
 ENVIRONMENT.filters["number"] = wording.number
+ENVIRONMENT.filters["capitalize_first"] = lambda text: text[:1].upper() + text[1:]
+ENVIRONMENT.filters["count"] = "{:,}".format
 
 
 def render(template: str, **values: Any) -> str:
@@ -51,15 +55,47 @@ def embed_image(pixels: npt.NDArray[np.uint8]) -> str:
     """Return an image of shape (height, width, channels) as a data URI of a PNG, scaled down to ``THUMBNAIL``."""
     image = Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
     image.thumbnail((THUMBNAIL, THUMBNAIL))
-    file = io.BytesIO()
-    image.save(file, "PNG")
-    return _data_uri(file.getvalue())
+    return _embed(image, "PNG")
+
+
+def embed_thumbnail(pixels: npt.NDArray[np.uint8], side: int = THUMBNAIL) -> str:
+    """Return an image of shape (height, width, channels) as a data URI of a few kilobytes, for pages of hundreds.
+
+    Args:
+        pixels: the image.
+        side: largest side of the picture in pixels; a smaller image keeps its size.
+    """
+    image = Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
+    image.thumbnail((side, side))
+    return _embed(image, "WEBP", quality=QUALITY)
+
+
+def embed_sheet(pixels: npt.NDArray[np.uint8], side: int, columns: int) -> str:
+    """Return many images, side by side in rows, as the data URI of one picture.
+
+    Args:
+        pixels: of shape (images, height, width, channels), not empty.
+        side: width and height of each in the picture, in pixels.
+        columns: images in a row.
+    """
+    grey = pixels.shape[3] == 1
+    sheet = Image.new("L" if grey else "RGB", (side * columns, side * -(-len(pixels) // columns)))
+    for number, each in enumerate(pixels):
+        image = Image.fromarray(each[..., 0] if grey else each).resize((side, side), Image.Resampling.BILINEAR)
+        sheet.paste(image, (side * (number % columns), side * (number // columns)))
+    return _embed(sheet, "JPEG", quality=QUALITY)
 
 
 def embed_file(path: Path) -> str | None:
     """Return a PNG file as a data URI; None if the file does not exist."""
-    return _data_uri(path.read_bytes()) if path.is_file() else None
+    return _data_uri(path.read_bytes(), "png") if path.is_file() else None
 
 
-def _data_uri(png: bytes) -> str:
-    return f"data:image/png;base64,{base64.b64encode(png).decode()}"
+def _embed(image: Image.Image, form: str, **options: int) -> str:
+    file = io.BytesIO()
+    image.save(file, form, **options)
+    return _data_uri(file.getvalue(), form.lower())
+
+
+def _data_uri(content: bytes, form: str) -> str:
+    return f"data:image/{form};base64,{base64.b64encode(content).decode()}"

@@ -12,6 +12,8 @@ from darkroom.tracking.diff import uncommitted_diff
 
 DECIDE_ONLY = "DARKROOM_DECIDE_ONLY"
 """Environment variable that makes promotion a dry run; its value is the reason."""
+WITHOUT_MODELS = frozenset({"describe", "overview", "promote", "card", "report"})
+"""Stages on which no model depends: what tells people of the data, the decision, and what follows from it."""
 CONFLICT = (
     "perhaps after a merge conflict: restore one side's version (git checkout HEAD -- dvc.lock), then run dvc repro"
 )
@@ -43,7 +45,7 @@ def dry_run_reason() -> str | None:
 
 
 def lock_digest(dvc_lock: str) -> str:
-    """Return a digest of the stages in a dvc.lock, except promotion and the cards, which depend on the registry.
+    """Return a digest of the stages in a dvc.lock on which models depend; see ``WITHOUT_MODELS``.
 
     Args:
         dvc_lock: the file's text; empty if there is no file.
@@ -51,13 +53,13 @@ def lock_digest(dvc_lock: str) -> str:
     Raises:
         InputError: the text is not valid YAML.
     """
-    stages = {name: stage for name, stage in locked_stages(dvc_lock).items() if not depends_on_decision(name)}
+    stages = {name: stage for name, stage in locked_stages(dvc_lock).items() if not no_model_depends_on(name)}
     return digest_of(stages) if stages else "none"
 
 
-def depends_on_decision(stage: str) -> bool:
-    """Return whether a stage is ``promote`` or ``card``, whose output depends on the promotion decision."""
-    return stage.partition("@")[0] in {"promote", "card"}
+def no_model_depends_on(stage: str) -> bool:
+    """Return whether a stage is one of ``WITHOUT_MODELS``."""
+    return stage.partition("@")[0] in WITHOUT_MODELS
 
 
 def digest_of(value: Any) -> str:

@@ -25,6 +25,8 @@ class RunRecord:
     one_class: float | None = None
     """On the same images, share of those of other classes that are predicted as the class predicted most; None if there
     are none, or for runs of earlier Darkroom versions."""
+    seconds: float | None = None
+    """Of all epochs together; None for runs of earlier Darkroom versions."""
 
     def write(self, path: str | Path) -> None:
         """Write as JSON."""

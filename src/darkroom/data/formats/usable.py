@@ -1,6 +1,7 @@
 """Count what is left out by reason, and refuse data of which too little is left."""
 
 import re
+from collections import defaultdict
 from typing import NamedTuple
 
 import pandas as pd
@@ -20,6 +21,8 @@ class Reason(NamedTuple):
     example: str
     """Name of the first file."""
     remedy: str
+    rows: tuple[int, ...]
+    """Positions of the files in the table."""
 
     def __str__(self) -> str:
         return f"{self.files} (such as {self.example}): {self.text}"
@@ -27,13 +30,15 @@ class Reason(NamedTuple):
 
 def reasons(quarantine: pd.DataFrame) -> list[Reason]:
     """Count the quarantined files by reason, the commonest first; names and numbers in a reason do not count."""
-    found: dict[str, Reason] = {}
-    for name, _, text, remedy in quarantine.itertuples(index=False, name=None):
+    first: dict[str, Reason] = {}
+    rows: defaultdict[str, list[int]] = defaultdict(list)
+    for row, (name, _, text, remedy) in enumerate(quarantine.itertuples(index=False, name=None)):
         text = " ".join(text.replace(name, "it").split())  # noqa: PLW2901
         kind = re.sub(r"\d[\d,.]*", "#", text)
-        before = found.get(kind, Reason(0, text, name, remedy))
-        found[kind] = before._replace(files=before.files + 1)
-    return sorted(found.values(), key=lambda reason: -reason.files)
+        first.setdefault(kind, Reason(0, text, name, remedy, ()))
+        rows[kind].append(row)
+    found = [reason._replace(files=len(rows[kind]), rows=tuple(rows[kind])) for kind, reason in first.items()]
+    return sorted(found, key=lambda reason: -reason.files)
 
 
 def left_out_line(rows: pd.DataFrame, quarantine: pd.DataFrame) -> str:

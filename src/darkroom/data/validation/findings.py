@@ -1,6 +1,6 @@
 """Findings about the images, and how rules about single images and about the data follow each other."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -10,6 +10,15 @@ from darkroom.base import terminal
 from darkroom.data.formats import manifest
 from darkroom.data.validation.rules import Rule, is_image_rule
 
+FAULTS = {
+    "label": "it has no label",
+    "width": "it is {:g} px wide",
+    "height": "it is {:g} px high",
+    "mode": "its colour mode is {}",
+    "pixel_deviation": "it is blank: the contrast is {:.2g}",
+    "labels_of_content": "the same picture is there with {:g} labels",
+}
+"""What is wrong with an image that breaks a rule on a column, with the column's value."""
 SHOWN = 5  # offending images listed in a message; the Data Docs list all
 
 
@@ -67,7 +76,7 @@ def validate(rows: pd.DataFrame, unread: pd.DataFrame, rules: Sequence[Rule], en
     everything = _all(rows, unread)
     alone = engine("images", everything, [rule for rule in rules if is_image_rule(rule)])
     broken = [(offender, finding) for finding in alone for offender in finding.offending]
-    quarantine = _quarantine(rows, unread, broken)
+    quarantine = _quarantine(everything[everything["refusal"].isna()], unread, broken)
     of_data = [rule for rule in rules if not is_image_rule(rule)]
     together = engine("data", _together(everything, quarantine), of_data)
     return Validation([*alone, *together], quarantine)
@@ -88,16 +97,30 @@ def _all(rows: pd.DataFrame, unread: pd.DataFrame) -> pd.DataFrame:
 
 
 def _quarantine(rows: pd.DataFrame, unread: pd.DataFrame, broken: list[tuple[str, Finding]]) -> pd.DataFrame:
-    """Add the images that break a rule, each with the first rule that it breaks."""
+    """Add the images that break a rule, each with the first rule that it breaks.
+
+    Args:
+        rows: the images that were read, with the columns that rules are about.
+        unread: files that ingestion quarantined.
+        broken: names of images, with the rule that each breaks.
+    """
     first: dict[str, Finding] = {}
     for name, finding in broken:
         first.setdefault(name, finding)
     known = rows[rows["name"].isin(first)]
     added = (
-        (name, label, f"{first[name].column}: {first[name].expectation}", first[name].meaning)
-        for name, label in known[["name", "label"]].itertuples(index=False, name=None)
+        (row["name"], row["label"], _fault(first[row["name"]], row), first[row["name"]].meaning)
+        for row in known.to_dict("records")
     )
     return pd.concat([unread, manifest.quarantine_from_rows(added)], ignore_index=True)
+
+
+def _fault(finding: Finding, row: Mapping[Hashable, Any]) -> str:
+    """Return what is wrong with an image, in words; rules that a user wrote have none but their own."""
+    value = row.get(finding.column)
+    if (words := FAULTS.get(finding.column)) is None:
+        return f"{finding.column} is {value}: {finding.expectation}"
+    return words.format(value)
 
 
 def _together(everything: pd.DataFrame, quarantine: pd.DataFrame) -> pd.DataFrame:

@@ -1,5 +1,6 @@
-"""No class is lost: the recall of each class that both models know."""
+"""No class is lost: the recall of each class that both models know. No group is lost: its accuracy."""
 
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from darkroom.base import wording
@@ -12,11 +13,11 @@ LEAST_LOST = 2
 
 
 class Judged(NamedTuple):
-    """One class's recall."""
+    """One class's recall, or one group's accuracy."""
 
     label: str
     lost: float
-    """Loss of recall."""
+    """Loss of recall or accuracy."""
     p: float
     """Of no loss, one-sided."""
     least_p: float
@@ -35,21 +36,38 @@ def recall(compared: Comparison, rules: PromoteParams) -> list[Finding]:
     if rules.maximum_recall_loss is None:
         return []
     present = [number for number in range(len(compared.labels)) if (compared.classes == number).any()]
-    judged = [_judge(compared.of_class(number), compared.labels[number]) for number in present]
-    lost = holm([each.p for each in judged], rules.significance)
-    findings = []
+    judged = [_judge(compared.of_class(number), compared.labels[number], "recall") for number in present]
+    return list(_findings(judged, "recall", rules.maximum_recall_loss, rules.significance))
+
+
+def groups(compared: Comparison, rules: PromoteParams) -> list[Finding]:
+    """Return a finding for each group whose accuracy falls by more than ``maximum_group_loss``.
+
+    Groups are the values of each column in ``promote.groups``; they are judged as classes are in ``recall``, with the
+    correction for all groups of all columns.
+    """
+    judged = [
+        _judge(compared.of_value(column, value), f"{column} {value}", "accuracy")
+        for column, values in compared.columns.items()
+        for value in sorted(set(values))
+    ]
+    return list(_findings(judged, "accuracy", rules.maximum_group_loss, rules.significance))
+
+
+def _findings(judged: Sequence[Judged], score: str, most: float, significance: float) -> Iterator[Finding]:
+    """Yield a finding for each class or group that loses more than is allowed."""
+    lost = holm([each.p for each in judged], significance)
     for each, significant in zip(judged, lost, strict=True):
-        if each.lost <= rules.maximum_recall_loss:
+        if each.lost <= most:
             continue
-        text = f"{each.text}, a loss of at most {rules.maximum_recall_loss:g} allowed"
+        rule, text = f"{score} of {each.label}", f"{each.text}, a loss of at most {most:g} allowed"
         if significant:
-            findings.append(Finding(f"recall of {each.label}", passed=False, text=text))
-        elif needs_person(each, rules.significance, len(judged)):
+            yield Finding(rule, passed=False, text=text)
+        elif needs_person(each, significance, len(judged)):
             text = f"{text}; too few test images of {each.label} to judge, a person must accept it"
-            findings.append(Finding(f"recall of {each.label}", passed=False, text=text, accept=each.label))
+            yield Finding(rule, passed=False, text=text, accept=each.label)
         else:
-            findings.append(Finding(f"recall of {each.label}", passed=True, text=text))
-    return findings
+            yield Finding(rule, passed=True, text=text)
 
 
 def holm(p_values: list[float], significance: float) -> list[bool]:
@@ -74,10 +92,10 @@ def needs_person(judged: Judged, significance: float, classes: int) -> bool:
     return judged.net >= LEAST_LOST if judged.least_p > significance else judged.p <= significance
 
 
-def _judge(compared: Comparison, label: str) -> Judged:
+def _judge(compared: Comparison, label: str, score: str) -> Judged:
     candidate, champion = float(compared.candidate.mean()), float(compared.champion.mean())
     gained, _ = grouped.gains(compared.champion, compared.candidate, compared.clusters)
     p, groups = grouped.sign_flip(gained), compared.on_champions_right().groups
-    recalls = f"recall of {label}: {candidate:.4f} against {champion:.4f}"
-    text = f"{recalls} on {len(compared.classes)} images ({wording.p_value(p)})"
+    scores = f"{score} of {label}: {candidate:.4f} against {champion:.4f}"
+    text = f"{scores} on {len(compared.classes)} images ({wording.p_value(p)})"
     return Judged(label, champion - candidate, p, 0.5**groups, compared.lost - compared.won, text)
