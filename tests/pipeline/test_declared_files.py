@@ -11,7 +11,18 @@ pytestmark = pytest.mark.slow
 
 STAGES = YAML(typ="safe").load((ROOT / "dvc.yaml").read_text())["stages"]
 # DVC's own files, the tracking store, what Darkroom may forget, and git, from which a run's lineage comes.
-OWN_STATE = (".dvc", ".git", ".darkroom", "mlflow.db", "mlartifacts", "dvc.lock", "dvc.yaml", "params.yaml", ".venv")
+OWN_STATE = (
+    ".dvc",
+    ".git",
+    ".darkroom",
+    "mlflow.db",
+    "mlflow.db.new",
+    "mlartifacts",
+    "dvc.lock",
+    "dvc.yaml",
+    "params.yaml",
+    ".venv",
+)
 LAUNCHER = ("src/darkroom", "pipeline", "networks")
 """Code: the launcher validates all of params.yaml; what a stage imports is compared in test_dependencies.py."""
 UNDECLARED = {
