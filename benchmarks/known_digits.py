@@ -1,4 +1,4 @@
-"""Prediction sets and unknown images of a small network that is trained from chance on handwritten digits.
+"""Prediction sets and unknown images of a small network that is trained from scratch on handwritten digits.
 
     python -m benchmarks.known_digits [SEEDS] >> benchmarks/results/known.md
 

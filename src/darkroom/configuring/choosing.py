@@ -26,7 +26,7 @@ LEAST_BATCH = 8
 MOST_STEPS = 500
 """Steps per epoch; where the smallest class is tiny among many images, batches are larger than it."""
 EPOCHS = 36
-"""Of a network that is trained from chance: its default of 30, and those of the search."""
+"""Of a network that is trained from scratch: its default of 30, and those of the search."""
 NANOSECONDS = {"mnist_cnn": 300, "cifar_bn_cnn": 1800}
 """Processor time for one pixel position of one training image in an epoch, with augmentation; on an AMD EPYC."""
 START = 90

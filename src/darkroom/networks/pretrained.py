@@ -5,9 +5,9 @@ NETWORK = "efficientnet_lite0"
 SIDE = 224
 """Pixels; the size of the images that it was trained on."""
 SMALL_SIDE = 64
-"""Pixels; networks that are trained from chance suit images up to this size, unless there are very many."""
+"""Pixels; networks that are trained from scratch suit images up to this size, unless there are very many."""
 MANY = 20_000
-"""Images from which on training from chance is an alternative."""
+"""Images from which on training from scratch is an alternative."""
 SECONDS_PER_IMAGE = 0.05
 """Processor time of the whole pipeline for an image of ``SIDE`` if the last layer is trained: a fifth of it to compute
 the features (0.01 s on an AMD EPYC), the rest to read, compare and evaluate; a cautious estimate."""
@@ -16,7 +16,7 @@ CORES = 2
 
 
 def is_better(shorter: float, images: int) -> bool:
-    """Return whether a pretrained network is better than one that is trained from chance.
+    """Return whether a pretrained network is better than one that is trained from scratch.
 
     Args:
         shorter: median of the images' shorter sides, in pixels, before they are resized.
