@@ -116,3 +116,12 @@ def test_importing_the_package_does_not_import_tensorflow():
 
     code = "import darkroom.labelling.describing, darkroom.labelling.audit, sys; print('tensorflow' in sys.modules)"
     assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "False"
+
+
+def test_features_of_many_images_are_not_computed_for_the_table_alone(tmp_path, monkeypatch):
+    prepare(of("folder", write_folder(tmp_path / "raw", "ab", 30)), tmp_path, PreprocessParams(size=(40, 40, 3)))
+    prepared = Prepared(tmp_path / "prepared")
+    monkeypatch.setattr(describing, "MOST_IMAGES", len(images_of(prepared)) - 1)
+    record = described(prepared, tmp_path)[1].record
+    assert record.source == "pixels"
+    assert "ImageNet's features are computed for up to" in record.limits

@@ -26,6 +26,9 @@ predictions from them were right for .756, from pixels for .395."""
 SMALLEST_GREY = 64
 """The same for grey images: smaller ones are mostly signs and shapes. On the digits, pixels were right for .969,
 ImageNet's features for .918."""
+MOST_IMAGES = 10_000
+"""Images up to which ImageNet's features are computed for this table alone: a minute or two on two cores, where 60,000
+would take ten."""
 MOST_DIMENSIONS = 4096
 """Features of a network's frozen layers with more numbers are not used."""
 Report = Callable[[str], None]
@@ -95,11 +98,18 @@ def _pooled(features: Floats) -> Floats:
 def _record(description: Description) -> DescribedRecord:
     """Return what features that no network has will be of."""
     height, width, channels = size = description.size
-    if min(height, width) < (SMALLEST_COLOUR if channels == 3 else SMALLEST_GREY):  # noqa: PLR2004 - colour
+    images = sum(description.counts[split] for split in SPLITS)
+    is_small = min(height, width) < (SMALLEST_COLOUR if channels == 3 else SMALLEST_GREY)  # noqa: PLR2004 - colour
+    if is_small or images > MOST_IMAGES:
         made_by: dict[str, Any] = {"source": "pixels", "digest": description.digest, "prepared": _seen(description)}
         limits = (
             "pixels tell centred shapes apart; where an object stands and how it is lit counts as much as what it is"
         )
+        if not is_small:
+            limits += (
+                f"; ImageNet's features are computed for up to {MOST_IMAGES:,} images, or for more if models in "
+                "params.yaml lists logistic_regression"
+            )
         return DescribedRecord("pixels", made_by, f"{height}×{width} pixels, compressed", limits)
     side = imagenet.side_for(size)
     made_by = {
