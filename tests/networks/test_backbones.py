@@ -22,6 +22,8 @@ from darkroom.networks.published_file import PublishedFile
 from darkroom.training import build_model, frozen, initial_weights
 from support.networks import BACKBONES, build, description, save_as_published
 
+# Each builds a network of hundreds of layers.
+pytestmark = pytest.mark.slow
 LIGHT = "mobilenet_v3_small"
 SLOW = {"mobilenet_v3_large", "efficientnet_v2_b0"}
 BY_SIZE = [

@@ -13,10 +13,13 @@ from support.networks import COLOUR, GREY, LARGE, NETWORKS, build
 
 # Building these takes seconds.
 HEAVY = {"alexnet", "inception", "resnet50", "efficientnet_lite1", "efficientnet_lite2"}
-BY_SIZE = [pytest.param(name, marks=pytest.mark.slow) if name in HEAVY else name for name in NETWORKS]
+SLOW = {*HEAVY, "efficientnet_lite0", "logistic_regression"}
+BY_SIZE = [pytest.param(name, marks=pytest.mark.slow) if name in SLOW else name for name in NETWORKS]
 LIGHT_AND_LARGE = [
-    pytest.param(*name.values, marks=[pytest.mark.slow, pytest.mark.large]) if not isinstance(name, str) else name
-    for name in BY_SIZE
+    pytest.param(name, marks=[pytest.mark.slow, *([pytest.mark.large] if name in HEAVY else [])])
+    if name in SLOW
+    else name
+    for name in NETWORKS
 ]
 
 

@@ -12,6 +12,9 @@ from darkroom.reporting import results
 from support.networks import NETWORKS, build
 from support.trainings import split
 
+LIGHT = ("mlp", "lenet5", "mnist_cnn", "cifar_cnn")
+OTHERS = sorted({*NETWORKS} - {*LIGHT, "alexnet", "inception"})
+
 
 @given(st.lists(st.integers(0, 4), min_size=1, max_size=200), st.integers(1, 100), st.integers(0, 9))
 def test_a_sample_is_balanced(classes, most, seed):
@@ -62,7 +65,7 @@ def test_wide_features_have_fewer_rows(monkeypatch):
     assert found.features.shape == (20, 512)
 
 
-@pytest.mark.parametrize("name", [name for name in NETWORKS if name not in {"alexnet", "inception"}])
+@pytest.mark.parametrize("name", [*LIGHT, *(pytest.param(name, marks=pytest.mark.slow) for name in OTHERS)])
 def test_every_documented_network_has_features(name):
     size = (32, 32, 3)
     values = (
