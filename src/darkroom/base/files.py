@@ -160,7 +160,12 @@ def read_record(path: str | Path) -> Any:
     Raises:
         InputError: the file is not valid JSON.
     """
-    content = read_json(path)
+    return parse_record(Path(path).read_bytes(), str(path))
+
+
+def parse_record(text: str | bytes, name: str) -> Any:
+    """Parse what ``read_record`` reads; see ``parse_json``."""
+    content = parse_json(text, name)
     return content[0] if isinstance(content, list) and content else content
 
 

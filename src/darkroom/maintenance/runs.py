@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from darkroom.base.files import parse_json
+from darkroom.base.files import parse_record
 from darkroom.base.git import git, networks_at
 from darkroom.registry import versions as registry_versions
 from darkroom.registry.versions import run_of
@@ -70,7 +70,7 @@ def workspace_runs(revision: str | None = None) -> set[str]:
     networks = networks_at(revision) if revision else [one.network for one in Results.all_of(Path())]
     paths = [Results(Path(), network).run_record.as_posix() for network in networks]
     texts = {path: git("show", f"{revision}:./{path}") if revision else _read(Path(path)) for path in paths}
-    return {parse_json(text, path)["run_id"] for path, text in texts.items() if text is not None}
+    return {parse_record(text, path)["run_id"] for path, text in texts.items() if text is not None}
 
 
 def _read(path: Path) -> str | None:
