@@ -58,7 +58,7 @@ def test_what_cannot_be_reproduced(fresh, team):
     # Results that nobody has committed.
     fresh.params(train__mlp__epochs=3)
     fresh.run("dvc", "repro", "train@mlp")
-    run_id = fresh.run("git", "diff", "-U0", "runs/mlp/run.json").split('+  "run_id": "')[1].split('"')[0]
+    run_id = fresh.run("git", "diff", "-U0", "runs/mlp/run.json").split('+    "run_id": "')[1].split('"')[0]
     assert f"no commit contains run {run_id}: commit dvc.lock, runs/" in refusal(fresh, "reproduce", run_id[:12])
 
 
