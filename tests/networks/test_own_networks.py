@@ -359,6 +359,7 @@ def test_from_ten_lines_to_a_served_model(small):
     other.write_text(other.read_text().replace("flatten, hidden layers, softmax", "flatten and more"))
     changed = small.run("dvc", "status", "--json", stderr=subprocess.PIPE)
     assert {stage for stage, why in json.loads(changed).items() if "networks/tiny.py" in str(why)} == {
+        "features@tiny",
         "search@tiny",
         "train@tiny",
     }
