@@ -9,7 +9,8 @@ from benchmarks.faults import disk, kills, outages
 from benchmarks.faults.project import NETWORK, ROOT, make
 from support.projects import edit_params
 
-pytestmark = pytest.mark.slow
+# One more case each of what test_crashes.py and tests/tracking test piece by piece.
+pytestmark = [pytest.mark.slow, pytest.mark.thorough]
 # Each changes one stage alone.
 CHANGES = {"validate": {"validate.minimum_contrast": 1.1}, f"evaluate@{NETWORK}": {"evaluate.human_accuracy": 0.98}}
 ON_FULL_DISKS = f"""

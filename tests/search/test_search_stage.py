@@ -1,7 +1,6 @@
 """A search as the pipeline runs it: real trainings, the real MLflow, in one process and in several."""
 
 import io
-import json
 import math
 import re
 import shutil
@@ -15,6 +14,7 @@ from mlflow import artifacts
 from PIL import Image
 
 from darkroom.base.errors import DarkroomError
+from darkroom.base.files import read_record
 from darkroom.data.prepared.prepared import TRAINED_ON, Prepared
 from darkroom.params import BudgetSettings, DataParams, PreprocessParams
 from darkroom.search import progress
@@ -95,7 +95,7 @@ def test_a_search_as_mlflow_shows_it(folder, capsys):
     lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("mlp trial")]
     assert len(lines) == 5
     assert re.search(r"best 0\.\d{4} \(trial \d\), \d pruned, about .* left$", lines[-2])
-    best = json.loads(Path("best.json").read_text())
+    best = read_record("best.json")
     assert shown.table["learning_rate"].eq(best["learning_rate"]).any()
     assert not list((folder / ".darkroom" / "search").glob("*.db"))
 
