@@ -101,12 +101,12 @@ def check_new_images(team, tmp_path):
     assert "Running stage" not in again
     assert "nothing has changed" in again
     # Nor does another machine that starts from the same commit: but for what is decided anew, in the same way, all
-    # comes from DVC's run cache.
+    # comes from DVC's run cache, which has no stage whose outputs persist.
     third = clone(team, tmp_path / "third")
     printed = third.run("darkroom", "retrain", **variables)
     assert set(re.findall(r"Running stage '(.+)':", printed)) <= {
-        *("validate", "split", "promote", "report"),
-        *(f"card@{network}" for network in team.models),
+        *("validate", "split", "describe", "promote", "report"),
+        *(f"{stage}@{network}" for stage in ("features", "card") for network in team.models),
     }
     assert f"these results are on the branch {branch} already" in printed
 
@@ -194,6 +194,8 @@ class TestLocalStore(Team):
         stages = ["preview", "features@lenet5", "search@lenet5", "train@lenet5", "evaluate@lenet5", "promote"]
         assert ran == [*stages, "card@mlp", "card@lenet5", "report"]
         assert not (worker.root / "data/raw/a").exists(), "no image is needed for this"
+        # What depends on all networks' features has seen all of them.
+        assert {each.name for each in (worker.root / "data/features").iterdir()} == set(team.models)
         assert "pushed the branch" not in printed
         assert json.loads((worker.root / "reports/promotion.json").read_text())["withheld"]
         assert "learning_rate" in (tmp_path / "summary.md").read_text()

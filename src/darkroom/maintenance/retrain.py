@@ -23,7 +23,7 @@ from darkroom.tracking.diff import SOURCES
 BEFORE_PROMOTION = ("evaluate", "overview")
 NO_REGISTRY = "no persistent registry: nothing promoted"
 REMOTE_URL = "DVC_REMOTE_URL"
-PICTURES = Path("data/pictures.parquet")
+PICTURES, DESCRIBED, FEATURES = Path("data/pictures.parquet"), Path("data/described"), Path("data/features")
 
 
 def retrain(folder: Path, base: str | None = None) -> None:
@@ -54,7 +54,7 @@ def _retrain(folder: Path, base: str) -> None:
     try:
         notes += _open(remote=remote)
         page = summary.without_decision(notes)
-        _pull_pictures(remote=remote)
+        _pull_earlier(remote=remote)
         _reproduce(*BEFORE_PROMOTION, remote=remote)
         _push(remote=remote)
         saved = None if withheld else offering.save()
@@ -183,10 +183,15 @@ def _restore_store(*, remote: bool) -> list[str]:
     return []
 
 
-def _pull_pictures(*, remote: bool) -> None:
-    """Pull what the stage ``split`` knows of earlier pictures: DVC pulls no output of a stage that it runs again."""
-    if remote and not PICTURES.exists():
-        run_dvc("pull", "--quiet", "--allow-missing", str(PICTURES))
+def _pull_earlier(*, remote: bool) -> None:
+    """Pull what stages take from before, or as a whole, which ``dvc repro --pull --allow-missing`` leaves out.
+
+    DVC pulls no output of a stage that it runs again: not the earlier pictures, nor features that still fit. Of the
+    folder of all networks' features, on which ``describe`` depends, it would take what is there for the whole.
+    """
+    features = [FEATURES / network for network in read_params().models]
+    if remote and (missing := [path for path in (PICTURES, DESCRIBED, *features) if not path.exists()]):
+        run_dvc("pull", "--quiet", "--allow-missing", *map(str, missing))
 
 
 def _reproduce(*targets: str, remote: bool, **environment: str) -> None:

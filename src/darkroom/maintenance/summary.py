@@ -44,7 +44,8 @@ def changed(base: str, notes: Iterable[str]) -> str:
         *_quoted(notes),
         f"Compared with `{_shown(base)}`:",
         "## Metrics",
-        _difference("metrics", base, _test_summaries()),
+        # Unchanged ones too: an accuracy that stays is worth knowing.
+        _difference("metrics", base, _summaries(), "--all"),
         "## Parameters",
         _difference("params", base, [Path("params.yaml")]),
         "## Training",
@@ -73,15 +74,16 @@ def _shown(revision: str) -> str:
     return revision[:SHORT] if re.fullmatch("[0-9a-f]{40}", revision) else revision
 
 
-def _difference(what: str, base: str, targets: Iterable[Path]) -> str:
+def _difference(what: str, base: str, targets: Iterable[Path], *options: str) -> str:
     """Return DVC's table of changes since a revision."""
-    table = ask_dvc(what, "diff", base, "--md", "--targets", *map(str, targets)).strip()
+    table = ask_dvc(what, "diff", base, *options, "--md", "--targets", *map(str, targets)).strip()
     rows = table.splitlines()[2:]  # below the header
     return table.replace(base, _shown(base)) if rows else "Nothing has changed."
 
 
-def _test_summaries() -> list[Path]:
-    return [one.test_summary for one in Results.all_of(Path()) if one.test_summary.is_file()]
+def _summaries() -> list[Path]:
+    """Return the files with the few values that DVC shows; of the other ones, which are lists, it shows nothing."""
+    return [one.report.summary for one in Results.all_of(Path()) if one.report.summary.is_file()]
 
 
 def _curves() -> str:
