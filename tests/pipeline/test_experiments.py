@@ -56,8 +56,8 @@ def test_changed_and_undone_the_registry_follows(small):
     agree(small)
     (small.root / "params.yaml").write_text(params)
     printed = small.run("dvc", "repro")
-    # The decision is that of before, so its page comes from DVC's cache like everything else.
-    assert re.findall("Running stage '(.+)'", printed) == ["promote"]
+    # Frozen features persist, so DVC does not restore them. The decision is that of before: its page is restored.
+    assert re.findall("Running stage '(.+)'", printed) == ["features@mlp", "promote"]
     agree(small)
     assert read_record(small.root / "runs/mlp/run.json")["run_id"] == first
     assert "Running stage" not in small.run("dvc", "repro")

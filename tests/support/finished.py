@@ -91,7 +91,7 @@ def build_finished(folder):
 def build_finished_mlp(finished, folder):
     """Leave the finished pipeline with one network."""
     project = finished.copy_to(folder / "project").params(models=["mlp"])
-    for place in ("runs", "reports"):
+    for place in ("runs", "reports", "data/features"):
         shutil.rmtree(project.root / place / "lenet5")
     (folder / "printed").write_text(project.run("dvc", "repro"))
     # In the commit of the results, as if there had been one network from the beginning.
