@@ -133,6 +133,8 @@ def test_each_stage_is_killed_three_times_and_the_pipeline_ends_as_if_nothing_ha
         # What `make repro` begins with: a DVC may have been killed while it wrote its own locks.
         killed.run("darkroom", "check", "--inputs")
         killed.run("dvc", "repro", stage)
+    # Where DVC died over dvc.lock, that has no stage any more, and the last stage does not need all others.
+    killed.run("dvc", "repro")
     printed = killed.run("dvc", "repro")
     assert "Running stage" not in printed
     assert results(killed) == results(undisturbed)
