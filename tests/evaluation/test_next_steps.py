@@ -30,7 +30,7 @@ def steps(verdict="overfitting", **changes):
 
 def test_few_photographs_learnt_from_chance():
     guess, pretrained, confused, precision = steps()
-    assert guess.startswith("the network is not told apart from guessing: the interval of its accuracy, 0.4100 to ")
+    assert guess.startswith("the network cannot be told apart from guessing: the interval of its accuracy, 0.4100 to ")
     assert "use a pretrained network" in pretrained
     assert "efficientnet_lite0" in pretrained
     assert "about 1 min on 2 processor cores" in pretrained

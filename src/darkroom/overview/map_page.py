@@ -13,7 +13,7 @@ from darkroom.overview.pictures import Pictures
 from darkroom.reporting import pages
 
 MOST = 5000
-"""Most images on a map; of more, a sample. t-SNE takes ten seconds for so many."""
+"""Maximum number of images on a map, for which t-SNE takes ten seconds; larger data are sampled."""
 SIDE = 40
 """Of a picture in pixels."""
 COLOURS = ("label", "split", "audit")
