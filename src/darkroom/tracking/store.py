@@ -163,9 +163,14 @@ def _close_left_open() -> None:
         return
     for run in _every_run(experiment.experiment_id, "attributes.status = 'RUNNING'"):
         writer = ProcessId.parse(run.data.tags.get(PROCESS, ""))
-        if writer and writer.has_ended(own_host=address.is_local()):
+        if writer and writer.has_ended(own_host=address.is_local()) and _is_open(run.info.run_id):
             MlflowClient().set_tag(run.info.run_id, ENDED, "its process was killed")
             MlflowClient().set_terminated(run.info.run_id, RunStatus.to_string(RunStatus.FAILED))
+
+
+def _is_open(run_id: str) -> bool:
+    """Return whether a run is still open; its process may have ended it, and then itself, since runs were listed."""
+    return bool(MlflowClient().get_run(run_id).info.status == RunStatus.to_string(RunStatus.RUNNING))
 
 
 def all_pages(search: Callable[[str | None], Any]) -> list[Any]:
