@@ -11,12 +11,13 @@ import pytest
 from hypothesis import Phase, settings
 
 from darkroom.base import commands, environment
-from support import stores, warm
+from support import in_memory, stores, warm
 from support.finished import Finished, build_finished, build_finished_mlp, once
 from support.projects import OF_A_RUN, Project
 
 # Before anything that reads the variables is imported.
 environment.prepare()
+in_memory.keep_temporary_files()
 # A shared machine may hold up any single example.
 settings.register_profile("shared", deadline=None)
 settings.load_profile("shared")
