@@ -12,7 +12,9 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from ruamel.yaml import YAML
 
@@ -21,42 +23,69 @@ from darkroom.base.files import read_record
 ROOT = Path(__file__).resolve().parents[1]
 
 
-def run_pipeline(seed: int, commit: str, folder: Path) -> dict[str, float]:
-    """Run a commit's pipeline with one seed in a new clone; return the test accuracy per network."""
+def clone(commit: str, seed: int, folder: Path) -> None:
+    """Clone a commit into a folder, with one seed for split, search and training."""
     subprocess.run(["git", "clone", "--quiet", str(ROOT), str(folder)], check=True)
     subprocess.run(["git", "checkout", "--quiet", "--detach", commit], cwd=folder, check=True)
+    change(folder, {section: {"seed": seed} for section in ("preprocess", "search", "train")})
+
+
+def change(folder: Path, sections: Mapping[str, Mapping[str, Any]]) -> None:
+    """Change values of sections of a clone's params.yaml."""
     yaml = YAML()
     params = yaml.load((folder / "params.yaml").read_text(encoding="utf-8"))
-    for section in ("preprocess", "search", "train"):
-        params[section]["seed"] = seed
+    for section, values in sections.items():
+        params[section].update(values)
     with (folder / "params.yaml").open("w", encoding="utf-8") as file:
         yaml.dump(params, file)
+
+
+def run(folder: Path, *command: str) -> None:
+    """Run a command in a clone; its output goes to ``command.log``."""
     environment = {name: value for name, value in os.environ.items() if name != "MLFLOW_TRACKING_URI"}
     environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
-    with (folder / "dvc.log").open("w", encoding="utf-8") as log:
-        subprocess.run(["dvc", "repro"], cwd=folder, env=environment, stdout=log, stderr=log, check=True)
-    return {
-        network: read_record(folder / "reports" / network / "metrics.json")["accuracy"] for network in params["models"]
-    }
+    environment["PYTHONPATH"] = os.pathsep.join([str(folder / "src"), str(folder)])
+    with (folder / "command.log").open("a", encoding="utf-8") as log:
+        subprocess.run(command, cwd=folder, env=environment, stdout=log, stderr=log, check=True)
 
 
-def main(seeds: int) -> None:
-    """Run all seeds and print the table."""
-    results: dict[str, list[float]] = {}
-    head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=True)
-    commit = head.stdout.strip()
-    for seed in range(seeds):
-        started = time.perf_counter()
-        with tempfile.TemporaryDirectory() as folder:
-            accuracies = run_pipeline(seed, commit, Path(folder) / "darkroom")
-        print(f"seed {seed}: {accuracies} in {time.perf_counter() - started:.0f} s", file=sys.stderr, flush=True)
-        for network, accuracy in accuracies.items():
-            results.setdefault(network, []).append(accuracy)
+def accuracies(folder: Path) -> dict[str, float]:
+    """Return the test accuracy of each network whose pipeline has run in a clone."""
+    models = YAML(typ="safe").load((folder / "params.yaml").read_text(encoding="utf-8"))["models"]
+    return {network: read_record(folder / "reports" / network / "metrics.json")["accuracy"] for network in models}
+
+
+def head() -> str:
+    """Return the last commit's hash."""
+    found = subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=True)
+    return found.stdout.strip()
+
+
+def print_table(results: Mapping[str, Sequence[float]]) -> None:
+    """Print mean and spread of each network's accuracies."""
+    seeds = len(next(iter(results.values())))
     print(f"| network | test accuracy, mean of {seeds} seeds | standard deviation | lowest to highest |")
     print("| --- | --- | --- | --- |")
     for network, found in results.items():
         spread = statistics.stdev(found) if len(found) > 1 else 0.0
         print(f"| `{network}` | {statistics.mean(found):.4f} | {spread:.4f} | {min(found):.4f} to {max(found):.4f} |")
+
+
+def main(seeds: int) -> None:
+    """Run all seeds and print the table."""
+    results: dict[str, list[float]] = {}
+    commit = head()
+    for seed in range(seeds):
+        started = time.perf_counter()
+        with tempfile.TemporaryDirectory() as temporary:
+            folder = Path(temporary) / "darkroom"
+            clone(commit, seed, folder)
+            run(folder, "dvc", "repro")
+            found = accuracies(folder)
+        print(f"seed {seed}: {found} in {time.perf_counter() - started:.0f} s", file=sys.stderr, flush=True)
+        for network, accuracy in found.items():
+            results.setdefault(network, []).append(accuracy)
+    print_table(results)
 
 
 if __name__ == "__main__":

@@ -56,7 +56,7 @@ def project(tmp_path, monkeypatch):
 
 def test_photographs_get_the_pretrained_network():
     found = chosen(seen())
-    assert found["models"] == ["efficientnet_lite0"]
+    assert found["models"] == ["efficientnet_lite0", "logistic_regression"]
     assert found["preprocess.size"] == [224, 224, 3]
     assert "validate.minimum_images_per_class" not in found
 
@@ -130,7 +130,7 @@ def test_two_classes_of_fifteen_photographs(project, capsys):
     assert "the smallest class has 15" in told
     assert "with 6 test images, an accuracy of 0.9 is known to ± 24 points" in told
     params = read_params()
-    assert params.models == ("efficientnet_lite0",)
+    assert params.models == ("efficientnet_lite0", "logistic_regression")
     assert params.preprocess.size == (96, 96, 3)
     assert params.network("efficientnet_lite0").batch_size == 8
 
@@ -155,6 +155,7 @@ def test_grey_scans_are_converted_for_the_pretrained_network():
     assert "grey images are converted" in found["preprocess.size"].reason
     assert found["validate.maximum_class_ratio"].value == 49
     assert found["train.efficientnet_lite0"].value == {"class_weights": "balanced"}
+    assert found["train.logistic_regression"].value == {"class_weights": "balanced"}
 
 
 @pytest.mark.parametrize(

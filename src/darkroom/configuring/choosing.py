@@ -8,6 +8,8 @@ from darkroom.base import wording
 from darkroom.configuring.looking import Look
 from darkroom.networks import pretrained
 
+BASELINE = "logistic_regression"
+"""Listed with the pretrained network; the better one on the validation images becomes the candidate."""
 PRETRAINED_STEP = 32
 """The pretrained network halves its input five times."""
 SMALLEST_PRETRAINED = 96
@@ -106,14 +108,16 @@ def _side(look: Look) -> int:
 def _training(look: Look) -> Iterator[Setting]:
     chosen = network(look)
     reasons = {
-        pretrained.NETWORK: "pretrained on ImageNet, the best choice for photographs",
+        pretrained.NETWORK: "pretrained on ImageNet, the best choice for photographs, and its baseline",
         "mnist_cnn": "the most accurate documented network for small grey images",
         "cifar_bn_cnn": "the most accurate documented network for small colour images",
     }
     takes = f"the pipeline takes about {minutes(look)} min on {pretrained.CORES} processor cores"
-    yield Setting("models", [chosen], f"{reasons[chosen]}; {takes}")
-    if chosen == pretrained.NETWORK:
+    is_pretrained = chosen == pretrained.NETWORK
+    yield Setting("models", [chosen, *([BASELINE] if is_pretrained else [])], f"{reasons[chosen]}; {takes}")
+    if is_pretrained:
         yield Setting(f"search.{chosen}", {}, "nothing to search: only the last layer trains")
+        yield Setting(f"search.{BASELINE}", {}, "it has nothing to search")
     else:
         yield Setting(f"search.{chosen}", None, "the search space of the network's file")
     known = wording.accuracy_known(max(round(look.images * TEST_SHARE), 1))
@@ -121,6 +125,9 @@ def _training(look: Look) -> Iterator[Setting]:
     values = dict(_values(look))
     is_limited = values.get("batch_size", LARGEST_BATCH) <= look.smallest_class < LARGEST_BATCH
     yield Setting(f"train.{chosen}", values, known + (batch if is_limited else ""))
+    if is_pretrained:
+        of_baseline = {name: value for name, value in values.items() if name == "class_weights"}
+        yield Setting(f"train.{BASELINE}", of_baseline, "the baseline, on the same features: seconds of training")
 
 
 def minutes(look: Look) -> int:
