@@ -32,6 +32,7 @@ from darkroom.data.validation import rules
 from darkroom.data.validation.expectations import Suites, validate
 from darkroom.inference import images
 from darkroom.params import DataParams, PreprocessParams, ValidateParams
+from support.deadly import Deadly
 from support.pictures import draw, find, ingested, write_folder
 from support.projects import environment
 
@@ -279,13 +280,6 @@ def test_processes_make_of_images_what_threads_do(hostile, tmp_path, monkeypatch
     assert [read.content for portion in portions for read in portion] == [None] * 3
 
 
-class Deadly(File):
-    """A file with which the process that reads it comes to an end."""
-
-    def read(self):
-        os.kill(os.getpid(), signal.SIGKILL)
-
-
 def test_a_killed_process_is_told(monkeypatch):
     monkeypatch.setattr(reading, "PROCESSES_FROM", 0)
     with pytest.raises(DarkroomError, match=r"killed while decoding images, perhaps because memory ran out; .* again"):
@@ -394,13 +388,13 @@ def test_a_link_to_itself_is_left_out(tmp_path):
     ]
 
 
-@pytest.mark.parametrize("tiny", [False, True])
-def test_one_thread_makes_of_tiny_images_what_several_do(hostile, tmp_path, monkeypatch, tiny):
-    everything = ingested(of(hostile), tmp_path / "many")
-    monkeypatch.setattr(reading, "TINY_BYTES", 2**30 if tiny else 0)
-    again = ingested(of(hostile), tmp_path / "one")
-    assert again.manifest.equals(everything.manifest)
-    assert again.quarantine.equals(everything.quarantine)
+def test_one_thread_makes_of_tiny_images_what_several_do(hostile, tmp_path, monkeypatch):
+    everything = ingested(of(hostile), tmp_path / "as usual")
+    for way, limit in (("several", 0), ("one", 2**30)):
+        monkeypatch.setattr(reading, "TINY_BYTES", limit)
+        again = ingested(of(hostile), tmp_path / way)
+        assert again.manifest.equals(everything.manifest)
+        assert again.quarantine.equals(everything.quarantine)
 
 
 def test_statistics_are_those_of_the_image_as_it_came(tmp_path):

@@ -9,6 +9,7 @@ import hashlib
 import inspect
 import math
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -66,6 +67,22 @@ def published(name, folder):
     return theirs, dataclasses.replace(backbone, digest=digest)
 
 
+@pytest.fixture(scope="module", params=BY_SIZE)
+def pretrained(request, tmp_path_factory):
+    """A network of Keras, its description and file here, and what becomes of them at Keras's own size."""
+    theirs, backbone = published(request.param, folder := tmp_path_factory.mktemp("keras"))
+    size = (*(side or 224 for side in theirs.input_shape[1:3]), 3)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("KERAS_HOME", str(folder))
+        return SimpleNamespace(
+            name=request.param,
+            theirs=theirs,
+            backbone=backbone,
+            file=backbone.imagenet_file(),
+            ours=backbone.imagenet(size=size),
+        )
+
+
 @pytest.fixture
 def cache(tmp_path, monkeypatch):
     """Keras's cache."""
@@ -102,34 +119,30 @@ def test_address_and_digest_are_those_of_keras(network):
     assert PARAMS[network]().initial_weights == "imagenet"
 
 
-@pytest.mark.parametrize("network", BY_SIZE)
-def test_the_published_weights_give_what_keras_computes(network, cache):
-    theirs, backbone = published(network, cache)
-    size = (*(side or 224 for side in theirs.input_shape[1:3]), 3)
-    images = np.random.default_rng(0).integers(0, 256, (1, *size), dtype=np.uint8)
-    ours = backbone.imagenet(size=size)
-    expected = theirs.predict(preprocessed(backbone, images), verbose=0)
-    if backbone.classifier is None:  # the file has no classifier: its maps are averaged
-        found = keras.Model(ours.input, ours.get_layer("average").output).predict(images, verbose=0)
+def test_the_published_weights_give_what_keras_computes(pretrained):
+    theirs, ours = pretrained.theirs, pretrained.ours
+    images = np.random.default_rng(0).integers(0, 256, (1, *ours.input_shape[1:]), dtype=np.uint8)
+    # Called once each: without the graph that predict makes.
+    expected = np.asarray(theirs(preprocessed(pretrained.backbone, images), training=False))
+    if pretrained.backbone.classifier is None:  # the file has no classifier: its maps are averaged
+        found = keras.Model(ours.input, ours.get_layer("average").output)(images, training=False)
         expected = expected.mean(axis=(1, 2))
     else:
-        found = ours.predict(images, verbose=0)
+        found = ours(images, training=False)
     np.testing.assert_allclose(found, expected, rtol=2e-3, atol=2e-5)
 
 
-@pytest.mark.parametrize("network", BY_SIZE)
-def test_it_trains_is_saved_and_is_explained(network, cache, tmp_path):
-    _, backbone = published(network, cache)
+def test_it_trains_is_saved_and_is_explained(pretrained, tmp_path):
     size = (SIDE, SIDE, 3)
-    model = build_model(network, PARAMS[network](), description(size, 3), backbone.imagenet(size=size))
+    model = build_model(pretrained.name, PARAMS[pretrained.name](), description(size, 3), pretrained.ours)
     assert {layer.name for layer in model.layers if layer.trainable_weights} == {"output"}
     assert model.get_layer("output").units == 3
-    assert initial_weights.normalisation(model, 3)[0] == pytest.approx(backbone.scaling.scale)
+    assert initial_weights.normalisation(model, 3)[0] == pytest.approx(pretrained.backbone.scaling.scale)
     images = np.random.default_rng(1).integers(0, 256, (2, *size), dtype=np.uint8)
     # All but dropout and the last layer is computed once.
     assert math.prod(frozen.cut(model).shape[1:]) == model.get_layer("output").input.shape[-1]
     features = keras.Model(model.input, frozen.cut(model))
-    assert features.predict(images, verbose=0).shape[0] == 2
+    assert features(images).shape[0] == 2
     model.save(tmp_path / "network.keras")
     saved = inference.load(tmp_path / "network.keras")
     np.testing.assert_array_equal(inference.probabilities(saved, images), inference.probabilities(model, images))
@@ -193,9 +206,9 @@ def test_a_file_is_downloaded_once(cache, tmp_path):
     assert [path.name for path in (cache / "models").iterdir()] == ["small.h5"]
 
 
-def test_a_file_of_another_network_is_refused(cache, tmp_path):
-    _, backbone = published(LIGHT, cache)
-    file = backbone.imagenet_file()
+@pytest.mark.parametrize("pretrained", [LIGHT], indirect=True)
+def test_a_file_of_another_network_is_refused(pretrained, tmp_path):
+    file = pretrained.file
     with pytest.raises(InputError, match=r"damaged or has the weights of another network than keras.applications.\w+"):
         load("mobilenet_v3_large").imagenet(file)
     (tmp_path / "cut.h5").write_bytes(file.read_bytes()[:5000])

@@ -79,7 +79,8 @@ def test_every_documented_network_has_features(name):
     both = penultimate.with_features(model, layer)
     images = np.random.default_rng(0).integers(0, 256, (2, *size), dtype=np.uint8)
     found = inference.probabilities(both, images)
-    assert found[:, :3] == pytest.approx(inference.probabilities(model, images), abs=1e-6)
+    # Called once: without the graph that predict makes.
+    assert found[:, :3] == pytest.approx(np.asarray(model(images, training=False)), abs=1e-6)
     assert found.shape[1] > 3
 
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from darkroom import training
 from darkroom.data.prepared.datasets import Split
@@ -29,3 +30,25 @@ def job_of(network, values, data, size=28, seed=0, augmentation=NONE):
 
 class Killed(Exception):  # noqa: N818
     """What ends a training from outside."""
+
+
+def killed_at(run, checkpoint, *epochs):
+    """Train until the last of these epochs, killed there; return what a kill in each of them leaves as checkpoint.
+
+    Args:
+        run: trains with a function for ``on_epoch`` and a checkpoint.
+        checkpoint: the file.
+        epochs: numbers of epochs, from 0.
+    """
+    left = {}
+
+    def kill(epoch, _):
+        if epoch in epochs:
+            left[epoch] = checkpoint.read_bytes()
+        if epoch == max(epochs):
+            raise Killed
+
+    with pytest.raises(Killed):
+        run(kill, checkpoint=checkpoint)
+    assert checkpoint.read_bytes() == left[max(epochs)]
+    return left

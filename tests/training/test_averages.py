@@ -7,7 +7,7 @@ from darkroom import training
 from darkroom.networks import PARAMS, ScheduleParams, inference
 from darkroom.networks.mlp import Params as MlpParams
 from darkroom.training import callbacks
-from support.trainings import SOME, Killed, fit, job_of, split
+from support.trainings import SOME, fit, job_of, killed_at, split
 
 OPTIMIZERS = [
     {"optimizer": "sgd", "learning_rate": 0.05},
@@ -29,10 +29,11 @@ def of(**settings):
 @pytest.mark.slow
 @pytest.mark.parametrize("settings", OPTIMIZERS, ids=lambda of: of["optimizer"])
 def test_the_average_is_what_is_validated_and_saved(data, settings):
-    """The weights after each of four steps are those of trainings without averages that end there."""
-    decay, steps = 0.6, 4
+    """The weights after each of four steps are those of a training without averages."""
+    decay = 0.6
     averaged = fit("mlp", of(ema=decay, **settings), data)
-    trajectory = [weights_after(data, step, settings) for step in range(1, steps + 1)]
+    trajectory = weights_after_steps(data, settings)
+    assert len(trajectory) == 4
     expected = trajectory[0]
     for weights in trajectory[1:]:
         expected = [decay * before + (1 - decay) * now for before, now in zip(expected, weights, strict=True)]
@@ -43,19 +44,18 @@ def test_the_average_is_what_is_validated_and_saved(data, settings):
     assert loss == pytest.approx(averaged.best["val_loss"], rel=1e-4)
 
 
-def weights_after(data, step, settings):
-    """The weights after so many steps, without averages."""
+def weights_after_steps(data, settings):
+    """The weights after each step, without averages."""
     seen, check = [], callbacks.FiniteLoss.on_train_batch_end
 
     def look(self, batch, logs):
         check(self, batch, logs)
-        if batch == step - 1:
-            seen.append(self.model.get_weights())
+        seen.append(self.model.get_weights())
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(callbacks.FiniteLoss, "on_train_batch_end", look)
         fit("mlp", of(**settings), data)
-    return seen[0]
+    return seen
 
 
 def test_training_goes_on_with_the_weights_themselves(data):
@@ -67,21 +67,16 @@ def test_training_goes_on_with_the_weights_themselves(data):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("at", [1, 2])
-def test_an_interrupted_training_ends_with_the_same_weights(tmp_path, data, at):
+def test_an_interrupted_training_ends_with_the_same_weights(tmp_path, data):
     values = PARAMS["mlp"](hidden_units=(8,), dropout=0.3, batch_size=16, epochs=3, ema=0.9)
-
-    def kill(epoch, _):
-        if epoch == at:
-            raise Killed
 
     def run(*on_epoch, checkpoint=None):
         return training.train(job_of("mlp", values, data, augmentation=SOME), on_epoch=on_epoch, checkpoint=checkpoint)
 
-    undisturbed = run()
-    with pytest.raises(Killed):
-        run(kill, checkpoint=tmp_path / "training.npz")
-    resumed = run(checkpoint=tmp_path / "training.npz")
-    for one, other in zip(resumed.history, undisturbed.history, strict=True):
-        assert {**one, "seconds": 0} == {**other, "seconds": 0}
-    assert all(map(np.array_equal, resumed.model.get_weights(), undisturbed.model.get_weights()))
+    undisturbed, checkpoint = run(), tmp_path / "training.npz"
+    for content in killed_at(run, checkpoint, 1, 2).values():
+        checkpoint.write_bytes(content)
+        resumed = run(checkpoint=checkpoint)
+        for one, other in zip(resumed.history, undisturbed.history, strict=True):
+            assert {**one, "seconds": 0} == {**other, "seconds": 0}
+        assert all(map(np.array_equal, resumed.model.get_weights(), undisturbed.model.get_weights()))

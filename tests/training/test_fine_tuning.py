@@ -12,7 +12,7 @@ from darkroom.networks import PARAMS, EarlyStoppingParams, FineTuningParams, Sch
 from darkroom.params import with_values
 from darkroom.training import phases
 from support.networks import build, description
-from support.trainings import SOME, Killed
+from support.trainings import SOME, killed_at
 
 SIZE = (16, 16, 3)
 
@@ -134,20 +134,26 @@ def test_a_pruned_head_is_not_fine_tuned(data, source):
 
 KILLED_AT = [1, 3, 4]
 """In the head, before the first and before the last epoch of fine-tuning has ended."""
+PLAIN, AVERAGED = {}, {"ema": 0.9, "fine_tuning": {"epochs": 2, "layers": "last 4"}}
+
+
+@pytest.fixture(scope="module", params=[PLAIN, AVERAGED], ids=str)
+def whole(request, data, source, tmp_path_factory):
+    """Settings, an undisturbed training with them, and the checkpoints that kills leave."""
+    checkpoint = tmp_path_factory.mktemp("killed") / "training.npz"
+
+    def run(*on_epoch, checkpoint=None):
+        return fit(values(**request.param), data, source, *on_epoch, checkpoint=checkpoint)
+
+    return request.param, run(), killed_at(run, checkpoint, *KILLED_AT)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("at", KILLED_AT)
-@pytest.mark.parametrize("settings", [{}, {"ema": 0.9, "fine_tuning": {"epochs": 2, "layers": "last 4"}}], ids=str)
-def test_an_interrupted_training_ends_with_the_same_weights(tmp_path, data, source, settings, at):
-    def kill(epoch, _):
-        if epoch == at:
-            raise Killed
-
+def test_an_interrupted_training_ends_with_the_same_weights(tmp_path, data, source, whole, at):
+    settings, undisturbed, left = whole
     checkpoint, told, said = tmp_path / "training.npz", [], []
-    undisturbed = fit(values(**settings), data, source)
-    with pytest.raises(Killed):
-        fit(values(**settings), data, source, kill, checkpoint=checkpoint)
+    checkpoint.write_bytes(left[at])
     more = {"checkpoint": checkpoint, "report": said.append}
     resumed = fit(values(**settings), data, source, lambda epoch, _: told.append(epoch), **more)
     assert told == list(range(at, 5))
@@ -160,26 +166,24 @@ def test_an_interrupted_training_ends_with_the_same_weights(tmp_path, data, sour
 
 
 @pytest.mark.slow
-def test_a_checkpoint_of_fine_tuning_that_is_another_trainings_starts_over(tmp_path, data, source):
+@pytest.mark.parametrize("whole", [PLAIN], ids=str, indirect=True)
+def test_a_checkpoint_of_fine_tuning_that_is_another_trainings_starts_over(tmp_path, data, source, whole):
+    settings, undisturbed, left = whole
     checkpoint, said = tmp_path / "training.npz", []
-
-    def kill(epoch, _):
-        if epoch == 4:
-            raise Killed
-
-    with pytest.raises(Killed):
-        fit(values(), data, source, kill, checkpoint=checkpoint)
+    checkpoint.write_bytes(left[4])
     with np.load(checkpoint) as file:
         np.savez(checkpoint, **{name: array[:1] if array.ndim else array for name, array in file.items()})
-    again = fit(values(), data, source, checkpoint=checkpoint, report=said.append)
+    again = fit(values(**settings), data, source, checkpoint=checkpoint, report=said.append)
     assert said[0].startswith("the checkpoint cannot be read (it has other variables than the network)")
-    assert all(map(np.array_equal, again.model.get_weights(), fit(values(), data, source).model.get_weights()))
+    assert all(map(np.array_equal, again.model.get_weights(), undisturbed.model.get_weights()))
 
 
 @pytest.mark.slow
-def test_the_same_seed_gives_the_same_weights(data, source):
-    one, other = (fit(values(), data, source).model.get_weights() for _ in range(2))
-    assert all(map(np.array_equal, one, other))
+@pytest.mark.parametrize("whole", [PLAIN], ids=str, indirect=True)
+def test_the_same_seed_gives_the_same_weights(data, source, whole):
+    settings, undisturbed, _ = whole
+    again = fit(values(**settings), data, source)
+    assert all(map(np.array_equal, again.model.get_weights(), undisturbed.model.get_weights()))
 
 
 @pytest.mark.parametrize(

@@ -317,7 +317,7 @@ def test_transfer_beats_training_from_scratch_at_equal_time():
 
     first, second = range(5), range(5, 10)
     many = placed(first, 130, 0, 0), placed(first, 40, 130, 1)
-    source, _ = trained(many, epochs=25, batch_size=32, augmentation=AugmentationParams(shift=0.2))
+    source, _ = trained(many, epochs=15, batch_size=32, augmentation=AugmentationParams(shift=0.2))
     assert accuracy(source, many[1]) > 0.9
     few, test = (placed(second, 10, 0, 2), placed(second, 14, 80, 3)), placed(second, 80, 94, 4)
     short = {"batch_size": 16, "schedule": ScheduleParams(), "augment": False}

@@ -22,7 +22,9 @@ def compiled(network: Network, values: NetworkParams, start: Any, built: keras.M
     steps = optimizer(values)
     if not is_divided:
         disable_gradient_sum(steps)
-    model.compile(optimizer=steps, loss=model.objective, metrics=["accuracy"])
+    # Given by name, it would get its variables within the first step, and TensorFlow would trace the step twice.
+    accuracy = keras.metrics.CategoricalAccuracy(name="accuracy")
+    model.compile(optimizer=steps, loss=model.objective, metrics=[accuracy])
     # Create the optimizer's variables now, within the scope of the strategy: a checkpoint is compared with them.
     steps.build(model.trainable_variables)
     return model

@@ -6,7 +6,27 @@ import sys
 from typing import Any
 
 from great_expectations.render.view.view import DefaultJinjaPageView
-from jinja2 import pass_context
+from jinja2 import BytecodeCache, pass_context
+from jinja2.bccache import Bucket
+
+
+class _CompiledTemplates(BytecodeCache):
+    """Templates compiled in this process: each page has a view of its own, which would compile them again."""
+
+    def __init__(self) -> None:
+        self._kept: dict[str, bytes] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        """Fill in the compiled template, if it is known."""
+        if bucket.key in self._kept:
+            bucket.bytecode_from_string(self._kept[bucket.key])
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        """Keep a compiled template."""
+        self._kept[bucket.key] = bucket.bytecode_to_string()
+
+
+_COMPILED = _CompiledTemplates()
 
 
 class EscapingView(DefaultJinjaPageView):  # type: ignore[misc]
@@ -14,6 +34,10 @@ class EscapingView(DefaultJinjaPageView):  # type: ignore[misc]
 
     With this one, no file's name becomes part of a page.
     """
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self.env.bytecode_cache = _COMPILED
 
     @pass_context
     def render_content_block(self, jinja_context: Any, content_block: Any, *arguments: Any, **named: Any) -> Any:
