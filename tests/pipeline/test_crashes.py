@@ -18,6 +18,7 @@ import pytest
 from darkroom.base.files import read_record
 from darkroom.base.processes import ProcessId
 from darkroom.networks import inference
+from support import warm
 from support.finished import stages_run
 from support.pictures import write_folder
 from support.projects import Project, environment
@@ -52,14 +53,15 @@ def made(root):
 
 
 def start(project, *command):
+    """Start a command in a process group of its own, to be killed with all that it starts."""
     return subprocess.Popen(
         command,
         cwd=project.root,
-        env=environment(),
+        env=warm.environment(environment()),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        start_new_session=True,
+        process_group=0,
     )
 
 

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
+from darkroom.maintenance import restore
+
 ROOT = Path(__file__).resolve().parents[2]
 STAGES = YAML(typ="safe").load((ROOT / "dvc.yaml").read_text())["stages"]
 OWN = {"darkroom": ROOT / "src", "pipeline": ROOT}
@@ -116,6 +118,15 @@ def test_recording_is_outside_of_training():
 def test_the_test_split_is_read_by_evaluation_and_promotion_alone():
     readers = {stage for stage, of in STAGES.items() if "data/prepared/test" in of["deps"]}
     assert readers == {"evaluate", "promote"}
+
+
+def test_what_a_run_is_restored_from_is_pulled_by_its_stages():
+    described, *named = restore.targets_of("mlp")
+    stages = [STAGES[name.removesuffix("@mlp")] for name in named]
+    outputs = [out for stage in stages for part in ("outs", "plots") for out in stage.get(part, ())]
+    pulled = {(out if isinstance(out, str) else next(iter(out))).replace("${item.model}", "mlp") for out in outputs}
+    everything = "".join(f"path: {name}\n" for name in pulled)
+    assert set(restore.outputs_of("mlp", everything)) == {described, *pulled}
 
 
 def test_dvc_yaml_is_short():

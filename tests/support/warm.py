@@ -4,11 +4,11 @@ A small stage spends nine tenths of its time on imports of TensorFlow, Great Exp
 half of it on its own. ``start`` imports them once, in a server process, and writes the programs ``python``,
 ``darkroom`` and ``dvc`` into a folder for the tests' PATH. These hand ``python -m pipeline STAGE …``, ``python -c …``,
 ``darkroom …`` and ``dvc …`` to the server, which forks a process for each: it has the caller's folder, environment,
-arguments and standard streams, imports Darkroom from the caller's checkout, and runs until it ends or its caller dies.
-Everything else, and everything if there is no server, runs as usual. The server imports no module of Darkroom, and
-uses no device of TensorFlow.
+arguments, parent, process group and standard streams, imports Darkroom from the caller's checkout, and runs until it
+ends or its caller dies. Everything else, and everything if there is no server, runs as usual. The server imports no
+module of Darkroom, and uses no device of TensorFlow.
 
-Tests that kill processes or look at what a process imports do not use it. ``DARKROOM_COLD=1 pytest`` runs without it.
+Tests that look at what a process imports do not use it. ``DARKROOM_COLD=1 pytest`` runs without it.
 """
 
 import array
@@ -19,6 +19,7 @@ import runpy
 import select
 import signal
 import socket
+import struct
 import subprocess
 import sys
 from contextlib import suppress
@@ -26,12 +27,23 @@ from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 
+import psutil
+
 LIBRARIES = (
     *("tensorflow", "keras", "mlflow", "great_expectations", "optuna", "albumentations", "matplotlib.pyplot"),
+    # What these import when it is needed: a third of the time of a training or an evaluation.
+    *("mlflow.pyfunc", "mlflow.store.model_registry.sqlalchemy_store", "mlflow.store.tracking.sqlalchemy_store"),
+    *("mlflow.tracing.processor.otel_metrics_mixin", "great_expectations.render.renderer.site_builder"),
+    *("matplotlib.backends.backend_agg", "pyarrow.csv", "pyarrow.dataset", "pyarrow.feather", "pyarrow.parquet"),
+    *("sklearn.linear_model", "sklearn.manifold"),
+    *("filelock", "git", "rich.progress", "tabulate", "tomllib", "tqdm.contrib.concurrent"),
     # With the interpreter that these start; see ``sys.executable`` below.
     *("multiprocessing.spawn", "multiprocessing.resource_tracker"),
     # What DVC imports when it is needed.
     *("dvc.cli.parser", "dvc.repo", "dvc.repo.index", "dvc.repo.graph", "dvc.repo.stage", "dvc.repo.metrics"),
+    *("dvc.repo.artifacts", "dvc.repo.brancher", "dvc.repo.datasets", "dvc.repo.experiments", "dvc.repo.open_repo"),
+    *("dvc.repo.params", "dvc.repo.plots", "dvc.repo.worktree", "dvc.ui.table", "dvc.utils.diff"),
+    *("dvc_data.index.checkout", "dvc_data.index.collect", "dvc_data.index.fetch", "dvc_data.index.push"),
     *(
         "dvc.stage.cache",
         "dvc.cachemgr",
@@ -45,8 +57,11 @@ LIBRARIES = (
     *(
         "dvc.utils.strictyaml",
         "dvc_data.hashfile.db.local",
+        "dvc_data.hashfile.status",
+        "dvc_render",
         "networkx",
         "psutil",
+        "pygit2",
         "pyparsing",
         "ruamel.yaml",
         "zc.lockfile",
@@ -72,6 +87,9 @@ if warm and not any(map(os.environ.get, {cold})) and not any(map(os.isatty, (1, 
     except (KeyError, OSError):
         pass
     else:
+        if "DVC_STAGE" in os.environ:
+            import ctypes
+            ctypes.CDLL(None).prctl(1, 9)  # PR_SET_PDEATHSIG: what a stage asks for ends this process in its place
         wanted = json.dumps([name, arguments, os.getcwd(), dict(os.environ)]).encode()
         streams = array.array("i", [0, 1, 2])
         server.sendmsg([len(wanted).to_bytes(8, "big")], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, streams)])
@@ -104,7 +122,8 @@ def start(folder):
     os.environ[SOCKET], os.environ[FOLDER] = name, str(folder)
     with (folder / "server.log").open("w") as log:
         command = [sys.executable, __file__, name]
-        return subprocess.Popen(command, stdin=subprocess.PIPE, stderr=log, start_new_session=True)
+        # In a group of its own, which Ctrl-C does not end, and in this session, as its processes' groups have to be.
+        return subprocess.Popen(command, stdin=subprocess.PIPE, stderr=log, process_group=0)
 
 
 def environment(variables):
@@ -119,6 +138,9 @@ def serve(name):
     gc.disable()
     for library in LIBRARIES:
         import_module(library)
+    # What SQLAlchemy and MLflow do once per process.
+    import_module("sqlalchemy.orm").configure_mappers()
+    vars(import_module("mlflow.utils.requirements_utils"))["_init_modules_to_packages_map"]()
     # As in the tests' own process; this file's folder is that of the program.
     stores = import_module("stores")
     stores.copy_new_stores(str(Path(os.environ[FOLDER]) / stores.TABLES))
@@ -150,9 +172,15 @@ def watch(connection):
     wanted = b""
     while len(wanted) < int.from_bytes(length, "big"):
         wanted += connection.recv(1 << 16)
+    caller = struct.unpack("3i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))[0]
     child = os.fork()
     if child == 0:
         connection.close()
+        # As the caller, which may have died already, or be of another session.
+        with suppress(OSError, psutil.Error):
+            parent = psutil.Process(caller).ppid()
+            os.getppid = lambda: parent
+            os.setpgid(0, os.getpgid(caller))
         run(*json.loads(wanted), streams)
     for stream in (0, 1, 2, *streams):
         os.close(stream)

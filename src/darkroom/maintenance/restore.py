@@ -27,6 +27,8 @@ from darkroom.tracking.records import log_best_epoch, log_inputs, log_training_i
 from darkroom.tracking.runs import Run
 
 ORIGIN = ("network", "git_commit", "git_uncommitted_diff", "dvc_experiment", "dvc_lock", "data_digest")
+STAGES = ("search", "train", "evaluate")
+"""The stages whose outputs a run is restored from."""
 SEARCH_COLUMNS = {"number", "state", "val_loss", "epochs"}
 
 
@@ -69,6 +71,11 @@ def outputs_of(network: Network, dvc_lock: str = "") -> list[str]:
     """
     files = [Prepared.of_project().description_file, *Results(Path(), network).tracked(dvc_lock)]
     return [file.as_posix() for file in files]
+
+
+def targets_of(network: Network) -> list[str]:
+    """Return the targets of ``dvc pull`` for ``outputs_of``: stages, since DVC parses all its files for each target."""
+    return [Prepared.of_project().description_file.as_posix(), *(f"{stage}@{network}" for stage in STAGES)]
 
 
 def lock_of(folder: Path) -> str:

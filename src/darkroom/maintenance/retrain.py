@@ -173,8 +173,7 @@ def _restore_store(*, remote: bool) -> list[str]:
     networks = restore.networks_of(Path())
     try:
         if networks and remote:
-            lock = restore.lock_of(Path())
-            targets = sorted({name for network in networks for name in restore.outputs_of(network, lock)})
+            targets = sorted({target for network in networks for target in restore.targets_of(network)})
             run_dvc("pull", "--quiet", "--allow-missing", *targets)
         for line in restore.restore():
             print(line)
