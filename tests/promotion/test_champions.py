@@ -16,6 +16,8 @@ from darkroom.base.errors import InputError
 from darkroom.cli import main
 from darkroom.experiments import compare, compare_page
 from darkroom.promotion import champions, lives
+from darkroom.promotion.contenders import Contender, Decision
+from darkroom.promotion.history import history
 from darkroom.registry import versions as registry_versions
 from darkroom.tracking.runs import start_run
 from darkroom.tracking.store import open_store
@@ -318,6 +320,68 @@ def test_the_champions_of_a_life(versions, store):
     assert crown(3, "") == ([4], runs[3])
     assert crown(1, "", how="promote") == ([], runs[0])
     assert crown(2, "better", how="accept") == ([1], runs[0])
+
+
+def told(candidate, champion):
+    """What the registry tells of a decision between the models of two runs."""
+    new, old = (Contender("mlp", run_id, None, None) for run_id in (candidate, champion))
+    found = history(Decision("keep", "", new, old if champion else None), "darkroom")
+    return {**found, "champion_since": found["champion_since"] and found["champion_since"]["why"]}
+
+
+def test_what_the_registry_tells_of_the_models_of_a_decision(versions):
+    one, two, three, _ = versions
+    nothing = {"champion_since": None, "previous_champion": None, "no_previous_champion": None}
+    assert told(one, None) == nothing | {"candidate_version": "1", "no_previous_champion": "this is the first version"}
+    # The run of no version.
+    assert told("another", one) == nothing | {
+        "candidate_version": None,
+        "previous_champion": {"version": "1", "run_id": one},
+    }
+    gone = "the previous version was deleted"
+    assert told(one, "another") == nothing | {"candidate_version": "1", "no_previous_champion": gone}
+    # The alias was set by another program.
+    assert told(two, two)["no_previous_champion"] == "no previous champion is known"
+    assert told("another", "another")["no_previous_champion"] == gone
+    for number, reason in (("1", "first"), ("2", "second"), ("3", "third"), ("2", "again"), ("1", "last")):
+        champions.promote("darkroom", number, reason)
+    assert told(three, one)["champion_since"] is None
+    assert told(three, one)["previous_champion"] == {"version": "1", "run_id": one}
+    # Already the champion: the one that it has replaced last.
+    assert told(one, one) == nothing | {
+        "candidate_version": "1",
+        "champion_since": "last",
+        "previous_champion": {"version": "2", "run_id": two},
+    }
+    champions.promote("darkroom", "2", "once more")
+    assert told(two, two)["champion_since"] == "once more"
+    assert told(two, two)["previous_champion"] == {"version": "1", "run_id": one}
+
+
+def test_the_first_champion_has_replaced_none(versions):
+    champions.promote("darkroom", "1", "first")
+    found = told(versions[0], versions[0])
+    assert (found["champion_since"], found["previous_champion"]) == ("first", None)
+    assert found["no_previous_champion"] == "no previous champion is known"
+
+
+def test_ten_records_of_a_version_are_kept_and_their_reasons_are_short(versions):
+    for number in range(23):
+        champions.promote("darkroom", "12"[number % 2], f"{number} " + 400 * "x")
+    kept = records("1")
+    assert [record.why.split()[0] for record in kept] == [str(number) for number in range(4, 23, 2)]
+    assert {len(record.why) for record in kept} == {300}
+
+
+def test_the_challenger_is_promoted_by_its_alias(versions):
+    champions.promote("darkroom", "1", "first")
+    champions.promote("darkroom", "2", "second")
+    assert champions.promote("darkroom", "challenger", "after all").version == 1
+    assert aliases() == {"champion": "1", "challenger": "2"}
+    assert champions.describe("darkroom")["after version"] == "2"
+    assert champions.describe("darkroom")["diagnosis"] == "unknown"
+    with pytest.raises(InputError, match="waits for no class to be accepted; leave out --accept"):
+        champions.promote("darkroom", "2", "why", ["a class"])
 
 
 def test_a_class_is_accepted_from_the_command_line(versions, capsys):
