@@ -73,7 +73,12 @@ def test_a_decision_as_it_is_written():
     # A decision without a comparison.
     assert done["evidence"] == {
         **dict.fromkeys(("level", "groups", "disagreement", "detectable_gain")),
-        **{"rule": "", "look": 1.0, "attempt": 1, "left_out": 0, "new_classes": {}, "anchors": ()},
+        "rule": "",
+        "look": 1.0,
+        "attempt": 1,
+        "left_out": 0,
+        "new_classes": {},
+        "anchors": (),
     }
 
 
