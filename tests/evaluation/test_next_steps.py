@@ -66,9 +66,8 @@ def test_from_95_percent_on_another_network_is_not_the_subject():
 
 
 def test_the_number_of_test_images_is_a_subject_from_five_points_on():
-    # In quarters of a point, without rounding.
-    assert not any("known to ±" in step for step in steps(interval=Interval(0.5, 0.5 + 0.09375)))
-    assert any("known to ± 5 points" in step for step in steps(interval=Interval(0.5, 0.5 + 0.109375)))
+    assert not any("known to ±" in step for step in steps(interval=Interval(0.0, 0.1)))
+    assert any("known to ± 5 points" in step for step in steps(interval=Interval(0.0, 0.101)))
 
 
 def test_the_interval_of_a_guess_may_end_at_the_baseline():
