@@ -1,9 +1,12 @@
 """What moves the champion by hand, and the trace that it leaves; two models side by side."""
 
 import base64
+import getpass
 import io
 import json
 import re
+import socket
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -326,7 +329,14 @@ def told(candidate, champion):
     """What the registry tells of a decision between the models of two runs."""
     new, old = (Contender("mlp", run_id, None, None) for run_id in (candidate, champion))
     found = history(Decision("keep", "", new, old if champion else None), "darkroom")
-    return {**found, "champion_since": found["champion_since"] and found["champion_since"]["why"]}
+    since = found["champion_since"]
+    return {**found, "champion_since": since and f"{since['since']}: {since['why']}"}
+
+
+def dated(number):
+    """Replace the times of a version's promotions by their numbers."""
+    found = [asdict(replace(one, since=f"promotion {place}")) for place, one in enumerate(records(number), start=1)]
+    MlflowClient().set_model_version_tag("darkroom", number, champions.PROMOTION_RECORDS, json.dumps(found))
 
 
 def test_what_the_registry_tells_of_the_models_of_a_decision(versions):
@@ -348,20 +358,23 @@ def test_what_the_registry_tells_of_the_models_of_a_decision(versions):
     assert told(three, one)["champion_since"] is None
     assert told(three, one)["previous_champion"] == {"version": "1", "run_id": one}
     # Already the champion: the one that it has replaced last.
+    dated("1")
     assert told(one, one) == nothing | {
         "candidate_version": "1",
-        "champion_since": "last",
+        "champion_since": "promotion 2: last",
         "previous_champion": {"version": "2", "run_id": two},
     }
     champions.promote("darkroom", "2", "once more")
-    assert told(two, two)["champion_since"] == "once more"
+    dated("2")
+    assert told(two, two)["champion_since"] == "promotion 3: once more"
     assert told(two, two)["previous_champion"] == {"version": "1", "run_id": one}
 
 
 def test_the_first_champion_has_replaced_none(versions):
     champions.promote("darkroom", "1", "first")
+    dated("1")
     found = told(versions[0], versions[0])
-    assert (found["champion_since"], found["previous_champion"]) == ("first", None)
+    assert (found["champion_since"], found["previous_champion"]) == ("promotion 1: first", None)
     assert found["no_previous_champion"] == "no previous champion is known"
 
 
@@ -371,6 +384,21 @@ def test_ten_records_of_a_version_are_kept_and_their_reasons_are_short(versions)
     kept = records("1")
     assert [record.why.split()[0] for record in kept] == [str(number) for number in range(4, 23, 2)]
     assert {len(record.why) for record in kept} == {300}
+
+
+def test_a_record_names_its_author_and_can_be_read_in_the_registry(versions, monkeypatch):
+    monkeypatch.setenv("GIT_CONFIG_COUNT", "1")
+    monkeypatch.setenv("GIT_CONFIG_KEY_0", "user.name")
+    for name, expected in (("Ada Lovelace", "Ada Lovelace"), (" ", getpass.getuser())):
+        monkeypatch.setenv("GIT_CONFIG_VALUE_0", name)
+        assert champions.current_user() == f"{expected} on {socket.gethostname()}"
+    champions.promote("darkroom", "1", "größer")
+    assert "größer" in MlflowClient().get_model_version("darkroom", "1").tags[champions.PROMOTION_RECORDS]
+
+
+def test_a_model_without_versions_has_none_to_promote(versions):
+    with pytest.raises(InputError, match=r"^models:/nothing has no version 1; it has none$"):
+        champions.promote("nothing", "1", "why not")
 
 
 def test_the_challenger_is_promoted_by_its_alias(versions):
