@@ -396,6 +396,22 @@ def test_a_record_names_its_author_and_can_be_read_in_the_registry(versions, mon
     assert "größer" in MlflowClient().get_model_version("darkroom", "1").tags[champions.PROMOTION_RECORDS]
 
 
+def test_a_rollback_leads_to_a_champion_that_another_program_made(versions):
+    MlflowClient().set_registered_model_alias("darkroom", "champion", "3")
+    champions.promote("darkroom", "2", "better")
+    assert champions.rollback("darkroom", "it fails").version == 3
+    with pytest.raises(InputError, match="no previous champion to roll back to"):
+        champions.rollback("darkroom", "this one, too")
+
+
+def test_the_diagnosis_of_the_champion(versions):
+    champions.promote("darkroom", "1", "first")
+    assert champions.describe("darkroom")["diagnosis"] == "unknown"
+    MlflowClient().set_tag(versions[0], "diagnosis", "good fit")
+    assert champions.describe("darkroom")["diagnosis"] == "good fit"
+    MlflowClient().delete_tag(versions[0], "diagnosis")
+
+
 def test_a_model_without_versions_has_none_to_promote(versions):
     with pytest.raises(InputError, match=r"^models:/nothing has no version 1; it has none$"):
         champions.promote("nothing", "1", "why not")
