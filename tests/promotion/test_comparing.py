@@ -162,6 +162,17 @@ def test_a_champion_of_the_same_data_and_classes(name):
     assert comparing.with_champion(candidate, version_of(name, run_id), without_doubt).notes == compared.notes
 
 
+def test_corrected_labels_are_counted(name):
+    test = eight_images(source_label=["", "c", "", "", "a", "", "c", ""])
+    run_id = trained(test, "aabbbccc", trained_on=[20])
+    compared = comparing.with_champion(own(test, run_id), version_of(name, run_id), test)
+    assert compared.notes == (
+        "3 test images have corrected labels (data/labels.csv), for champion and candidate alike",
+    )
+    untouched = replace(test, manifest=test.manifest.assign(source_label=""))
+    assert comparing.with_champion(own(test, run_id), version_of(name, run_id), untouched).notes == ()
+
+
 def test_no_comparison(name):
     test = eight_images()
     seen_half = own(test, trained(test, "aabbbccc", trained_on=range(4)))
