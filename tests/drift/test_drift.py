@@ -255,6 +255,20 @@ def test_images_that_cannot_be_read_are_listed_and_left_out(here, capsys):
     assert line.endswith("(left out)")
 
 
+def test_links_are_not_followed_and_said(here):
+    (here / "outside" / "inside").mkdir(parents=True)
+    draw("a", 1).save(here / "outside" / "1.png")
+    folder = write_new(here / "new", labels="a", count=2)
+    (here / "new" / "linked.png").symlink_to(here / "outside" / "1.png")
+    (here / "new" / "more").symlink_to(here / "outside")
+    found = arrivals.find(folder)
+    assert [one.name for one in found] == ["a/1000.png", "a/1001.png", "linked.png", "more/*"]
+    read, failures = arrivals.read(found, Prepared(here / "data/prepared").description)
+    assert [one.name for one in read] == ["a/1000.png", "a/1001.png"]
+    assert [line.partition(": ")[0] for line in failures] == ["linked.png", "more/*"]
+    assert all("link" in line for line in failures)
+
+
 def test_copies_count_once(here, capsys):
     folder = write_new(here / "new")
     expected, originals = rows_of(capsys, folder), sorted((here / "new").rglob("*.png"))

@@ -55,6 +55,26 @@ def test_a_pretrained_network_may_be_trained_further():
     assert not any("fine_tuning" in step for step in steps(is_pretrained=True, accuracy=0.97))
 
 
+def test_from_95_percent_on_another_network_is_not_the_subject():
+    assert any("use a pretrained network" in step for step in steps(accuracy=0.9499))
+    assert not any("use a pretrained network" in step for step in steps(accuracy=0.95))
+    assert any("fine_tuning" in step for step in steps(is_pretrained=True, accuracy=0.9499))
+    assert not any("fine_tuning" in step for step in steps(is_pretrained=True, accuracy=0.95))
+    # Small images, of a network that was trained from scratch.
+    assert steps(shorter=32.0)[1] == OVERFITTING
+    assert not any("fine_tuning" in step for step in steps(shorter=32.0))
+
+
+def test_the_number_of_test_images_is_a_subject_from_five_points_on():
+    assert not any("known to ±" in step for step in steps(interval=Interval(0.0, 0.1)))
+    assert any("known to ± 5 points" in step for step in steps(interval=Interval(0.0, 0.101)))
+
+
+def test_the_interval_of_a_guess_may_end_at_the_baseline():
+    assert tells_apart(replace(BEES, interval=Interval(0.5, 0.6))) is False
+    assert tells_apart(replace(BEES, interval=Interval(0.51, 0.6))) is True
+
+
 def test_a_fault_of_the_training_comes_first():
     found = steps("diverged", interval=Interval(0.52, 0.68))
     assert found[0] == ADVICE["diverged"]
@@ -92,6 +112,16 @@ def test_the_most_confused_pairs(rows):
             elif (label, predicted) not in named:
                 assert len(found) == 3
                 assert count / images <= shares[-1]
+
+
+def test_confusions_by_hand():
+    # The rows' sums are 10, 40 and 20: the largest count is not the largest share.
+    matrix = np.array([[5, 3, 2], [8, 29, 3], [0, 4, 16]])
+    assert confusions(matrix, ["a", "b", "c"]) == [
+        Confusion("a", "b", 3, 10),
+        Confusion("b", "a", 8, 40),
+        Confusion("c", "b", 4, 20),
+    ]
 
 
 def test_the_diagnosis_in_one_line():

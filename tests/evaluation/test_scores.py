@@ -197,5 +197,22 @@ def test_a_curve_has_the_area_that_is_said():
     assert (ranked.recall[-1], ranked.false_positive_rate[-1]) == (1, 1)
 
 
+def test_curves_by_hand():
+    """Of the second class .9, .6 and .6; of the first .6 and .2."""
+    second = np.array([0.6, 0.9, 0.2, 0.6, 0.6])
+    predictions = Predictions(np.array([1, 1, 0, 0, 1]), np.stack([1 - second, second], axis=1))
+    ranked = binary_curves(predictions)
+    assert ranked.recall.tolist() == [1 / 3, 1, 1]
+    assert ranked.false_positive_rate.tolist() == [0, 0.5, 1]
+    assert ranked.precision.tolist() == [1, 0.75, 0.6]
+
+
+def test_of_a_class_without_images_a_curve_stays_at_zero():
+    probabilities = np.array([[0.0, 1.0], [1.0, 0.0]])
+    first, second = (binary_curves(Predictions(np.full(2, label), probabilities)) for label in (0, 1))
+    assert (first.recall.tolist(), first.false_positive_rate.tolist()) == ([0, 0], [0.5, 1])
+    assert (second.recall.tolist(), second.false_positive_rate.tolist()) == ([0.5, 1], [0, 0])
+
+
 def test_equal_names_form_one_group():
     assert group_numbers(["b", "a", "b", "c"]).tolist() == [1, 0, 1, 2]

@@ -1,9 +1,12 @@
 """What moves the champion by hand, and the trace that it leaves; two models side by side."""
 
 import base64
+import getpass
 import io
 import json
 import re
+import socket
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +19,8 @@ from darkroom.base.errors import InputError
 from darkroom.cli import main
 from darkroom.experiments import compare, compare_page
 from darkroom.promotion import champions, lives
+from darkroom.promotion.contenders import Contender, Decision
+from darkroom.promotion.history import history
 from darkroom.registry import versions as registry_versions
 from darkroom.tracking.runs import start_run
 from darkroom.tracking.store import open_store
@@ -318,6 +323,109 @@ def test_the_champions_of_a_life(versions, store):
     assert crown(3, "") == ([4], runs[3])
     assert crown(1, "", how="promote") == ([], runs[0])
     assert crown(2, "better", how="accept") == ([1], runs[0])
+
+
+def told(candidate, champion):
+    """What the registry tells of a decision between the models of two runs."""
+    new, old = (Contender("mlp", run_id, None, None) for run_id in (candidate, champion))
+    found = history(Decision("keep", "", new, old if champion else None), "darkroom")
+    since = found["champion_since"]
+    return {**found, "champion_since": since and f"{since['since']}: {since['why']}"}
+
+
+def dated(number):
+    """Replace the times of a version's promotions by their numbers."""
+    found = [asdict(replace(one, since=f"promotion {place}")) for place, one in enumerate(records(number), start=1)]
+    MlflowClient().set_model_version_tag("darkroom", number, champions.PROMOTION_RECORDS, json.dumps(found))
+
+
+def test_what_the_registry_tells_of_the_models_of_a_decision(versions):
+    one, two, three, _ = versions
+    nothing = {"champion_since": None, "previous_champion": None, "no_previous_champion": None}
+    assert told(one, None) == nothing | {"candidate_version": "1", "no_previous_champion": "this is the first version"}
+    # The run of no version.
+    assert told("another", one) == nothing | {
+        "candidate_version": None,
+        "previous_champion": {"version": "1", "run_id": one},
+    }
+    gone = "the previous version was deleted"
+    assert told(one, "another") == nothing | {"candidate_version": "1", "no_previous_champion": gone}
+    # The alias was set by another program.
+    assert told(two, two)["no_previous_champion"] == "no previous champion is known"
+    assert told("another", "another")["no_previous_champion"] == gone
+    for number, reason in (("1", "first"), ("2", "second"), ("3", "third"), ("2", "again"), ("1", "last")):
+        champions.promote("darkroom", number, reason)
+    assert told(three, one)["champion_since"] is None
+    assert told(three, one)["previous_champion"] == {"version": "1", "run_id": one}
+    # Already the champion: the one that it has replaced last.
+    dated("1")
+    assert told(one, one) == nothing | {
+        "candidate_version": "1",
+        "champion_since": "promotion 2: last",
+        "previous_champion": {"version": "2", "run_id": two},
+    }
+    champions.promote("darkroom", "2", "once more")
+    dated("2")
+    assert told(two, two)["champion_since"] == "promotion 3: once more"
+    assert told(two, two)["previous_champion"] == {"version": "1", "run_id": one}
+
+
+def test_the_first_champion_has_replaced_none(versions):
+    champions.promote("darkroom", "1", "first")
+    dated("1")
+    found = told(versions[0], versions[0])
+    assert (found["champion_since"], found["previous_champion"]) == ("promotion 1: first", None)
+    assert found["no_previous_champion"] == "no previous champion is known"
+
+
+def test_ten_records_of_a_version_are_kept_and_their_reasons_are_short(versions):
+    for number in range(23):
+        champions.promote("darkroom", "12"[number % 2], f"{number} " + 400 * "x")
+    kept = records("1")
+    assert [record.why.split()[0] for record in kept] == [str(number) for number in range(4, 23, 2)]
+    assert {len(record.why) for record in kept} == {300}
+
+
+def test_a_record_names_its_author_and_can_be_read_in_the_registry(versions, monkeypatch):
+    monkeypatch.setenv("GIT_CONFIG_COUNT", "1")
+    monkeypatch.setenv("GIT_CONFIG_KEY_0", "user.name")
+    for name, expected in (("Ada Lovelace", "Ada Lovelace"), (" ", getpass.getuser())):
+        monkeypatch.setenv("GIT_CONFIG_VALUE_0", name)
+        assert champions.current_user() == f"{expected} on {socket.gethostname()}"
+    champions.promote("darkroom", "1", "größer")
+    assert "größer" in MlflowClient().get_model_version("darkroom", "1").tags[champions.PROMOTION_RECORDS]
+
+
+def test_a_rollback_leads_to_a_champion_that_another_program_made(versions):
+    MlflowClient().set_registered_model_alias("darkroom", "champion", "3")
+    champions.promote("darkroom", "2", "better")
+    assert champions.rollback("darkroom", "it fails").version == 3
+    with pytest.raises(InputError, match="no previous champion to roll back to"):
+        champions.rollback("darkroom", "this one, too")
+
+
+def test_the_diagnosis_of_the_champion(versions):
+    champions.promote("darkroom", "1", "first")
+    assert champions.describe("darkroom")["diagnosis"] == "unknown"
+    MlflowClient().set_tag(versions[0], "diagnosis", "good fit")
+    assert champions.describe("darkroom")["diagnosis"] == "good fit"
+    MlflowClient().delete_tag(versions[0], "diagnosis")
+
+
+def test_a_model_without_versions_has_none_to_promote(versions):
+    with pytest.raises(InputError, match=r"^models:/nothing has no version 1; it has none$"):
+        champions.promote("nothing", "1", "why not")
+
+
+def test_the_challenger_is_promoted_by_its_alias(versions):
+    champions.promote("darkroom", "1", "first")
+    champions.promote("darkroom", "2", "second")
+    assert champions.promote("darkroom", "challenger", "after all").version == 1
+    assert aliases() == {"champion": "1", "challenger": "2"}
+    assert champions.describe("darkroom")["after version"] == "2"
+    assert champions.describe("darkroom")["diagnosis"] == "unknown"
+    with pytest.raises(InputError, match="waits for no class to be accepted; leave out --accept"):
+        champions.promote("darkroom", "2", "why", ["a class"])
 
 
 def test_a_class_is_accepted_from_the_command_line(versions, capsys):

@@ -9,12 +9,15 @@ from mlflow import MlflowClient
 
 from darkroom.data.formats import families
 from darkroom.data.prepared.datasets import Description
-from darkroom.params import DataParams
+from darkroom.params import DataParams, PromoteParams
 from darkroom.promotion import comparing, looks
 from darkroom.promotion.comparing import Own, TestImages
+from darkroom.promotion.contenders import Contender
+from darkroom.promotion.gate import decide
 from darkroom.promotion.leaks import Relations
 from darkroom.promotion.predictions import digest_of
 from darkroom.registry import versions
+from darkroom.registry.versions import run_of
 from darkroom.tracking import seen_images
 from darkroom.tracking.runs import start_run
 from darkroom.tracking.store import open_store
@@ -120,6 +123,28 @@ def test_candidate_and_champion_on_what_neither_has_seen(name):
     )
 
 
+def test_mistakes_that_were_copied_into_training_win_nothing(name):
+    """The champion is wrong on 19 of 500 images; the candidate has learnt these, and has 4 others wrong."""
+    manifest = images(range(500)).assign(cluster=[str(number) for number in range(500)])
+    whole = eight_images()
+    related = Relations(manifest[["picture", "sha256", "group"]], whole.related.families)
+    test = replace(whole, manifest=manifest, related=related)
+    right = manifest["label"].tolist()
+    wrong = ["b" if label == "a" else "a" for label in right]
+    champion = version_of(name, trained(test, wrong[:19] + right[19:], trained_on=range(500, 900)))
+    run_id = trained(test, right[:-4] + wrong[-4:], trained_on=[*range(500, 900), *range(19)])
+    compared = comparing.with_champion(own(test, run_id, right[:-4] + wrong[-4:]), champion, test)
+    new, old = (
+        Contender("mlp", of, float(flags.mean()), len(flags))
+        for of, flags in ((run_id, compared.candidate), (run_of(champion), compared.champion))
+    )
+    decision = decide(new, old, compared, PromoteParams())
+    assert decision.outcome == "keep"
+    assert decision.evidence.left_out == 19
+    assert "mlp 0.9917 against the champion's 1.0000 on the same 481 test images: -4 correct" in decision.reason
+    assert "19 test images are left out, because a model has seen them or near-duplicates" in decision.reason
+
+
 def test_a_champion_of_the_same_data_and_classes(name):
     test = eight_images()
     run_id = trained(test, "cabbaaac", trained_on=[20], validated_on=None)
@@ -135,6 +160,17 @@ def test_a_champion_of_the_same_data_and_classes(name):
         )
     without_doubt = replace(test, manifest=test.manifest.assign(unverified=False))
     assert comparing.with_champion(candidate, version_of(name, run_id), without_doubt).notes == compared.notes
+
+
+def test_corrected_labels_are_counted(name):
+    test = eight_images(source_label=["", "c", "", "", "a", "", "c", ""])
+    run_id = trained(test, "aabbbccc", trained_on=[20])
+    compared = comparing.with_champion(own(test, run_id), version_of(name, run_id), test)
+    assert compared.notes == (
+        "3 test images have corrected labels (data/labels.csv), for champion and candidate alike",
+    )
+    untouched = replace(test, manifest=test.manifest.assign(source_label=""))
+    assert comparing.with_champion(own(test, run_id), version_of(name, run_id), untouched).notes == ()
 
 
 def test_no_comparison(name):

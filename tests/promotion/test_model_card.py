@@ -1,6 +1,7 @@
 """The page of a model: all that is known is on it, and what is not known is said."""
 
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import numpy as np
@@ -197,6 +198,40 @@ def test_drift_of_the_training_data_is_found_and_named():
     found = training_data.compare(known(1), known(2), 0)
     assert [outcome.test for outcome in found.outcomes] == ["labels", "brightness", "contrast", "width", "height"]
     assert found == training_data.compare(known(1), known(2), 0)
+
+
+def test_the_level_of_the_documentation():
+    assert training_data.LEVEL == 0.01
+
+
+def test_equal_digests_are_equal_data_unless_they_are_unknown():
+    same, unknown = (known(1, digest=digest) for digest in ("d", "unknown"))
+    assert (same_data := training_data.compare(same, same, 0)).outcomes == ()
+    assert same_data.verdict == "No drift: these are the same images, labels and splits."
+    assert not same_data.skipped
+    found = training_data.compare(unknown, known(2, digest="unknown"), 0)
+    assert found.verdict == "No drift in 5 tests."
+    assert not found.skipped
+
+
+def test_what_is_known_of_the_images_is_counted():
+    one, other = known(1), known(2, images=150)
+    moved = replace(other, images=other.images | set(sorted(one.images)[:30]))
+    facts = training_data.compare(one, moved, 0).facts
+    assert facts["training images then and now"] == "200 and 180"
+    assert facts["the same, new, gone"] == "30 / 150 / 170"
+    assert list(training_data.compare(replace(one, images=frozenset()), other, 0).facts) == [
+        "compared with",
+        "its data digest",
+    ]
+
+
+@pytest.mark.parametrize(("images", "skipped"), [(19, True), (20, False)])
+def test_twenty_training_images_are_enough(images, skipped):
+    for pair in ((known(1, images=images), known(2)), (known(1), known(2, images=images))):
+        assert training_data.compare(*pair, 0).skipped == skipped
+    assert training_data.compare(known(1), replace(known(2), sample=None), 0).skipped
+    assert training_data.no_comparison("it is the first").skipped
 
 
 def test_swapped_colours_of_the_training_data_are_drift():

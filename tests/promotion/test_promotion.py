@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from darkroom.params import PromoteParams
-from darkroom.promotion.contenders import Comparison, Contender
+from darkroom.promotion.contenders import Comparison, Contender, Decision, Life
 from darkroom.promotion.gate import best_candidate, decide
 from darkroom.promotion.rules.better import better, p_value
 
@@ -50,6 +50,60 @@ def test_the_first_model():
     noted = decide(NEW, None, compared(*differing(200, 20, 0), left_out=3, notes=("a note",))[2], RULES)
     assert noted.evidence.left_out == 3
     assert noted.reason.endswith("; a note")
+
+
+def test_the_champion_after_a_decision():
+    new, old = replace(NEW, run_id="new"), replace(OLD, run_id="old")
+    promoted, kept = Decision("promote", "", new, old), Decision("keep", "", new, old)
+    assert (promoted.champion_after(dry_run=False), promoted.champion_after(dry_run=True)) == ("new", "old")
+    assert (kept.champion_after(dry_run=False), kept.champion_after(dry_run=True)) == ("old", "old")
+    first, none = Decision("promote", "", new, None), Decision("keep", "", new, None)
+    assert (first.champion_after(dry_run=False), first.champion_after(dry_run=True)) == ("new", None)
+    assert none.champion_after(dry_run=False) is None
+    again = Decision("keep", "", new, replace(old, run_id="new"))
+    assert [one.confirms_champion for one in (promoted, first, again)] == [False, False, True]
+
+
+def test_a_decision_as_it_is_written():
+    decision = Decision("promote", "it is better", replace(NEW, run_id="new"), replace(OLD, run_id="old"))
+    done, dry = decision.as_json(), decision.as_json("an experiment")
+    assert (done["outcome"], done["reason"], done["withheld"]) == ("promote", "it is better", None)
+    assert (done["champion_run_id"], done["champion"]["run_id"]) == ("new", "old")
+    assert (dry["withheld"], dry["champion_run_id"]) == ("an experiment", "old")
+    # A decision without a comparison.
+    assert done["evidence"] == {
+        **dict.fromkeys(("level", "groups", "disagreement", "detectable_gain")),
+        "rule": "",
+        "look": 1.0,
+        "attempt": 1,
+        "left_out": 0,
+        "new_classes": {},
+        "anchors": (),
+    }
+
+
+def test_the_first_decision_of_a_life():
+    assert (Life().look, Life().attempt, Life().decision, Life().anchors) == (1.0, 1, 1, ())
+
+
+def test_counts_of_a_comparison():
+    compared = Comparison(
+        np.array([0, 0, 1, 1, 1, 1]),
+        ("a", "b"),
+        np.array([True, True, True, True, False, False]),
+        np.array([False, True, False, False, True, False]),
+        np.array([0, 0, 1, 2, 3, 3]),
+    )
+    assert (compared.won, compared.lost, compared.disagreement) == (3, 1, 4 / 6)
+    assert (compared.groups, compared.independent, compared.left_out) == (4, False, 0)
+    assert compared.of_class(1).independent is False
+    assert compared.of_class(1).classes.tolist() == [1, 1, 1, 1]
+    assert compared.on_champions_right().candidate.tolist() == [True, False]
+    known = replace(compared, new_classes=frozenset({0})).on_shared_classes()
+    assert (len(known.candidate), known.clusters.tolist()) == (4, [1, 2, 3, 3])
+    # The images that differ are alone.
+    assert replace(compared, clusters=np.arange(6)).effective_images == 6
+    assert compared.of_class(7).effective_images == 0
 
 
 def test_the_champion_itself():

@@ -124,6 +124,16 @@ def test_few_near_duplicates_change_little():
     assert grouped.p_value(gains, sizes, -MARGIN) == paired.p_value(3, 4, 348, -MARGIN)
 
 
+@pytest.mark.parametrize(("size", "groups"), [(2, 184), (10, 313)])
+def test_the_groups_that_a_margin_needs_if_none_gains_or_loses(size, groups):
+    """The figures of docs/evaluation.md."""
+
+    def p(count):
+        return grouped.p_value(np.zeros(count, dtype=np.int64), np.full(count, size), -MARGIN)
+
+    assert p(groups) <= 0.025 < p(groups - 1)
+
+
 def test_a_bet_on_groups_without_a_loss_is_the_exact_bound():
     sizes = np.full(200, 10)
     lost_whole = 0.98**200
