@@ -4,6 +4,7 @@ params.yaml is checked as a whole before the stage, and the heavy libraries with
 """
 
 import inspect
+import os
 import sys
 from importlib import import_module
 from pathlib import Path
@@ -15,6 +16,8 @@ sys.path.insert(0, str(ROOT / "src"))
 from darkroom.base import environment, script
 from darkroom.base.errors import InputError
 
+RESULTS = {"data", "models", "reports", "runs"}
+"""Folders with the files that stages pass on."""
 STAGES = sorted({file.stem for file in Path(__file__).parent.glob("*.py")} - {"__init__", "__main__"})
 
 
@@ -22,7 +25,8 @@ def run(stage: str, arguments: list[str]) -> None:
     """Check params.yaml, import the stage and call its ``main(params, *arguments)``.
 
     Raises:
-        InputError: there is no such stage, the number of arguments is wrong, or params.yaml is refused.
+        InputError: there is no such stage, the number of arguments is wrong, params.yaml is refused, or a file of an
+            earlier stage does not exist.
     """
     if stage not in STAGES:
         raise InputError(f"no stage {stage!r}; dvc.yaml has {', '.join(STAGES)}")
@@ -33,7 +37,20 @@ def run(stage: str, arguments: list[str]) -> None:
     expected = list(inspect.signature(main).parameters)[1:]
     if len(arguments) != len(expected):
         raise InputError(f"usage: python -m pipeline {stage} {' '.join(expected)}   (dvc.yaml has the call)")
-    main(params, *arguments)
+    try:
+        main(params, *arguments)
+    except FileNotFoundError as error:
+        # Some libraries give the path as the text.
+        missing = os.path.relpath(str(error.filename or error) or ".")
+        if Path(missing).parts[0] not in RESULTS:
+            raise
+        of_experiment = (
+            "; an experiment in a copy has only what git and DVC know: commit dvc.lock, data/, runs/ and reports/ first"
+        )
+        raise InputError(
+            f"{missing} does not exist: the stage that writes it has not run here; run dvc repro, without "
+            f"--single-item, or dvc pull{of_experiment if 'DVC_EXP_NAME' in os.environ else ''}"
+        ) from error
 
 
 if __name__ == "__main__":

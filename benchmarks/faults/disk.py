@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from benchmarks.faults.project import STAGES, Compared, Ended, Project, compared, make
+from benchmarks.faults.project import OF_NETWORK, STAGES, TRACKED, Compared, Ended, Project, compared, make
 
 ALONE = ("unshare", "--map-root-user", "--mount")
 """Runs a command in a mount namespace of its own."""
@@ -17,15 +17,15 @@ SIZE = 400_000_000  # bytes of a file system
 BALLAST = ".ballast"
 """The file that fills a disk; the project's git ignores it."""
 WHOLE, TEMPORARY = ".", "TMPDIR"
-LATER = STAGES[5:]
+SEARCH, TRAIN, EVALUATE = TRACKED[:3]
 PLACES: dict[str, tuple[str, ...]] = {
     WHOLE: STAGES,
-    "data": ("ingest", "validate", "split", "preprocess"),
-    "reports": ("validate", "split", "preview", *LATER),
-    "models": (LATER[1],),
-    "runs": LATER[:3],
-    "mlartifacts": LATER,
-    ".darkroom": ("ingest", *LATER[:2]),
+    "data": ("ingest", "validate", "split", "preprocess", OF_NETWORK[0], "describe"),
+    "reports": ("validate", "split", "preview", "describe", "overview", *TRACKED, "report"),
+    "models": (TRAIN,),
+    "runs": (SEARCH, TRAIN, EVALUATE),
+    "mlartifacts": TRACKED,
+    ".darkroom": ("ingest", SEARCH, TRAIN),
     ".dvc/cache": STAGES,
     TEMPORARY: STAGES,
 }
@@ -74,7 +74,8 @@ class Attempt(NamedTuple):
     def of_dvc(self) -> bool:
         """Whether DVC itself failed, before or after the stage, and said so in its own words."""
         errors = [line for line in self.full.printed.splitlines() if line.startswith("ERROR: ")]
-        return len(errors) == 1 and "failed to run:" not in errors[0]
+        # It says so of each file that it cannot store, and then of the stage.
+        return bool(errors) and not any("failed to run:" in line for line in errors)
 
 
 def run(places: list[str], seed: int) -> Iterator[Attempt | Compared]:

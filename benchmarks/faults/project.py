@@ -21,10 +21,14 @@ ROOT = Path(__file__).resolve().parents[2]
 CLASSES, IMAGES = 3, 60
 """Number of classes, and of images of each."""
 NETWORK = "mlp"
+OF_NETWORK = tuple(f"{stage}@{NETWORK}" for stage in ("features", "search", "train", "evaluate", "card"))
 STAGES = (
-    *("ingest", "validate", "split", "preprocess", "preview"),
-    *(f"search@{NETWORK}", f"train@{NETWORK}", f"evaluate@{NETWORK}", "promote", f"card@{NETWORK}"),
+    *("ingest", "validate", "split", "preprocess", "preview", OF_NETWORK[0], "describe", "overview"),
+    *(*OF_NETWORK[1:4], "promote", OF_NETWORK[4], "report"),
 )
+"""All of dvc.yaml's, each after those that it depends on."""
+TRACKED = (*OF_NETWORK[1:4], "promote", OF_NETWORK[4])
+"""Those that use the tracking store."""
 RESULTS = (
     f"runs/{NETWORK}/best_params.json",
     f"reports/{NETWORK}/trials.csv",

@@ -1,12 +1,15 @@
 """Transforms of albumentations by name: which are accepted, what is refused and with which words."""
 
+import inspect
 import json
+import math
 import subprocess
 import sys
 
+import albumentations
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -160,6 +163,41 @@ def test_what_is_refused_on_images(named, size, words):
         check_augmentation(params, size, "train.mlp.augmentation")
     assert words in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+ENDLESS = {
+    "a kernel of a million pixels": {"name": "GaussianBlur", "blur_limit": [1000001, 1000001]},
+    "a million fields": {"name": "RandomGridShuffle", "grid": [1000, 1000]},
+    "many holes": {"name": "CoarseDropout", "num_holes_range": [10**8, 10**8]},
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("named", ENDLESS.values(), ids=ENDLESS)
+def test_small_input_that_is_endless_work_is_refused(named):
+    with pytest.raises(InputError, match=f"{named['name']} needs more than 10 s or 4 GB for 8 images of 28×28×3"):
+        check_augmentation(augmentation(named), (28, 28, 3), "train.mlp.augmentation")
+
+
+def test_large_numbers_that_are_usual_or_harmless_are_accepted():
+    check_augmentation(augmentation({"name": "PlanckianJitter", "temperature_limit": [3000, 15000]}), (28, 28, 3), "")
+    check_augmentation(augmentation({"name": "Rotate", "limit": [-720, 720]}), (28, 28, 3), "")
+    size = {"name": "RandomCrop", "height": 300, "width": 300}
+    check_augmentation(augmentation(size), (300, 300, 3), "")
+
+
+@settings(max_examples=20, deadline=None)
+@given(
+    st.sampled_from(["GaussNoise", "Affine", "CoarseDropout", "ElasticTransform", "ColorJitter"]),
+    st.sampled_from([math.nan, math.inf, -math.inf]),
+    st.sampled_from([lambda bad: bad, lambda bad: [bad, 1.0], lambda bad: {"x": [0.5, bad]}]),
+    st.data(),
+)
+def test_numbers_that_are_none_are_refused_wherever_they_stand(name, bad, place, data):
+    parameters = sorted(inspect.signature(getattr(albumentations, name)).parameters.keys() - {"strict", "p"})
+    key = data.draw(st.sampled_from(parameters))
+    with pytest.raises(ValidationError, match="numbers must be finite"):
+        augmentation({"name": name, key: place(bad)})
 
 
 def test_sizes_that_stay_are_accepted():

@@ -80,6 +80,21 @@ def test_a_cause_behind_a_librarys_error_is_what_is_told(capsys, cause):
     assert "saving failed" not in line
 
 
+def test_what_no_input_is_to_blame_for_is_known_behind_any_error():
+    lacking = type("ResourceExhaustedError", (Exception,), {})
+    for cause in (OSError(errno.ENOSPC, "full"), MemoryError(), lacking("OOM when allocating a tensor")):
+        assert failures.of_machine(cause)
+        assert failures.of_machine(raised(ValueError("cannot be read"), cause))
+    for error in (ValueError("cannot be read"), OSError(errno.ENOENT, "no such file"), KeyError()):
+        assert not failures.of_machine(error)
+
+
+def test_the_first_line_of_an_error_without_a_message_is_its_type():
+    assert failures.first_line(ValueError(" \na\nb")) == "a"
+    assert failures.first_line(EOFError()) == "EOFError"
+    assert "pw" not in failures.first_line(OSError("http://user:pw@host refused"))
+
+
 def test_ctrl_c_stays_ctrl_c_if_cleaning_up_fails(capsys):
     for error in (MlflowException("API request to http://x failed"), InputError("the server is gone"), OSError("x")):
         assert told(raised(error, KeyboardInterrupt()), capsys) == (130, ["train: interrupted"])

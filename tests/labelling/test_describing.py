@@ -1,5 +1,6 @@
 """One table of features: which it is, and that known pictures are not computed again."""
 
+import re
 import sys
 
 import numpy as np
@@ -23,6 +24,7 @@ def grey(tmp_path_factory):
 
 
 def described(prepared, tmp_path, networks="networks", models=("mlp",)):
+    FeatureFolder(tmp_path / networks / "mlp").write(FeatureRecord("mlp", None, reason="no layer is frozen"))
     lines = []
     folder = Described(tmp_path / "described")
     return folder, describing.describe(models, prepared, tmp_path / networks, folder, lines.append), lines
@@ -66,6 +68,23 @@ def test_features_of_other_images_are_not_used(grey, tmp_path):
         np.save(own.array_file(split), np.zeros((3, 5), np.float32))
     own.write_record(FeatureRecord("lite", None, key="k", shape=(5,)))
     assert described(grey, tmp_path, models=("lite",))[1].record.source == "pixels"
+
+
+def test_a_missing_or_damaged_folder_is_not_taken_for_a_network_without_features(grey, tmp_path):
+    own, sizes = FeatureFolder(tmp_path / "networks" / "lite"), grey.description.counts
+    remedy = re.escape(f"{own.folder} is missing or incomplete") + ".*run dvc repro features@lite"
+    with pytest.raises(InputError, match=remedy):
+        described(grey, tmp_path, models=("lite", "mlp"))
+    own.write_record(FeatureRecord("lite", None, reason="no layer is frozen"))
+    assert described(grey, tmp_path, models=("lite", "mlp"))[1].record.source == "pixels"
+    own.write_record(FeatureRecord("lite", None, key="k", shape=(5,)))
+    np.save(own.array_file("train"), np.zeros((sizes["train"], 5), np.float32))
+    for damaged in ("", "[", "[]", '{"network": "lite"}'):
+        with pytest.raises(InputError, match=remedy):  # the features of validation images are missing
+            described(grey, tmp_path, models=("lite", "mlp"))
+        own.record_file.write_text(damaged)
+    with pytest.raises(InputError, match=remedy):
+        described(grey, tmp_path, models=("lite", "mlp"))
 
 
 def test_a_missing_table_is_told_with_its_remedy(tmp_path):

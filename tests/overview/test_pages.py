@@ -2,13 +2,17 @@
 
 import json
 import re
+import unicodedata
 from dataclasses import replace
 from html.parser import HTMLParser
 
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
+from darkroom.base.terminal import JOINERS, STEERING
 from darkroom.overview import data_page, front_page, map_page, odd, projection
 from support.overviews import (
     CHECKS,
@@ -183,6 +187,19 @@ def test_the_map_has_a_point_for_each_training_and_validation_image(tmp_path, pi
     label = points["colours"][0]
     assert [label["kinds"][kind] for kind in label["of"]] == list(images["label"])
     assert map_page.page(described, images, pictures, 0) == text
+
+
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.text(min_size=1, max_size=20), min_size=32, max_size=32, unique=True))
+def test_no_name_or_class_steers_what_the_map_says(tmp_path_factory, pictures, texts):
+    described, images = describe(tmp_path_factory.mktemp("described"), np.eye(32), make_rows())
+    images = images.assign(name=texts, label=[text[:3] for text in texts])
+    text = map_page.page(described, images, pictures, 0)
+    points = json.loads(re.search(r'id="points">(.*?)</script>', text).group(1))
+    assert points["names"] == texts  # for copying
+    said = [*points["shown"].values(), *points["colours"][0]["kinds"]]
+    said += [name for point, name in enumerate(texts) if str(point) not in points["shown"]]
+    assert not {unicodedata.category(sign) for each in said for sign in each if sign not in JOINERS} & STEERING
 
 
 def test_of_more_images_than_a_map_has_points_a_sample_is_drawn():

@@ -70,9 +70,26 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
         following = following.__cause__ or following.__context__
 
 
+def first_line(error: BaseException) -> str:
+    """Return the first line of an error's message, or its type if it has none, without passwords."""
+    return hide((str(error).strip().splitlines() or [type(error).__name__])[0])
+
+
 def of_full_disk(error: BaseException) -> bool:
     """Return whether an error, or one behind it, is that of a full disk, which no other remedy helps against."""
     return any(map(_is_full, _chain(error)))
+
+
+def of_machine(error: BaseException) -> bool:
+    """Return whether an error, or one behind it, says that the disk is full or that there is too little memory.
+
+    Code that takes any error of a library for the fault of its input lets these pass.
+    """
+    return any(_is_full(each) or _is_of_memory(each) for each in _chain(error))
+
+
+def _is_of_memory(error: BaseException) -> bool:
+    return isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError"
 
 
 def _is_full(error: BaseException) -> bool:
@@ -89,7 +106,7 @@ def _common(error: BaseException) -> tuple[str, int] | None:
             "space (darkroom clean shows what can go), then run the same command again"
         )
         return line, 1
-    if isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError":
+    if _is_of_memory(error):
         return "out of memory; close other programs, or reduce preprocess.size, batch_size or search.workers", 1
     if isinstance(error, RecursionError):
         return "the input is nested too deeply (recursion limit); flatten the file that the stage or command reads", 1

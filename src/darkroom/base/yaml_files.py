@@ -11,6 +11,7 @@ from ruamel.yaml.error import MarkedYAMLError, ReusedAnchorWarning, YAMLError
 from ruamel.yaml.nodes import CollectionNode, Node
 
 from darkroom.base.errors import InputError
+from darkroom.base.failures import first_line
 from darkroom.base.files import read_limited
 
 MAXIMUM_BYTES = 2**16  # of params.yaml
@@ -60,7 +61,7 @@ def parse_yaml(content: str | bytes, name: str, advice: str = "correct the file"
         # The constructors of dates and numbers raise ValueError; damaged tags and directives the others.
         marked = error if isinstance(error, MarkedYAMLError) else None
         where = f", line {marked.problem_mark.line + 1}" if marked and marked.problem_mark else ""
-        what = marked.problem if marked and marked.problem else (str(error).splitlines() or [type(error).__name__])[0]
+        what = marked.problem if marked and marked.problem else first_line(error)
         if isinstance(error, MaxDepthExceededError):
             what = f"more than {MAXIMUM_DEPTH} nested levels"
         raise InputError(f"{name}{where}: invalid YAML ({what}); {advice}") from None

@@ -52,6 +52,9 @@ def describe(models: Sequence[str], prepared: Prepared, networks: Path, describe
         networks: folder with a folder of features for each network.
         described: the folder to write.
         report: called with lines about the progress.
+
+    Raises:
+        InputError: the folder of features of a network is missing or damaged.
     """
     images, description = images_of(prepared), prepared.description
     sizes = [description.counts[split] for split in SPLITS]
@@ -74,9 +77,14 @@ def describe(models: Sequence[str], prepared: Prepared, networks: Path, describe
 
 
 def _of_network(models: Sequence[str], folder: Path, sizes: Sequence[int]) -> tuple[DescribedRecord, Floats] | None:
-    """Return the features of the first network that has frozen ones; None without any."""
+    """Return the features of the first network that has frozen ones; None without any.
+
+    Raises:
+        InputError: the folder of a network is missing, so that another one would be taken in its place.
+    """
     for network in models:
         of_network = FeatureFolder(folder / network)
+        of_network.require()
         key = of_network.key()
         arrays = of_network.arrays(key) if key else None
         if arrays is None or [len(one) for one in arrays] != list(sizes):

@@ -11,6 +11,7 @@ import pandas as pd
 
 from darkroom.base import spreadsheets
 from darkroom.base.errors import InputError
+from darkroom.base.failures import first_line
 from darkroom.data.formats import corrections
 
 CORRECT = "correct"
@@ -80,8 +81,8 @@ def _filled_in(table: Path) -> dict[int, dict[str, Any]]:
     except FileNotFoundError:
         raise InputError(f"{table}: no such file; dvc repro describe writes reports/label_audit.csv") from None
     except (OSError, ValueError) as error:
-        line = (str(error).splitlines() or [type(error).__name__])[0]
-        raise InputError(f"{table} cannot be read ({line}); save it as CSV in UTF-8, with commas") from None
+        reason = first_line(error)
+        raise InputError(f"{table} cannot be read ({reason}); save it as CSV in UTF-8, with commas") from None
     if CORRECT not in read or not {"picture", "name"} & set(read.columns):
         raise InputError(
             f"{table} has the columns {', '.join(map(str, read.columns))[:120]}; expected {CORRECT}, and picture or "

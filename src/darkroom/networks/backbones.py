@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from darkroom.base.errors import InputError
+from darkroom.base.failures import first_line, of_machine
 from darkroom.networks import layers
 from darkroom.networks.lazy import Tensor, keras
 from darkroom.networks.published_file import PublishedFile
@@ -141,11 +142,12 @@ class Backbone:
     def _read(self, path: Path) -> Any:
         try:
             return self._keras(str(path))
-        except Exception as error:  # noqa: BLE001 - h5py and Keras raise anything on damaged files
-            line = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        except Exception as error:  # h5py and Keras raise anything on damaged files
+            if of_machine(error):
+                raise
             raise InputError(
                 f"{path} is damaged or has the weights of another network than keras.applications.{self.application} "
-                f"({line}); the published file is {self.weights.url}"
+                f"({first_line(error)}); the published file is {self.weights.url}"
             ) from None
 
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 from darkroom.base.errors import DarkroomError, InputError
+from darkroom.base.failures import of_machine
 from darkroom.networks.lazy import Tensor, keras
 from darkroom.params import NetworkParams, network_files
 
@@ -26,9 +27,11 @@ def build(network: str, inputs: Tensor, classes: int, params: NetworkParams) -> 
     module = network_files.load(network)
     try:
         built = module.build(inputs, classes, params)
-    except (DarkroomError, MemoryError):
+    except DarkroomError:
         raise
     except Exception as error:  # build is the user's code, so any error of it is the user's
+        if of_machine(error):
+            raise
         size = "×".join(map(str, inputs.shape[1:]))
         raise InputError(
             f"{network_files.error_location(network, error)}: {network_files.describe_error(error)} (images of {size}, "

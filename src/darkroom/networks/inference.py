@@ -42,9 +42,11 @@ def load(path: str | Path) -> keras.Model:
     """Load a saved model in Keras's safe mode, which rejects embedded code.
 
     Raises:
+        FileNotFoundError: there is no such file.
         DarkroomError: a weight is NaN or infinite. The predictions need not show it: fast kernels of ReLU return 0 for
             NaN.
     """
+    Path(path).stat()  # Keras reports a missing file as a wrong value
     model = keras.saving.load_model(path, compile=False, safe_mode=True)
     for layer in model.layers:
         if not all(np.isfinite(weights).all() for weights in layer.get_weights()):

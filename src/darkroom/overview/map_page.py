@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from darkroom.base import terminal
 from darkroom.base.types import Integers
 from darkroom.data.prepared.described import Described
 from darkroom.overview import projection
@@ -49,7 +50,11 @@ def page(described: Described, images: pd.DataFrame, pictures: Pictures, seed: i
         images=len(features),
         shown=len(rows),
         points={
-            "names": shown["name"].tolist(),
+            "names": (names := shown["name"].tolist()),
+            # The list of files has names as they are; the text beside the pointer is for reading.
+            "shown": {
+                point: readable for point, name in enumerate(names) if (readable := terminal.shown(name)) != name
+            },
             "x": at[:, 0].tolist(),
             "y": at[:, 1].tolist(),
             "colours": [_coloured(name, shown[name]) for name in COLOURS if name in shown],
@@ -67,7 +72,7 @@ def _coloured(name: str, values: pd.Series) -> dict[str, Any]:
     number = {kind: index for index, kind in enumerate(kinds.index)}
     return {
         "name": name,
-        "kinds": list(kinds.index),
+        "kinds": [terminal.shown(kind) for kind in kinds.index],
         "counts": kinds.tolist(),
         "of": values.astype(str).map(number).tolist(),
     }

@@ -15,6 +15,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, ValidationError
 
 from darkroom.base.errors import InputError
+from darkroom.base.failures import of_machine
 from darkroom.params.network import NetworkParams
 
 PACKAGE = "darkroom.networks"
@@ -96,6 +97,8 @@ def load(name: str) -> ModuleType:
     try:
         module = import_module(f"{PACKAGE}.{name}")
     except Exception as error:  # importing runs the user's file, so any error of it is the user's
+        if of_machine(error):
+            raise
         raise InputError(f"{error_location(name, error)}: {describe_error(error)}; correct the file") from error
     for line, fault in _problems(name, module):
         raise InputError(f"{location(name, line)}: {fault}")

@@ -6,20 +6,25 @@ transforms, since that takes a second.
 
 import inspect
 import json
+import math
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache, lru_cache
 from typing import Any
 
 import numpy as np
 from pydantic import ValidationError
 
+from darkroom.params import bounded
 from darkroom.params.spelling import did_you_mean, suggestion
 
 MAXIMUM_MESSAGE = 200
 """Longest text of the library's errors that is shown, in characters."""
 TRIALS = 8
 """Random draws that are tried on an image."""
+LARGE, MUCH_LARGER = 256, 4
+"""Numbers above the first, the image's side, and so many times the parameter's default are tried within limits of time
+and memory: a kernel of a million pixels blurs one small image for minutes."""
 Transform = Any
 """A transform of the library, which has no types."""
 
@@ -68,6 +73,8 @@ def create(name: str, parameters: Mapping[str, Any]) -> Transform:
     for key in parameters:
         if key not in known:
             raise ValueError(f"{name} has no parameter {key!r}{suggestion(key, known)}")
+        if not all(math.isfinite(number) for number in _numbers(parameters[key]) if isinstance(number, float)):
+            raise ValueError(f"{name}: {key}: {parameters[key]} given; numbers must be finite")
     try:
         created = _created(kind, parameters)
     except Exception as error:  # noqa: BLE001 - it raises anything
@@ -125,9 +132,49 @@ def check_on(name: str, parameters: Mapping[str, Any], size: tuple[int, int, int
 @lru_cache(256)
 def _refusal(name: str, parameters: str, size: tuple[int, int, int]) -> str | None:
     """Return why a transform is refused; None if it works. Cached, because a search checks many combinations."""
+    create(name, values := json.loads(parameters))
+    if not _is_demanding(name, values, max(LARGE, *size)):
+        return tried(name, parameters, size)
+    answer = bounded.ask("darkroom.params.transforms", "tried", [name, parameters, size])
+    if answer is bounded.NO_ANSWER:
+        return (
+            f"{name} needs more than {bounded.SECONDS} s or {bounded.MEMORY // 10**9} GB for {TRIALS} images of "
+            f"{_as_text(size)} with these parameters; use smaller numbers"
+        )
+    return None if answer is None else str(answer)
+
+
+def _is_demanding(name: str, parameters: Mapping[str, Any], large: int) -> bool:
+    """Return whether a number is so much larger than usual that the work on one image may never end."""
+    known = inspect.signature(_kinds()[name]).parameters
+    usual = {key: known[key].default for key in parameters}
+    return any(_largest(value) > max(large, MUCH_LARGER * _largest(usual[key])) for key, value in parameters.items())
+
+
+def _largest(value: Any) -> float:
+    """Return the largest magnitude of the numbers in a parameter, 0 without any."""
+    return max(map(abs, _numbers(value)), default=0)
+
+
+def _numbers(value: Any) -> Iterator[float]:
+    if isinstance(value, int | float):
+        yield value
+    elif isinstance(value, list | tuple | Mapping):
+        for part in value.values() if isinstance(value, Mapping) else value:
+            yield from _numbers(part)
+
+
+def tried(name: str, parameters: str, size: Sequence[int]) -> str | None:
+    """Return why a transform is refused after a few draws; None if it works.
+
+    Args:
+        name: the name of its class in the library.
+        parameters: its parameters as JSON.
+        size: height, width and channels of the images.
+    """
     transform = create(name, json.loads(parameters))
     transform.p = 1.0
-    shape = size if size[2] > 1 else size[:2]
+    shape = tuple(size if size[2] > 1 else size[:2])
     image = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -152,5 +199,5 @@ def _refusal(name: str, parameters: str, size: tuple[int, int, int]) -> str | No
     return None
 
 
-def _as_text(size: tuple[int, ...]) -> str:
+def _as_text(size: Sequence[int]) -> str:
     return "×".join(map(str, size))

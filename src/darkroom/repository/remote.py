@@ -6,6 +6,7 @@ from pathlib import Path
 
 from darkroom.base.commands import reason
 from darkroom.base.errors import DarkroomError, InputError
+from darkroom.base.failures import of_machine
 from darkroom.repository.commands import ask_dvc, run_dvc
 
 DEFAULT_REMOTE = "darkroom"
@@ -68,7 +69,9 @@ def check_remote(*, writing: bool = True) -> None:
             remote.fs.pipe_file(
                 remote.fs.join(remote.path, PROBE), b"Written by darkroom retrain to check write access.\n"
             )
-    except Exception as error:  # noqa: BLE001 - each kind of remote raises its own errors
+    except Exception as error:  # each kind of remote raises its own errors
+        if of_machine(error):
+            raise
         raise InputError(
             f"the DVC remote is not readable and writable ({reason(str(error))}); check its URL (dvc remote list, or "
             "DVC_REMOTE_URL) and credentials (such as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY)"

@@ -15,6 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from darkroom.base.credentials import hide, split_login
 from darkroom.base.errors import DarkroomError, InputError, TrainingError
+from darkroom.base.failures import first_line
 from darkroom.base.files import set_aside
 from darkroom.base.project import lock
 from darkroom.params import SearchParams
@@ -175,7 +176,7 @@ def without_credentials(address: str) -> str:
 
 def _reason(error: BaseException, address: str) -> str:
     """Return the first line of an error, with the secrets of the address hidden."""
-    return hide((str(error).strip().splitlines() or [type(error).__name__])[0], address)
+    return hide(first_line(error), address)
 
 
 def mark_lost(study: Study, trial: optuna.Trial | FrozenTrial, reason: str) -> None:

@@ -13,9 +13,8 @@ from mlflow.store.artifact.artifact_repository_registry import get_artifact_repo
 
 from darkroom.base.credentials import hide
 from darkroom.base.errors import InputError
-from darkroom.base.failures import of_full_disk
+from darkroom.base.failures import first_line, of_machine
 from darkroom.tracking import address
-from darkroom.tracking.store import first_line
 
 ASKED = "mlflow.darkroom.writable"
 """Tag of the experiment that is written to find out whether it can be. The prefix hides it in MLflow's UI."""
@@ -81,7 +80,7 @@ def _local_folder(location: str) -> Path | None:
 
 @contextmanager
 def _asking(refused: str, remedy: str) -> Iterator[None]:
-    """Turn any error of a question into a line, except that of a full disk.
+    """Turn any error of a question into a line, except that of a full disk or of memory.
 
     Raises:
         InputError: the store's answer is an error.
@@ -89,7 +88,7 @@ def _asking(refused: str, remedy: str) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        if of_full_disk(error):
+        if of_machine(error):
             raise
         raise InputError(
             f"the tracking store {address.shown_uri()} cannot be used: {refused} ({first_line(error)}); {remedy}"

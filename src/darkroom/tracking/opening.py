@@ -10,10 +10,9 @@ from mlflow.exceptions import MlflowException
 
 from darkroom.base import project
 from darkroom.base.errors import InputError
-from darkroom.base.failures import of_full_disk
+from darkroom.base.failures import first_line, of_full_disk
 from darkroom.tracking import address
 from darkroom.tracking.outages import UnansweredError, is_unanswered
-from darkroom.tracking.store import first_line
 
 PARTS = ("network", "description", "code")
 """Artifacts of a packaged model, besides MLflow's own files."""

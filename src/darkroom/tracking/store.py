@@ -13,9 +13,8 @@ from mlflow.entities import RunStatus
 from mlflow.exceptions import MlflowException
 
 from darkroom.base import project
-from darkroom.base.credentials import hide
 from darkroom.base.errors import InputError
-from darkroom.base.failures import of_full_disk
+from darkroom.base.failures import first_line, of_full_disk
 from darkroom.base.processes import ProcessId
 from darkroom.tracking import address, sqlite_files
 from darkroom.tracking.outages import ABSENT
@@ -210,8 +209,3 @@ def find_run(run_id: str) -> StoredRun | None:
         return None
     found = client.search_runs([experiment.experiment_id], f"tags.{ORIGINAL} = '{run_id}'", max_results=1)
     return found[0] if found else None
-
-
-def first_line(error: Exception) -> str:
-    """Return the first line of an error's message, without passwords."""
-    return hide((str(error).strip().splitlines() or [type(error).__name__])[0])

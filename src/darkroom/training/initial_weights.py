@@ -9,6 +9,7 @@ import numpy as np
 
 from darkroom.base.backend import keras
 from darkroom.base.errors import InputError
+from darkroom.base.failures import first_line
 from darkroom.networks import Network, inference, load
 
 HEAD = "output"
@@ -27,8 +28,7 @@ def read(path: str | Path) -> keras.Model:
     try:
         return inference.load(path)
     except (ValueError, OSError) as error:
-        line = str(error).strip().splitlines()[0]
-        raise InputError(f"initial_weights: {path} is not a network that can be loaded ({line})") from None
+        raise InputError(f"initial_weights: {path} is not a network that can be loaded ({first_line(error)})") from None
 
 
 def imagenet(network: Network, file: Path | None = None) -> keras.Model:

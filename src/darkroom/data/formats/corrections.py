@@ -12,6 +12,7 @@ import pandas as pd
 
 from darkroom.base import spreadsheets
 from darkroom.base.errors import InputError
+from darkroom.base.failures import first_line
 from darkroom.data.formats.manifest import labels_of
 
 COLUMNS = ("picture", "label", "who", "when", "why")
@@ -36,9 +37,9 @@ def read(path: Path) -> pd.DataFrame:
         return empty()
     try:
         table = spreadsheets.read(path)
-    except (ValueError, UnicodeDecodeError) as error:
-        line = (str(error).splitlines() or [type(error).__name__])[0]
-        raise InputError(f"{path} cannot be read ({line}); restore it: git checkout HEAD -- {path}") from None
+    except (OSError, ValueError) as error:
+        reason = first_line(error)
+        raise InputError(f"{path} cannot be read ({reason}); restore it: git checkout HEAD -- {path}") from None
     if tuple(table.columns) != COLUMNS:
         raise InputError(
             f"{path}: its columns are {', '.join(map(str, table.columns))[:80]}, expected {', '.join(COLUMNS)}: it is "

@@ -73,6 +73,22 @@ class FeatureFolder:
         except (OSError, ValueError, EOFError):  # damaged
             return None
 
+    def require(self) -> None:
+        """Check that the stage ``features`` has left its record here, and the features that it states.
+
+        Raises:
+            InputError: something is missing or damaged.
+        """
+        try:
+            key = read_json(self.record_file)["key"]
+        except (OSError, InputError, KeyError, TypeError):
+            key = ""
+        if key is not None and self.arrays(key) is None:
+            raise InputError(
+                f"{self.folder} is missing or incomplete, so it is unknown whether there are features of the network "
+                f"{self.folder.name}; run dvc repro features@{self.folder.name}, or fetch them with dvc pull"
+            )
+
     def other_with(self, key: str) -> "FeatureFolder | None":
         """Return the folder of another network with the same features, if there is one.
 

@@ -11,6 +11,7 @@ import pandas as pd
 
 from darkroom.base import spreadsheets
 from darkroom.base.errors import InputError
+from darkroom.base.failures import first_line
 from darkroom.base.terminal import named, shown
 
 FILE = Path("data/columns.csv")
@@ -59,9 +60,9 @@ def _read(path: Path) -> pd.DataFrame:
         return pd.DataFrame({NAME: pd.Series(dtype="str")})
     try:
         table = spreadsheets.read(path)
-    except (ValueError, UnicodeDecodeError) as error:
-        line = (str(error).splitlines() or [type(error).__name__])[0]
-        raise InputError(f"{path} cannot be read ({line}); save it as a CSV file in UTF-8, with commas") from None
+    except (OSError, ValueError) as error:
+        reason = first_line(error)
+        raise InputError(f"{path} cannot be read ({reason}); save it as a CSV file in UTF-8, with commas") from None
     table = table.rename(columns=lambda column: str(column).removeprefix("\ufeff").strip())
     if NAME not in table:
         raise InputError(f"{path} has no column {NAME!r}, it has {named(table.columns)}; add the images' names")

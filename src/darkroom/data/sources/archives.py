@@ -4,6 +4,7 @@ from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from darkroom.base.errors import InputError
+from darkroom.base.failures import first_line
 from darkroom.data.formats.samples import MAXIMUM_FILE_BYTES, LeftOut, Sample
 from darkroom.data.sources import limits
 from darkroom.data.sources.archive_files import DAMAGE, Entry, entries
@@ -71,7 +72,7 @@ def contents(path: Path, encoding: str | None = None) -> Contents:
     except UnicodeDecodeError:
         raise InputError(f"{path}: a name is marked as UTF-8 and is not; pack the images again") from None
     except DAMAGE as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0].rstrip(":")
+        reason = first_line(error).rstrip(":")
         what = "a folder" if path.is_dir() else f"not a zip or tar file that can be read ({reason})"
         raise InputError(f"{path} is {what}; expected an archive with one folder for each class") from None
     return Contents(found, replaced)

@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from darkroom.base.errors import ImageError
+from darkroom.base.failures import first_line
 from darkroom.base.files import open_regular
 from darkroom.data.formats.samples import MAXIMUM_FILE_BYTES
 from darkroom.data.sources import limits, parquet_pages
@@ -168,7 +169,7 @@ class ImageColumn:
             with self.lock:
                 return self._value(group, row)
         except DAMAGE as error:
-            raise ImageError(f"cannot be read ({(str(error).splitlines() or [type(error).__name__])[0]})") from None
+            raise ImageError(f"cannot be read ({first_line(error)})") from None
 
     def _value(self, group: int, row: int) -> Any:
         if self.total > self.most:

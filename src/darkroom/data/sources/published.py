@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from darkroom.base.errors import InputError
+from darkroom.base.failures import first_line, of_machine
 from darkroom.base.types import SplitName  # noqa: TC001 - evaluated at run time
 from darkroom.data.formats.samples import InMemory, Sample
 
@@ -49,11 +50,12 @@ def keras_dataset(page: Path) -> list[Sample]:
 
     try:
         parts = getattr(keras.datasets, name).load_data()
-    except Exception as error:  # noqa: BLE001 - Keras raises a plain Exception if a download fails
-        reason = str(error).splitlines()[0]
+    except Exception as error:  # Keras raises a plain Exception if a download fails
+        if of_machine(error):
+            raise
         raise InputError(
-            f"data.path: {page}: Keras cannot load its data set {name} ({reason}); allow the download, or put its "
-            "files into the folder datasets in KERAS_HOME (default: ~/.keras)"
+            f"data.path: {page}: Keras cannot load its data set {name} ({first_line(error)}); allow the download, or "
+            "put its files into the folder datasets in KERAS_HOME (default: ~/.keras)"
         ) from None
     found = []
     names: tuple[SplitName, SplitName] = ("train", "test")

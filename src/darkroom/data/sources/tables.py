@@ -10,6 +10,7 @@ import pandas as pd
 import pyarrow as pa
 
 from darkroom.base.errors import InputError
+from darkroom.base.failures import first_line
 from darkroom.base.files import files_below, leads_out
 from darkroom.base.types import SplitName
 from darkroom.data.formats.manifest import UNLABELLED
@@ -115,7 +116,7 @@ def _read_table(path: Path, data: DataParams) -> pd.DataFrame:
         raise
     except parquet_files.DAMAGE as error:
         raise InputError(
-            f"data.path: {path} cannot be read as a table ({_reason(error)}); expected CSV or Parquet"
+            f"data.path: {path} cannot be read as a table ({first_line(error)}); expected CSV or Parquet"
         ) from None
     empty = pd.Series([""] * len(table))
     return pd.concat([empty if column is None else table[column].map(_text) for column in columns], axis=1)
@@ -204,7 +205,7 @@ def _in_parquet(
         raise
     except parquet_files.DAMAGE as error:
         raise InputError(
-            f"data.path: {path} cannot be read as Parquet ({_reason(error)}); write or download it again"
+            f"data.path: {path} cannot be read as Parquet ({first_line(error)}); write or download it again"
         ) from None
     names = _class_names(table.file.schema_arrow, data.label_column)
     if parquet_splits.has_no_labels(labels, numbered=names is not None or held_out):
@@ -220,10 +221,6 @@ def _in_parquet(
             owner = "" if groups[index] is None else str(groups[index])
             found.append(Sample(f"{name}/{index:06d}", label, place, split, owner, number * 2**32 + index))
     return found, 0
-
-
-def _reason(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]
 
 
 def _class_names(schema: pa.Schema, column: str) -> list[str] | None:

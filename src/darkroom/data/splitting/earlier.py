@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 from pyarrow import ArrowInvalid
 
 from darkroom.base.errors import InputError
+from darkroom.base.failures import first_line
 from darkroom.base.types import HASH_DIGITS, Flags, Integers, Pixels
 from darkroom.data.splitting.kept import Kept
 
@@ -55,7 +56,7 @@ def read(path: Path, side: int) -> Pictures:
             table = pq.read_table(file)
             reason = None if table.schema.names == list(NAMES) else "other columns"
         except (ArrowInvalid, OSError) as error:  # the latter for damaged bytes in between
-            reason = str(error).splitlines()[0]
+            reason = first_line(error)
     if reason is not None:
         raise InputError(
             f"{path}: not a file of thumbnails ({reason}); restore it: dvc checkout --force {path}, or delete it: "

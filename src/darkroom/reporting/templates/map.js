@@ -96,7 +96,7 @@ function hover(event) {
   own.clearRect(0, 0, data.side, data.side);
   picture(own, point, 0, 0, data.side);
   const said = data.colours.map((each) => `${each.name}: ${each.kinds[each.of[point]]}`);
-  tip.querySelector("div").textContent = [data.names[point], ...said].join("\n");
+  tip.querySelector("div").textContent = [data.shown[point] ?? data.names[point], ...said].join("\n");
   tip.querySelector("div").style.whiteSpace = "pre-line";
   const right = event.clientX + 16 + tip.offsetWidth > window.innerWidth;
   tip.style.left = `${Math.max(0, right ? event.clientX - 16 - tip.offsetWidth : event.clientX + 16)}px`;
