@@ -8,7 +8,7 @@ import pytest
 
 from darkroom.base.files import read_record
 from support.finished import team_of
-from support.projects import Stack, clone, refusal
+from support.projects import Project, Stack, clone, refusal
 
 pytestmark = pytest.mark.slow
 
@@ -19,25 +19,32 @@ def team(finished_mlp, tmp_path_factory):
     return team_of(finished_mlp, root, Stack("local", str(root / "remote")))
 
 
-@pytest.fixture
-def fresh(team, tmp_path):
-    """A fresh clone, with its store restored."""
-    project = clone(team, tmp_path / "clone")
+@pytest.fixture(scope="module")
+def restored(team, tmp_path_factory):
+    """A fresh clone, with its store restored; the tests change copies."""
+    project = clone(team, tmp_path_factory.mktemp("restored") / "clone")
     project.run("dvc", "pull", "--quiet")
     project.run("darkroom", "restore")
     return project
 
 
-def test_the_champion_again(fresh):
-    store = (fresh.root / "mlflow.db").stat().st_mtime_ns
-    head = fresh.run("git", "status", "--porcelain")
-    printed = fresh.run("darkroom", "reproduce")
+@pytest.fixture
+def fresh(restored, tmp_path):
+    """A fresh clone, with its store restored."""
+    shutil.copytree(restored.root, tmp_path / "clone", symlinks=True)
+    return Project.at(tmp_path / "clone", **restored.variables)
+
+
+def test_the_champion_again(restored):
+    store = (restored.root / "mlflow.db").stat().st_mtime_ns
+    head = restored.run("git", "status", "--porcelain")
+    printed = restored.run("darkroom", "reproduce")
     assert "mlp, run " in printed
     assert printed.splitlines()[-1] == "identical: all weights and metrics are the same"
     # Nothing of it stays here.
-    assert fresh.run("git", "status", "--porcelain") == head
-    assert fresh.run("git", "worktree", "list").count("\n") == 1
-    assert (fresh.root / "mlflow.db").stat().st_mtime_ns == store
+    assert restored.run("git", "status", "--porcelain") == head
+    assert restored.run("git", "worktree", "list").count("\n") == 1
+    assert (restored.root / "mlflow.db").stat().st_mtime_ns == store
 
 
 def test_a_changed_line_of_code_is_found_to_differ(fresh):
@@ -62,10 +69,8 @@ def test_what_cannot_be_reproduced(fresh, team):
     assert f"no commit contains run {run_id}: commit dvc.lock, runs/" in refusal(fresh, "reproduce", run_id[:12])
 
 
-def test_code_that_only_the_recorded_diff_has(team, tmp_path):
-    project = clone(team, tmp_path / "clone")
-    project.run("dvc", "pull", "--quiet")
-    project.run("darkroom", "restore")
+def test_code_that_only_the_recorded_diff_has(fresh):
+    project = fresh
     changed = project.root / "networks/mlp.py"
     committed = changed.read_text()
     changed.write_text(committed.replace("x = keras.layers.Flatten", "x = 0.5 * keras.layers.Flatten"))

@@ -79,7 +79,9 @@ class Servers:
     def mlflow(self, backend):
         port = free_port()
         stores = ("--backend-store-uri", backend, "--artifacts-destination", str(self.folder / "artifacts"))
-        log = self.start("mlflow", "mlflow", "server", *stores, "--port", str(port), "--workers", "1")
+        # Without the processes that wait for MLflow's own jobs, each of which imports it.
+        jobs = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+        log = self.start("mlflow", "mlflow", "server", *stores, "--port", str(port), "--workers", "1", **jobs)
         wait_for(f"http://127.0.0.1:{port}/health", log)
         return f"http://127.0.0.1:{port}"
 
