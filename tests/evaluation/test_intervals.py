@@ -246,6 +246,21 @@ def test_means_over_classes_of_groups_that_err_together():
         assert found[name] == pytest.approx(expected, abs=1e-6)
 
 
+@pytest.mark.parametrize(("sizes", "every"), [((80, 10), 7), ((40, 10), 4), ((70, 10, 10), 5)])
+def test_means_over_unequal_classes_are_as_uncertain_as_a_share_with_their_variance(sizes, every):
+    """Every so many images are wrong, in groups of five: a mistake in a small class changes the mean most."""
+    labels = np.repeat(np.arange(len(sizes)), sizes)
+    groups, wrong = np.arange(len(labels)) // 5, np.arange(len(labels)) % every == 0
+    predicted = np.where(wrong, (labels + 1) % len(sizes), labels)
+    found = score(Predictions(labels, np.eye(len(sizes), dtype=np.float32)[predicted]), groups).intervals
+    expected = shares_with_the_variance_of_the_means(labels, predicted, groups)
+    for name in ("macro_precision", "macro_f1"):
+        assert found[name] == pytest.approx(expected[name], abs=1e-6)
+    # The interval of the small class's recall is wider.
+    assert found["balanced_accuracy"].high == pytest.approx(expected["balanced_accuracy"][1], abs=1e-6)
+    assert found["balanced_accuracy"].low < expected["balanced_accuracy"][0]
+
+
 def test_of_twenty_right_answers_it_does_not_follow_that_all_are():
     found = score(all_right(20), np.arange(20)).intervals
     low = 0.025 ** (1 / 20)
