@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from ruamel.yaml import YAML
 
 from darkroom.base.errors import InputError
 from darkroom.cli import main
@@ -216,3 +217,34 @@ def test_a_changed_file_is_not_overwritten(project, capsys):
 def test_images_that_cannot_be_decoded_are_said():
     found = {setting.key: setting.reason for setting in choosing.choose(seen(unreadable=3))}
     assert "3 of 200 that were looked at cannot be decoded" in found["data.source"]
+
+
+DAMAGED = {
+    "invalid YAML": ("a: [", "invalid YAML"),
+    "nothing": ("", "the file holds NoneType instead of settings by name"),
+    "a list": ("[1]", "the file holds CommentedSeq"),
+    "a section that is a number": ("data: 3\n", "data holds int instead of settings by name; restore it from git"),
+    "nested too deeply": ("a: " + "[" * 10_000, "nested levels"),
+}
+
+
+@pytest.mark.parametrize("kind", DAMAGED)
+def test_a_damaged_file_is_told_in_one_line_and_left_as_it_is(tmp_path, kind):
+    content, words = DAMAGED[kind]
+    path = tmp_path / "params.yaml"
+    path.write_text(content)
+    with pytest.raises(InputError, match=words) as error:
+        writing.write(list(choosing.choose(seen())), path)
+    assert "\n" not in str(error.value)
+    assert path.read_text() == content
+
+
+def test_a_missing_file_is_told_and_missing_sections_are_added(tmp_path):
+    path = tmp_path / "params.yaml"
+    with pytest.raises(InputError, match=r"params\.yaml: cannot be read"):
+        writing.write(list(choosing.choose(seen())), path)
+    path.write_text("train: {seed: 1}\n")
+    writing.write(list(choosing.choose(seen())), path)
+    written = YAML(typ="safe").load(path.read_text())
+    assert written["data"] == {"source": "folder", "path": "data/raw"}
+    assert written["train"]["seed"] == 1

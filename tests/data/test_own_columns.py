@@ -4,6 +4,7 @@ import pandas as pd
 import pytest
 
 from darkroom.base.errors import InputError
+from darkroom.data.formats import corrections
 from darkroom.data.prepared import own_columns
 from darkroom.evaluation.slices import find_slices
 
@@ -67,3 +68,13 @@ def test_what_does_not_fit_is_refused_in_one_line(file, text, needed, said):
         own_columns.join(ROWS, needed, file(text))
     assert said in str(refused.value)
     assert "\n" not in str(refused.value)
+
+
+def test_a_file_that_cannot_be_read_is_not_taken_for_none(tmp_path):
+    path = tmp_path / "columns.csv"
+    for target in ("/dev/zero", tmp_path / "gone.csv", tmp_path):
+        path.symlink_to(target)
+        for read in (lambda file: own_columns.join(ROWS, path=file), corrections.read):
+            with pytest.raises(InputError, match=r"columns\.csv cannot be read"):
+                read(path)
+        path.unlink()

@@ -108,7 +108,7 @@ HEAD = "picture,label,who,when,why\n"
         (f"{HEAD}xyz,a,,,\n", "line 2: 'xyz' is not the hash of a picture"),
         (f"{HEAD}{'1' * 64},,,,\n", "line 2: the label is empty"),
         (f"{HEAD}{'1' * 64},a,,,\n{'1' * 64},b,,,\n", "stands twice, as a and b; delete one"),
-        ("<<<<<<< HEAD\n" + HEAD, "its columns are"),
+        ("<<<<<<< HEAD\n" + HEAD, r"conflict markers of git, <<<<<<<\); restore it"),
         ("", "cannot be read"),
     ],
 )
@@ -131,3 +131,12 @@ def test_the_file_of_the_repository_has_no_corrections():
     from support.projects import ROOT
 
     assert corrections.read(ROOT / "data/labels.csv").empty
+
+
+def test_who_and_why_stay_on_one_line_and_steer_nothing(tmp_path):
+    table, labels = tmp_path / "table.csv", tmp_path / "labels.csv"
+    why = "a\r\n\x1b[2Jb"
+    spreadsheets.write(table, pd.DataFrame([{"picture": PICTURES["a1"], "correct": "b", "why": why}]))
+    relabel(table, rows(), labels, {"who": "=cmd\n\u202ex", "why": ""})
+    row = corrections.read(labels).iloc[0]
+    assert (row["who"], row["why"]) == (r"=cmd \u202ex", r"a \u001b[2Jb")

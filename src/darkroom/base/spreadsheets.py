@@ -6,15 +6,21 @@ A cell that a spreadsheet would run (``=1+1``, ``@SUM(A1)``) gets an apostrophe 
 
 import csv
 import re
+import warnings
+from collections import Counter
 from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from darkroom.base.files import write_text
+from darkroom.base.files import read_limited, write_text
 
 if TYPE_CHECKING:
     import pandas as pd
 
+MAXIMUM_BYTES = 256_000_000
+MAXIMUM_COLUMNS = 1000
+"""Limits of a table that people write."""
+CONFLICT = re.compile("^<<<<<<< ", re.MULTILINE)
 FORMULA = re.compile(r"'*[=+\-@\t\r\n＝＋－＠]")  # some spreadsheets take the wide forms too
 """Beginnings of formulas, also if they have got apostrophes already, so that ``text_of`` knows how many to remove."""
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
@@ -62,5 +68,33 @@ def read(source: Path | StringIO, texts: tuple[str, ...] | None = None) -> "pd.D
     import pandas as pd
 
     kinds = str if texts is None else dict.fromkeys(texts, str)
-    table: pd.DataFrame = pd.read_csv(source, dtype=kinds, keep_default_na=False)
+    table: pd.DataFrame = pd.read_csv(source, dtype=kinds, keep_default_na=False, index_col=False)
     return table.assign(**{name: table[name].map(text_of) for name in (table.columns if texts is None else texts)})
+
+
+def read_given(path: Path) -> "pd.DataFrame":
+    """Read a table that people have written or changed, all of its columns as text.
+
+    Raises:
+        OSError: it does not exist, is no regular file, or is too large.
+        ValueError: it is not CSV in UTF-8, a column stands twice, there are too many, or a row has more cells.
+    """
+    text = read_limited(path, MAXIMUM_BYTES).decode("utf-8-sig")
+    if CONFLICT.search(text):
+        raise ValueError("it has conflict markers of git, <<<<<<<")
+    try:
+        header = next(csv.reader(StringIO(text)), [])
+    except csv.Error as error:
+        raise ValueError(str(error)) from None
+    if len(header) > MAXIMUM_COLUMNS:
+        raise ValueError(f"{len(header):,} columns; at most {MAXIMUM_COLUMNS:,} are accepted")
+    for name, count in Counter(header).items():
+        if count > 1 and name:
+            raise ValueError(f"the column {name[:60]!r} stands twice")
+    with warnings.catch_warnings():
+        # Of rows with more cells than columns, pandas would leave out the last ones.
+        warnings.simplefilter("error")
+        try:
+            return read(StringIO(text))
+        except Warning:
+            raise ValueError("a row has more cells than there are columns; are cells with commas quoted?") from None

@@ -11,6 +11,7 @@ from ruamel.yaml import YAML
 from darkroom.base.errors import InputError
 from darkroom.base.files import write_text
 from darkroom.base.git import git
+from darkroom.base.yaml_files import read_yaml
 from darkroom.configuring.choosing import Setting
 from darkroom.params.network_files import SECTION_KEYS
 
@@ -33,7 +34,11 @@ def write(settings: Sequence[Setting], path: Path) -> None:
     """Change the settings in a params file; everything else, comments included, stays.
 
     Sections of networks that are no longer in ``models`` are removed.
+
+    Raises:
+        InputError: the file cannot be read, or is no params file.
     """
+    read_yaml(path)  # within limits, and with its errors in one line
     yaml = YAML()
     yaml.preserve_quotes = True
     yaml.width = 4096
@@ -41,17 +46,31 @@ def write(settings: Sequence[Setting], path: Path) -> None:
     content = yaml.load(path.read_text(encoding="utf-8"))
     for setting in settings:
         *sections, last = setting.key.split(".")
-        section = content
-        for name in sections:
-            section = section.setdefault(name, {})
+        section = _section(content, sections, path)
         _set(section, last, setting)
     for name in ("search", "train"):
-        for unused in set(content[name]) - SECTION_KEYS - set(content["models"]):
-            del content[name][unused]
+        section = _section(content, [name], path)
+        for unused in set(section) - SECTION_KEYS - set(content["models"]):
+            del section[unused]
     text = io.StringIO()
     yaml.dump(content, text)
     # ruamel keeps a blank line with the comment before it, which may be replaced.
     write_text(path, re.sub(r"(?m)(?<=[^\n]\n)(?=^\w+:)", "\n", text.getvalue()))
+
+
+def _section(content: Any, names: Sequence[str], path: Path) -> Any:
+    """Return a section of a file that ruamel has read; it is added if it is missing."""
+    from ruamel.yaml.comments import CommentedMap
+
+    section, known = content, "the file"
+    for name in [*names, ""]:
+        if not isinstance(section, CommentedMap):
+            raise InputError(
+                f"{path}: {known} holds {type(section).__name__} instead of settings by name; restore it from git"
+            )
+        if name:
+            section, known = section.setdefault(name, CommentedMap()), name
+    return section
 
 
 def _set(section: Any, key: str, setting: Setting) -> None:

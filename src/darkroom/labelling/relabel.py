@@ -12,6 +12,7 @@ import pandas as pd
 from darkroom.base import spreadsheets
 from darkroom.base.errors import InputError
 from darkroom.base.failures import first_line
+from darkroom.base.terminal import shown
 from darkroom.data.formats import corrections
 
 CORRECT = "correct"
@@ -45,7 +46,10 @@ def relabel(table: Path, manifest: pd.DataFrame, labels: Path, author: Mapping[s
         InputError: a picture or label is not known, a picture is corrected twice, or no row is filled in.
     """
     rows = _filled_in(table)
-    pictures = [_picture(row, number, table, manifest) for number, row in rows.items()]
+    # Of copies, the first.
+    of_first = manifest.iloc[::-1]
+    places = {column: dict(zip(of_first[column], of_first["picture"], strict=True)) for column in ("picture", "name")}
+    pictures = [_picture(row, number, table, places) for number, row in rows.items()]
     known = sorted(manifest["label"].unique())
     given = manifest.drop_duplicates("picture").set_index("picture")["label"]
     new: dict[str, dict[str, str]] = {}
@@ -60,7 +64,13 @@ def relabel(table: Path, manifest: pd.DataFrame, labels: Path, author: Mapping[s
         lines.setdefault(picture, number)
         why = row.get("why") or author.get("why") or row.get("kind") or ""
         when = datetime.now(UTC).date().isoformat()
-        new[picture] = {"picture": picture, "label": label, "who": author["who"], "when": when, "why": why}
+        new[picture] = {
+            "picture": picture,
+            "label": label,
+            "who": _line(author["who"]),
+            "when": when,
+            "why": _line(why),
+        }
     before = corrections.read(labels)
     merged = pd.concat([before[~before["picture"].isin(new)], pd.DataFrame(list(new.values()))], ignore_index=True)
     corrections.write(labels, merged.astype("str"))
@@ -74,10 +84,15 @@ def relabel(table: Path, manifest: pd.DataFrame, labels: Path, author: Mapping[s
     )
 
 
+def _line(text: str) -> str:
+    """Return a text on one line, without characters that steer a terminal: it is kept in git and shown."""
+    return shown(" ".join(text.split()))
+
+
 def _filled_in(table: Path) -> dict[int, dict[str, Any]]:
     """Return the rows of a table with a corrected label, by line number."""
     try:
-        read = spreadsheets.read(table)
+        read = spreadsheets.read_given(table)
     except FileNotFoundError:
         raise InputError(f"{table}: no such file; dvc repro describe writes reports/label_audit.csv") from None
     except (OSError, ValueError) as error:
@@ -95,15 +110,16 @@ def _filled_in(table: Path) -> dict[int, dict[str, Any]]:
     return rows
 
 
-def _picture(row: Mapping[str, Any], number: int, table: Path, manifest: pd.DataFrame) -> str:
+def _picture(row: Mapping[str, Any], number: int, table: Path, places: Mapping[str, Mapping[str, str]]) -> str:
+    """Return the picture of a row, by ``picture`` or ``name``."""
     column = "picture" if row.get("picture") else "name"
-    found = manifest.loc[manifest[column] == row.get(column), "picture"]
-    if found.empty:
+    found = places[column].get(str(row.get(column)))
+    if found is None:
         raise InputError(
             f"{table}, line {number}: the {column} {str(row.get(column))[:60]!r} is not in the data; use a table of "
             "the current data (dvc repro describe), or delete the line"
         )
-    return str(found.iloc[0])
+    return found
 
 
 def _label(text: str, number: int, table: Path, known: list[str]) -> str:

@@ -5,6 +5,7 @@ lossless copies, wherever they lie. ``who``, ``when`` and ``why`` are for people
 source gives says that somebody has looked and agrees.
 """
 
+import os
 import re
 from pathlib import Path
 
@@ -33,10 +34,10 @@ def read(path: Path) -> pd.DataFrame:
     Raises:
         InputError: the file has other columns, a picture is malformed or stands twice, or a label is empty.
     """
-    if not path.is_file():
+    if not os.path.lexists(path):
         return empty()
     try:
-        table = spreadsheets.read(path)
+        table = spreadsheets.read_given(path)
     except (OSError, ValueError) as error:
         reason = first_line(error)
         raise InputError(f"{path} cannot be read ({reason}); restore it: git checkout HEAD -- {path}") from None

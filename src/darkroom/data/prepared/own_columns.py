@@ -4,6 +4,7 @@ A row per image: ``name`` as in the page of the data, and any further columns. E
 them; ``promote.groups`` names columns by whose values no group may be lost. The file is in git with ``name`` alone.
 """
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -56,10 +57,10 @@ def join(manifest: pd.DataFrame, needed: Sequence[str] = (), path: Path = FILE) 
 
 
 def _read(path: Path) -> pd.DataFrame:
-    if not path.is_file():
+    if not os.path.lexists(path):
         return pd.DataFrame({NAME: pd.Series(dtype="str")})
     try:
-        table = spreadsheets.read(path)
+        table = spreadsheets.read_given(path)
     except (OSError, ValueError) as error:
         reason = first_line(error)
         raise InputError(f"{path} cannot be read ({reason}); save it as a CSV file in UTF-8, with commas") from None
