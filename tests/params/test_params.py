@@ -421,6 +421,14 @@ def test_a_day_without_quotes_is_refused_before_dvc_stops_at_it(params_file):
     assert refusal(params_file) == '2015-01-02 is an unquoted date, which DVC cannot read; write "2015-01-02"'
 
 
+def test_what_dvc_would_not_read_is_refused(params_file):
+    text = params_file.read_text()
+    params_file.write_text(text.replace("labels: null", "labels: [a:b, c]"))
+    assert re.search(r"params.yaml, line \d+: DVC cannot read this \(.*\); quote the value", refusal(params_file))
+    params_file.write_text(text.replace("labels: null", "labels: ['a:b', c]"))
+    assert read_params(params_file).validation.labels == ("a:b", "c")
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [

@@ -67,6 +67,21 @@ def parse_yaml(content: str | bytes, name: str, advice: str = "correct the file"
         raise InputError(f"{name}{where}: invalid YAML ({what}); {advice}") from None
 
 
+def require_readable_by_dvc(path: str | Path) -> None:
+    """Check that DVC reads a file that ``read_yaml`` reads.
+
+    DVC's parser in C refuses, for example, a colon in an unquoted value within braces or brackets.
+
+    Raises:
+        InputError: DVC cannot read it; with the line.
+    """
+    try:
+        YAML(typ="safe").load(Path(path).read_bytes())
+    except MarkedYAMLError as error:
+        where = f", line {error.problem_mark.line + 1}" if error.problem_mark else ""
+        raise InputError(f"{path}{where}: DVC cannot read this ({error.problem}); quote the value") from None
+
+
 class _BoundedComposer(Composer):
     """Reject documents that grow when their aliases are written out."""
 

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from darkroom.base.credentials import has_login
 from darkroom.base.errors import InputError
-from darkroom.base.yaml_files import read_yaml
+from darkroom.base.yaml_files import read_yaml, require_readable_by_dvc
 from darkroom.params.checks import check_together
 from darkroom.params.messages import MAXIMUM_LINES, error_lines
 from darkroom.params.network_files import Network, load, names
@@ -41,6 +41,7 @@ def read_params(path: str | Path = "params.yaml") -> Params:
         raise InputError("\n".join(_first_lines(error, str(path)))) from None
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
+    require_readable_by_dvc(path)
     check_together(params, str(path))
     return params
 
