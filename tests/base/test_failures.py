@@ -28,6 +28,7 @@ def told(error, capsys, name="train"):
 def _in_a_project(tmp_path, monkeypatch):
     (tmp_path / "dvc.yaml").touch()
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(failures.tempfile, "gettempdir", lambda: str(tmp_path))
 
 
 def raised(build, during=None):

@@ -65,7 +65,7 @@ class Walk:
         except OSError as error:
             raise InputError(f"{folder} cannot be listed ({error.strerror}); make it readable, or remove it") from None
         inside = {name for name, entry in found.items() if _is_folder(entry)}
-        names = sorted(name for name in found if not self._is_left_out(found[name], below, is_folder=name in inside))
+        names = [name for name in sorted(found) if not self._is_left_out(found[name], below, is_folder=name in inside)]
         for are_folders, together in groupby(names, inside.__contains__):
             if are_folders:
                 for name in together:
