@@ -25,6 +25,8 @@ SERVER = 2
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 FULL_TEXTS = ("No space left on device", "database or disk is full", "Disk quota exceeded", "File too large")
 """What libraries in C and C++ say instead of setting an error number."""
+OF_PATHS = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP}
+"""What the system says of paths that are not what somebody took them for, or may not be used."""
 LARGEST_LINE = 500
 """Characters of an unexpected error's message that are printed; the report has all of it."""
 
@@ -55,6 +57,8 @@ def _describe(name: str, error: BaseException) -> tuple[str, int]:
     for each in chain:
         if found := _common(each):
             return found
+    if isinstance(error, OSError) and error.errno in OF_PATHS and error.filename:
+        return f"{error.filename} cannot be used ({error.strerror}); change its rights, or name another place", 2
     line = " ".join(str(error).split())[:LARGEST_LINE]
     what = f"{type(error).__name__}: {line}" if line else type(error).__name__
     return f"unexpected error, {what}; {_report(name, error)}", 1
