@@ -235,6 +235,19 @@ def test_what_a_limit_leaves_unverified_is_said(tiles, monkeypatch):
     assert not unverified.any()
 
 
+def test_eight_rejected_candidates_settle_an_image_and_nothing_left_ends_the_search(tiles, monkeypatch):
+    asked = []
+
+    class Watched(near_duplicates.Rounds):
+        def settled(self, rejected):
+            asked.append(rejected)
+            return super().settled(rejected)
+
+    monkeypatch.setattr(near_duplicates, "Rounds", Watched)
+    assert len(search(tiles[:5], hashes(tiles[:5])).first) == 0
+    assert asked == [8]
+
+
 @given(st.sets(st.integers(0, 59), max_size=40), st.booleans())
 @settings(max_examples=4, deadline=None)
 def test_unrelated_images_change_no_verdict(tiles_and_unrelated, chosen, digits):

@@ -1,5 +1,7 @@
 """The statistics of drift by their definitions, their p-values by hand, and what is said of them."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -118,6 +120,21 @@ def test_what_moved_most_is_said():
     labels, x = permutation.compare(one, other, 0.5, 0)
     assert labels.moved == "b: 40.0% → 10.0%"
     assert x.moved == "median 9.5 → 28.5"
+
+
+def test_a_result_as_cells_of_a_table():
+    found = permutation.Outcome("contrast", "Kolmogorov-Smirnov", 1234.5678, "median 1 to 2", 0.00001, 0.0312, True)
+    assert list(found.cells().values()) == [
+        "contrast",
+        "Kolmogorov-Smirnov",
+        "1,235",
+        "median 1 to 2",
+        "< 0.0001",
+        "0.0312",
+        "yes",
+    ]
+    assert replace(found, drift=False).cells()["drift"] == "no"
+    assert list(found.row()) == list(found.cells())
 
 
 def test_a_corrected_p_value_that_equals_the_level_is_drift():
