@@ -70,6 +70,7 @@ def refusal_of(name, size=(SIDE, SIDE, 3)):
     return None
 
 
+@pytest.mark.slow
 def test_every_transform_works_or_is_refused():
     """And those that work are seeded, and leave the images that they are given as they are."""
     refusals = {name: refusal for name in transforms.names() if (refusal := refusal_of(name))}
@@ -179,6 +180,7 @@ def test_small_input_that_is_endless_work_is_refused(named):
         check_augmentation(augmentation(named), (28, 28, 3), "train.mlp.augmentation")
 
 
+@pytest.mark.slow
 def test_large_numbers_that_are_usual_or_harmless_are_accepted():
     check_augmentation(augmentation({"name": "PlanckianJitter", "temperature_limit": [3000, 15000]}), (28, 28, 3), "")
     check_augmentation(augmentation({"name": "Rotate", "limit": [-720, 720]}), (28, 28, 3), "")
@@ -261,6 +263,7 @@ for path in sys.argv[1:]:
 """
 
 
+@pytest.mark.slow
 def test_the_library_is_imported_only_if_it_is_named_and_asks_nobody(tmp_path):
     named = tmp_path / "params.yaml"
     named.write_text((ROOT / "params.yaml").read_text())

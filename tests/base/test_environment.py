@@ -103,6 +103,7 @@ print(json.dumps(dict(os.environ)))
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("entry", ENTRIES)
 def test_every_entry_point_prepares_its_process(entry):
     found = printed(ENTRIES[entry], KERAS_BACKEND="jax", MLFLOW_RUN_ID="1")

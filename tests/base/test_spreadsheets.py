@@ -25,6 +25,7 @@ def test_names_are_read_back_as_they_were(rows):
     pd.testing.assert_frame_equal(spreadsheets.read(io.StringIO(spreadsheets.as_csv(table))), table, check_dtype=False)
 
 
+@pytest.mark.slow
 @given(st.lists(st.tuples(NAMES | FORMULAS, NAMES | FORMULAS), min_size=1, max_size=5))
 def test_tables_of_people_are_read_as_others_are(tmp_path_factory, rows):
     path = tmp_path_factory.mktemp("given") / "table.csv"

@@ -18,6 +18,7 @@ def _small_limits(monkeypatch):
     monkeypatch.setattr(core, "MEMORY", faulty_inputs.MEMORY)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "fault"),
     [
@@ -37,6 +38,7 @@ def test_each_kind_of_fault_is_found(kind, fault):
     assert ("Traceback" in outcome.report) == (kind == "raises")
 
 
+@pytest.mark.slow
 def test_a_worker_that_dies_or_hangs_is_replaced():
     kinds = {core.make(MODULE, number, 7).name: number for number in range(40)}
     assert set(kinds) == set(faulty_inputs.KINDS)

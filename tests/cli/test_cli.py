@@ -117,6 +117,7 @@ def test_check_tells_what_is_wrong_with_the_corrections(photographs, capsys):
     assert main(["check", "--inputs"]) == 0
 
 
+@pytest.mark.slow
 def test_check_refuses_what_the_stages_would(photographs, capsys):
     """A renamed class, a test class that training lacks, and images that all break a rule."""
     root = photographs.root / "data/raw"
@@ -325,6 +326,7 @@ def imported_by(*commands):
     return [line.split()[1:] for line in printed if line.startswith("imported:")]
 
 
+@pytest.mark.slow
 def test_nothing_heavy_is_imported_for_nothing(project):
     commands = (
         *(["--help"], ["params", "mlp"], ["models"], ["models", "--json"], ["check"]),
@@ -395,6 +397,7 @@ def test_a_network_that_trains_whole_has_no_features_without_tensorflow(project)
     assert (record["reason"], record["weights"], record["key"]) == ("all layers train", None, None)
 
 
+@pytest.mark.slow
 def test_a_stage_called_wrongly_says_how(project):
     printed = project.run(sys.executable, "-m", "pipeline", "ingest", code=2)
     (line,) = printed.splitlines()

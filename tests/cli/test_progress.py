@@ -38,6 +38,7 @@ def said(patience, seconds):
         os.close(ours)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("patience", "seconds", "expected"), [(0.1, 1, "counting …\r\n"), (0, 0, "counting …\r\n"), (30, 0, "")]
 )

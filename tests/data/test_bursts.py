@@ -62,6 +62,7 @@ def in_training(rows):
     return (rows["split"] == "test") & rows["shows"].isin(training)
 
 
+@pytest.mark.slow
 def test_no_test_image_has_its_picture_in_training_however_many_copies_there_are():
     rows = split(*burst(90, COPIES))
     test = rows["split"] == "test"

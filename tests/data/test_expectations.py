@@ -67,6 +67,7 @@ def test_a_page_that_cannot_be_written_is_an_error(broken, monkeypatch):
         broken()
 
 
+@pytest.mark.slow
 def test_equal_results_give_equal_pages(held, tmp_path):
     """Data Docs are an output that DVC compares: no time and no random id is in them."""
     pages = []
@@ -80,6 +81,7 @@ def test_equal_results_give_equal_pages(held, tmp_path):
     assert set(links) == set(pages[0]) - {"index.html"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["550e8400-e29b-41d4-a716-446655440000.png", "2024-05-01T12:30:45Z.png"])
 def test_names_that_look_like_ids_and_times_stay_in_the_pages(held, tmp_path, name):
     held(lambda rows: setter("mode", 0, "F")(setter("name", 0, f"a/{name}")(rows)))
@@ -129,6 +131,7 @@ def test_the_quarantine_says_in_words_what_is_wrong(held, change, reason):
     assert (first["name"], first["reason"]) == ("a/000.png", reason)
 
 
+@pytest.mark.slow
 def test_unknown_and_missing_labels(broken):
     (finding,) = broken(labels=("a",))
     assert "25 of 50 images have b" in finding.line()
@@ -138,6 +141,7 @@ def test_unknown_and_missing_labels(broken):
     assert "add some" in finding.line()
 
 
+@pytest.mark.slow
 def test_the_size_of_classes(broken):
     (finding,) = broken(minimum_images_per_class=26)
     assert finding.offending == ("a", "b")
@@ -148,6 +152,7 @@ def test_the_size_of_classes(broken):
     assert few[0].offending == ("a",)
 
 
+@pytest.mark.slow
 def test_odd_images_are_left_out_and_the_others_are_held_together(held):
     validation = held(setter("pixel_deviation", [0, 1], 0.0), maximum_quarantine_share=0.04)
     assert validation.failed() == []
@@ -159,6 +164,7 @@ def test_odd_images_are_left_out_and_the_others_are_held_together(held):
     assert validation.failed()[0].offending == ("a",)
 
 
+@pytest.mark.slow
 def test_the_share_of_files_that_are_left_out(held):
     unread = manifest.quarantine_from_rows([(f"a/{number}.jpg", "a", "damaged", "repair it") for number in range(3)])
     assert held(unread=unread, maximum_quarantine_share=0.06).failed() == []
@@ -251,6 +257,7 @@ def _another_class(rows):
 CHANGES = {"odd images": _odd_images, "another class": _another_class, "small classes": lambda rows: rows.iloc[22:35]}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", CHANGES)
 def test_the_quick_check_finds_what_great_expectations_finds(rows, tmp_path, change):
     changed = CHANGES[change](rows.copy())

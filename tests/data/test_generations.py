@@ -161,6 +161,7 @@ def test_no_picture_leaves_test_or_validation_for_training_in_25_generations(tmp
     live(album, 25)
 
 
+@pytest.mark.slow
 def test_an_export_without_loss_moves_no_image_even_if_the_thumbnails_are_lost(album, capsys):
     first = album.check()
     assert "thumbnail" not in capsys.readouterr().out
@@ -174,6 +175,7 @@ def test_an_export_without_loss_moves_no_image_even_if_the_thumbnails_are_lost(a
     assert "thumbnail" not in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_an_export_of_the_digits_without_loss_moves_no_image(tmp_path):
     """Pictures that only their pixels tell apart."""
     album = Album(tmp_path, 0)

@@ -76,6 +76,7 @@ def test_a_parquet_file_that_would_grow_is_refused(tmp_path, monkeypatch, make, 
     assert "\n" not in str(raised.value)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [{}, {"use_dictionary": False, "column_encoding": {"image": "DELTA_BYTE_ARRAY"}}])
 def test_images_that_repeat_a_large_value_are_left_out(tmp_path, options):
     images = [picture(0), picture(1), *[bytes(4_000_000)] * 60]
@@ -150,6 +151,7 @@ def test_the_limits_of_csv_files_hold_across_blocks(tmp_path, monkeypatch):
             assert not sound
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [743])
 def test_inputs_of_the_fuzzer_that_failed(tmp_path, number):
     """743: pyarrow's object for a column ends the process. In a process of its own, for that reason."""

@@ -145,6 +145,7 @@ def hostile(tmp_path):
 
 
 # Pillow warns of odd tags in files that are still usable.
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
 @pytest.mark.parametrize(
     ("aspect", "background", "size"),
@@ -265,6 +266,7 @@ def test_the_ledger_keeps_a_refusal_as_it_was(tmp_path, reason):
     assert (sound["pixel_mean"], sound["pixel_deviation"]) == (0.1, 1e-7)
 
 
+@pytest.mark.slow
 def test_processes_make_of_images_what_threads_do(hostile, tmp_path, monkeypatch):
     by_threads = ingested(of(hostile), tmp_path / "threads")
     monkeypatch.setattr(reading, "PROCESSES_FROM", 0)
@@ -296,6 +298,7 @@ def marked(marker):
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/environ").is_file(), reason="there is no /proc")
 def test_no_process_outlives_the_one_that_gathers(tmp_path):
     folder = write_folder(tmp_path / "raw", "ab", 40)
@@ -388,6 +391,7 @@ def test_a_link_to_itself_is_left_out(tmp_path):
     ]
 
 
+@pytest.mark.slow
 def test_one_thread_makes_of_tiny_images_what_several_do(hostile, tmp_path, monkeypatch):
     everything = ingested(of(hostile), tmp_path / "as usual")
     for way, limit in (("several", 0), ("one", 2**30)):
@@ -435,6 +439,7 @@ def test_what_an_interruption_left_half_written_is_cut_off(tmp_path, monkeypatch
     assert 0 < len(decoded) <= 40
 
 
+@pytest.mark.slow
 def test_a_killed_ingestion_goes_on_where_it_was(tmp_path, monkeypatch):
     folder = write_folder(tmp_path / "raw", "ab", 300)
     code = (

@@ -384,6 +384,7 @@ def test_groups_hold_windows_that_overlap_and_lie_in_one_split(tmp_path):
 # the variants
 
 
+@pytest.mark.slow
 @given(st.sets(st.sampled_from([5, 10, 20, 50, 100, 252])), st.integers(1, 70), st.text(max_size=5))
 def test_sets_of_overlays(overlays, count, key):
     overlays = tuple(sorted(overlays))

@@ -192,6 +192,7 @@ def test_images_like_those_of_the_training(here, capsys):
     assert [rows[9], *rows[-2:]] == [facts, "page: reports/drift/index.html", "no drift"]
 
 
+@pytest.mark.slow
 def test_the_page_needs_nothing_but_itself(here, capsys):
     folder = write_new(here / "<b>new</b>", change=darker)
     assert call(capsys, folder, "--no-model", "--out", "page/index.html")[0] == 3
@@ -203,6 +204,7 @@ def test_the_page_needs_nothing_but_itself(here, capsys):
     assert page.count("<details open>") == sum(row["drift"] for row in rows_of(capsys, folder, code=3))
 
 
+@pytest.mark.slow
 def test_names_from_outside_are_no_markup(here, capsys):
     write_new(here / "new" / "in", labels="a", change=darker)
     (here / "new" / "in" / "<script>").mkdir()
@@ -219,6 +221,7 @@ def test_drift_is_exit_code_3(here, capsys):
     assert rows[1]["moved"].startswith("median 12")
 
 
+@pytest.mark.slow
 def test_a_zip_file_is_a_folder(here, capsys):
     folder = write_new(here / "new")
     with zipfile.ZipFile("new.zip", "w") as archive:
@@ -244,6 +247,7 @@ def test_a_class_that_the_training_lacks_is_named(here, capsys):
     assert re.search(r"labels .* [cd]: .* yes\n", printed.out)
 
 
+@pytest.mark.slow
 def test_images_that_cannot_be_read_are_listed_and_left_out(here, capsys):
     folder = write_new(here / "new")
     expected = rows_of(capsys, folder)
@@ -269,6 +273,7 @@ def test_links_are_not_followed_and_said(here):
     assert all("link" in line for line in failures)
 
 
+@pytest.mark.slow
 def test_copies_count_once(here, capsys):
     folder = write_new(here / "new")
     expected, originals = rows_of(capsys, folder), sorted((here / "new").rglob("*.png"))
@@ -419,6 +424,7 @@ def test_what_the_options_refuse(here, capsys, arguments):
     assert f"argument {arguments[0]}" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_without_a_model_tensorflow_and_mlflow_stay_away(here):
     code = (
         "import sys; from darkroom.cli import main; found = main(['drift', 'new', '--no-model']); "

@@ -194,6 +194,7 @@ def description_of(split):
     return Description(("dark", "bright"), size, "bicubic", "stretch", mean, deviation, "", {}, {}, "")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("training_images", "values", "expected"),
     [
@@ -214,6 +215,7 @@ def test_real_trainings(training_images, values, expected):
     assert found.verdict == expected, found
 
 
+@pytest.mark.slow
 def test_real_predictions_on_unequal_classes():
     """A network that tells ten bright images from 200 dark ones, and one that calls all dark."""
     data = noisy(400, 0)

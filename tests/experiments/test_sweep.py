@@ -76,6 +76,7 @@ def runs_of_sweeps():
     return parents, [run for run in found if "mlflow.parentRunId" in run.data.tags]
 
 
+@pytest.mark.slow
 def test_a_sweep_names_the_best_rate_and_those_that_diverge(swept):
     assert swept[0].startswith("mlp 10  training loss is ")
     assert swept[1].startswith("mlp 0.1  epoch 1/2  loss ")
@@ -87,6 +88,7 @@ def test_a_sweep_names_the_best_rate_and_those_that_diverge(swept):
     assert swept[-1] == "mlp: best rate 0.1; diverging: 10; for params.yaml: train.mlp.learning_rate: 0.1"
 
 
+@pytest.mark.slow
 def test_a_sweep_is_a_run_with_one_nested_run_for_each_rate(swept):
     (parent, *_), nested = runs_of_sweeps()
     children = [run for run in nested if run.data.tags["mlflow.parentRunId"] == parent.info.run_id]
@@ -106,6 +108,7 @@ def test_a_sweep_is_a_run_with_one_nested_run_for_each_rate(swept):
     assert parent.data.params["sweep.training_images"] == "24"
 
 
+@pytest.mark.slow
 def test_a_sweep_is_no_training_run(swept):
     assert store.training_runs() == []
     assert printed("runs") == "no runs\n"
@@ -128,6 +131,7 @@ def test_two_sweeps_give_the_same_losses_from_the_same_start(swept):
     assert slow == pytest.approx(untrained, rel=1e-3)
 
 
+@pytest.mark.slow
 def test_only_a_killed_sweep_can_be_freed(swept):
     parents, nested = runs_of_sweeps()
     left = killed("mlp sweep", {"stage": "sweep", "network": "mlp"})
@@ -170,6 +174,7 @@ def test_rates_that_are_refused(project, capsys, rate, words):
     assert words in refused(capsys, "sweep", "mlp", "--rates", rate)
 
 
+@pytest.mark.slow
 def test_a_network_or_a_budget_that_does_not_go_with_the_images(swept, capsys):
     assert "2 classes; give at least one image per class" in refused(capsys, "sweep", "mlp", "--images", "1")
     line = refused(capsys, "sweep", "alexnet")
@@ -249,6 +254,7 @@ def test_a_subset_has_of_each_class_its_share(classes, count, seed):
     assert (rows == sweep.stratified_rows(classes, count, seed)).all()
 
 
+@pytest.mark.slow
 def test_a_batch_is_cut_to_the_subset(swept):
     params = read_params()
     large = params.model_copy(

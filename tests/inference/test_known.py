@@ -43,6 +43,7 @@ def calibrated(folder, views, **asked):
     return found, (sets, unknown, sample), Classifier.load(*files)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("views", VIEWS)
 def test_evaluation_and_the_packaged_classifier_agree(saved, views):
     found, (sets, unknown, sample), classifier = calibrated(saved, views)

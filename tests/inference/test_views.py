@@ -90,6 +90,7 @@ def network():
     return model
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("names", [[], ["horizontal_flip"], ["crops", "horizontal_flip"], ["quarter_turns"]])
 def test_evaluation_and_the_packaged_classifier_agree(network, names):
     images = split(40).images

@@ -130,6 +130,7 @@ def test_imagenets_features_tell_pictures_apart_whatever_their_size():
     assert np.linalg.norm(features[0] - features[3]) > 2 * np.linalg.norm(features[0] - features[1])
 
 
+@pytest.mark.slow
 def test_importing_the_package_does_not_import_tensorflow():
     import subprocess
 

@@ -153,6 +153,7 @@ def test_the_command_line_names_what_there_is():
     assert set(CLEANABLE) == set(cleaning.FREED) == set(cleaning.FIND)
 
 
+@pytest.mark.slow
 def test_showing_frees_nothing(project, capsys):
     before = files()
     rows = json.loads(clean(capsys, "--json"))
@@ -173,6 +174,7 @@ def test_showing_frees_nothing(project, capsys):
     assert cache == {"": 6, "darkroom clean cache (no DVC remote: irreversible)": 2}
 
 
+@pytest.mark.slow
 def test_an_old_model_goes_and_what_is_named_stays(project, capsys):
     assert clean(capsys, "models").startswith("models: 1 freed, ")
     old = project["old"]
@@ -247,6 +249,7 @@ def test_a_model_whose_files_are_gone_is_written_again_in_its_place(project, gon
     assert restored(folder) == []
 
 
+@pytest.mark.slow
 def test_the_cache_keeps_what_is_needed(project, capsys):
     assert clean(capsys, "cache").startswith("cache: 2 freed, ")
     # The champion's commit is no tip of anything.
@@ -296,6 +299,7 @@ def test_killed_runs_and_interrupted_searches(project, capsys):
     assert sorted(path.name for path in studies.glob("*.db")) == ["lenet5-4567.db"]
 
 
+@pytest.mark.slow
 def test_unfinished_trainings_and_decoded_images(project, capsys):
     trainings, ledger = state_folder() / "train", state_folder() / "ingested" / "0123"
     trainings.mkdir()
@@ -326,6 +330,7 @@ def test_experiments_of_commits_that_have_no_name_any_more(project, capsys):
     assert [cached(value) for value in ("old", "tried", "champion", "now")] == [False, False, True, True]
 
 
+@pytest.mark.slow
 def test_nothing_is_freed_while_a_run_is_at_work(project, capsys):
     before = files()
     with runs.start_run("mlp", "train", {}) as run:
@@ -356,6 +361,7 @@ def shared(project, monkeypatch):
     return project
 
 
+@pytest.mark.slow
 def test_what_another_clone_made_in_a_shared_store_is_kept(shared, capsys):
     # Also once it has ended, which earlier versions took for freedom: what its clone has not pushed yet, nobody here
     # can know of.

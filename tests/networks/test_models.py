@@ -107,6 +107,7 @@ def test_lenet5_as_drawn():
     assert [layer.activation.__name__ for layer in activations] == ["tanh"] * 4
 
 
+@pytest.mark.slow
 def test_alexnet_as_drawn():
     assert shapes("alexnet", (227, 227, 3), ("CONV1", "POOL1", "CONV2", "POOL2", "CONV4", "POOL5")) == [
         (55, 55, 96),
@@ -207,6 +208,7 @@ def test_what_the_papers_leave_open():
         assert [bool(layer.kernel_regularizer) for layer in kernels] == [True] * (len(kernels) - 1) + [False]
 
 
+@pytest.mark.slow
 def test_batch_norm_before_and_after_the_activation():
     for order, expected in (
         ("before", ["conv1", "conv1_bn", "conv1_relu"]),

@@ -52,6 +52,7 @@ def test_a_network_with_damaged_weights_is_not_loaded(tmp_path, value, where, la
         inference.load(tmp_path / "mlp.keras")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_outputs_that_are_not_numbers_are_no_first_class(value):
     model = damaged(value, -1)

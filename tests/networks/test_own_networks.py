@@ -266,6 +266,7 @@ def test_operations_on_tensors_are_of_keras_too(own):
     try_build("tiny", PARAMS["tiny"](), (28, 28, 1), 3)
 
 
+@pytest.mark.slow
 def test_interrupted_work_and_nodes_are_compared_by_the_networks_file(own, params_file, monkeypatch):
     monkeypatch.chdir(params_file.parent)
     monkeypatch.setattr(ray_node, "SOURCES", params_file.parent / "src")

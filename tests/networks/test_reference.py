@@ -33,6 +33,7 @@ def test_another_seed_chooses_other_images():
     assert not np.array_equal(balanced_sample(classes, 100, 0), balanced_sample(classes, 100, 1))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["mlp", "lenet5", "mnist_cnn"])
 def test_it_has_the_inputs_of_the_last_layer(name):
     model, images = build(name, classes=2), split(40)
@@ -46,6 +47,7 @@ def test_it_has_the_inputs_of_the_last_layer(name):
     assert found.features == pytest.approx(unit, abs=1e-3)
 
 
+@pytest.mark.slow
 def test_results_and_sample_may_be_of_different_images(monkeypatch):
     monkeypatch.setattr(reference, "ROWS", 11)
     monkeypatch.setattr(reference, "CHUNK", 7)

@@ -102,6 +102,7 @@ def test_pictures_of_classes_are_of_training_images(found, pictures):
     assert shown == set(rows.index[rows["split"] == "train"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("classes", "side"), [(150, 96), (1000, 8)])
 def test_the_page_of_many_classes_stays_small(tmp_path, classes, side):
     rows = make_rows([f"class {number}" for number in range(classes)])

@@ -37,6 +37,7 @@ REFUSED = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", REFUSED)
 def test_odd_and_hostile_params_are_refused_in_one_line_per_error(tmp_path, kind):
     content, what = REFUSED[kind]

@@ -68,6 +68,7 @@ def package(*code):
         return packages.log_model(run, "network.keras", "dataset.json", *code)
 
 
+@pytest.mark.slow
 def test_a_model_packaged_by_an_earlier_version_predicts_the_same(project, tmp_path):
     flat = earlier_layout(tmp_path / "earlier")
     before, now = package(flat), package()
@@ -97,6 +98,7 @@ def test_a_packaged_model_holds_no_more_than_it_needs(project, tmp_path):
     ]
 
 
+@pytest.mark.slow
 def test_a_package_tells_sets_and_unknown_images_as_its_parts_do(project):
     network = inference.load("network.keras")
     _, sample = reference.of_training(network, split(40), 0, 2000)

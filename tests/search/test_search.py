@@ -160,6 +160,7 @@ def test_a_sampler_that_is_sure_of_itself_does_not_go_round_in_circles():
     assert len({str(trial.tried) for trial in trials}) >= 19
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sampler", [{"name": "tpe"}, {"name": "random"}])
 def test_values_that_were_tried_are_not_tried_again_while_there_are_others(sampler, tmp_path):
     space = SearchSpace(
@@ -222,6 +223,7 @@ def test_a_diverging_trial_does_not_end_the_search():
     assert [trial.state for trial in run(objective, trials=4)] == ["complete", "diverged"] * 2
 
 
+@pytest.mark.slow
 def test_a_search_without_any_result_fails_and_can_be_begun_again(tmp_path):
     def objective(number, tried, report):
         raise TrainingError("loss is nan at step 3")
@@ -243,6 +245,7 @@ class Killed(BaseException):
     """What no search catches."""
 
 
+@pytest.mark.slow
 @examples(max_examples=3)
 @given(st.sets(st.integers(0, 5)))
 def test_an_interrupted_search_ends_as_an_undisturbed_one(kills):
@@ -598,6 +601,7 @@ def test_a_finished_search_leaves_nothing_to_go_on_with(tmp_path):
     assert seen == list(range(8))
 
 
+@pytest.mark.slow
 def test_pictures_of_a_study_show_what_can_be_told_apart(tmp_path):
     def objective(number, tried, report):
         return 900.0 if number == 7 else bowl(number, tried, report)
@@ -665,6 +669,7 @@ def test_a_full_disk_is_one_line_and_loses_nothing(tmp_path):
     assert [trial.state for trial in trials] == ["complete"] * 4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "damage",
     [

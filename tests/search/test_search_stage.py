@@ -131,6 +131,7 @@ def test_two_workers_on_postgresql(folder):
             servers.stop()
 
 
+@pytest.mark.slow
 def test_a_storage_that_does_not_answer_ends_the_stage_at_once(project):
     project.params(search__storage="postgresql://me:s3cret@127.0.0.1:1/studies", search__budget={"trials": 1})
     printed = project.run(

@@ -46,6 +46,7 @@ def run(folder, kind, trials=7, workers=2, **params):
     return found.trials, began, ended, states
 
 
+@pytest.mark.slow
 def test_two_workers_run_the_asked_number_of_trials_and_prune_and_end(tmp_path):
     pruner = {"name": "median", "startup_trials": 2}
     trials, began, *_ = run(tmp_path, "bowl", 7, pruner=pruner)
@@ -63,6 +64,7 @@ def test_two_workers_run_the_asked_number_of_trials_and_prune_and_end(tmp_path):
     assert {(tmp_path / f"pid-{pid}").read_text() for pid in pids(tmp_path)} == {"1"}
 
 
+@pytest.mark.slow
 def test_a_worker_that_is_killed_loses_nothing(tmp_path):
     trials, began, ended, states = run(tmp_path, "killed_once", 6)
     assert [trial.state for trial in trials] == ["complete"] * 6
@@ -74,6 +76,7 @@ def test_a_worker_that_is_killed_loses_nothing(tmp_path):
     assert len(pids(tmp_path)) == 3
 
 
+@pytest.mark.slow
 def test_a_worker_that_dies_of_a_trial_twice_is_replaced_and_the_search_goes_on(tmp_path):
     trials, _, _, states = run(tmp_path, "crashes", 4)
     assert [trial.state for trial in trials] == ["complete", "lost", "complete", "complete"]
@@ -125,6 +128,7 @@ def searching(folder):
             process.kill()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a worker ends with its epoch")
 def test_workers_do_not_outlive_a_killed_search(tmp_path):
     with searching(tmp_path) as process:

@@ -63,6 +63,7 @@ SLOW = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", SLOW)
 def test_a_request_that_stops_is_closed(quick, case):
     with quick.connect() as connection:
@@ -77,11 +78,13 @@ def trickle(connection):
         time.sleep(0.05)
 
 
+@pytest.mark.slow
 def test_a_request_that_trickles_is_closed(quick):
     with quick.connect() as connection, pytest.raises(ConnectionError):
         trickle(connection)
 
 
+@pytest.mark.slow
 def test_a_refused_body_that_trickles_gets_its_reason_and_no_second_deadline(quick):
     with quick.connect() as connection:
         connection.sendall(post(b"x" * 10, kind="text/plain", length=1_000_000))
@@ -104,6 +107,7 @@ def test_a_refused_request_that_is_read_to_its_end_keeps_its_connection(quick):
         assert response(connection)[0] == 200
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("sent", "words"), [(WHOLE[:40], "headers incomplete after 0.5 s"), (WHOLE[:-5], "body incomplete after 0.5 s")]
 )
@@ -113,6 +117,7 @@ def test_a_late_request_is_answered_with_its_reason(quick, sent, words):
     assert words in reason(answer)
 
 
+@pytest.mark.slow
 def test_a_client_that_does_not_read_is_closed():
     class Long(Model):
         def predict(self, entries, params):  # noqa: ARG002
@@ -208,6 +213,7 @@ def test_chunks_and_expect_continue(quick):
         assert is_closed(connection, 1)
 
 
+@pytest.mark.slow
 def test_the_end_answers_what_runs_and_refuses_what_is_half_received():
     with running(Model(wait=1.0), stop_within=5) as place:
         runs, half, idle = (place.connect() for _ in range(3))
@@ -227,6 +233,7 @@ def test_the_end_answers_what_runs_and_refuses_what_is_half_received():
     assert time.monotonic() - started < 4
 
 
+@pytest.mark.slow
 def test_the_end_does_not_wait_for_a_model_that_does_not_answer():
     with running(Model(wait=6.0), stop_within=2) as place, place.connect() as connection:
         connection.sendall(WHOLE)

@@ -189,6 +189,7 @@ def test_a_network_of_one_stage():
     assert {name: of_stage.shape for name, of_stage in maps.items()} == {"conv1_relu": (28, 28, 8)}
 
 
+@pytest.mark.slow
 def test_the_same_network_and_images_are_the_same_picture(trained, tmp_path):
     test, _ = squares(12, 4)
     probabilities = inference.probabilities(trained, test.images)

@@ -324,6 +324,7 @@ def test_a_request_that_waits_too_long_gets_503():
         assert "no answer within 0.2 seconds" in reason(answer)
 
 
+@pytest.mark.slow
 def test_bodies_are_limited_together_but_small_requests_pass():
     with running(largest=1_200_000, body_within=5) as place:
         half = post(b"A" * 1_100_000, length=1_200_000)

@@ -352,6 +352,7 @@ def models(project, tmp_path, request):
     return Registry(project, request.node.name, tmp_path)
 
 
+@pytest.mark.slow
 def test_the_registry_obeys_the_decisions(models):
     first, better, worse = models.train(5), models.train(8), models.train(6)
     assert models.promote(*first).outcome == "promote"
@@ -386,6 +387,7 @@ def test_promotion_is_idempotent(models):
     assert models.alias("champion") == record[0].run_id
 
 
+@pytest.mark.slow
 def test_a_champion_without_saved_predictions_predicts_anew(models):
     models.crown(models.made[2])
     rival = models.train(len(models.test))
@@ -454,6 +456,7 @@ def test_a_champion_that_cannot_be_loaded_is_kept_and_said_to_be(models):
     assert models.alias("champion") == record.run_id
 
 
+@pytest.mark.slow
 def test_the_page_of_a_model_holds_its_training_data_against_those_of_the_champion_before(models):
     def train(right, dark):
         record, accuracy = models.train(right)
@@ -490,6 +493,7 @@ def test_the_page_of_a_model_holds_its_training_data_against_those_of_the_champi
     )
 
 
+@pytest.mark.slow
 def test_a_network_that_is_not_the_candidate_says_so_on_its_page(models):
     before, rival = models.train(5), models.train(8)
     told = [models.promote(*before), models.promote(*rival)]
@@ -569,6 +573,7 @@ def test_images_that_are_not_here_any_more_are_named_and_nothing_is_promoted(mod
     assert [version.version for version in versions.versions(models.name)] == [1]
 
 
+@pytest.mark.slow
 def test_a_class_that_the_champion_does_not_know_is_named(models):
     models.promote(*models.train(5))
     name = models.params.promote.registered_model
@@ -583,6 +588,7 @@ def test_a_class_that_the_champion_does_not_know_is_named(models):
     assert decision.evidence.new_classes == {"b": pytest.approx(recall)}
 
 
+@pytest.mark.slow
 def test_test_images_that_have_decided_often_are_said_to_be_worn(models, monkeypatch):
     monkeypatch.setattr(promote, "OVERUSED", 2)
     assert "these test images have been used" not in models.promote(*models.train(3)).reason
@@ -591,6 +597,7 @@ def test_test_images_that_have_decided_often_are_said_to_be_worn(models, monkeyp
     assert "these test images have been used for about 2 decisions" in models.promote(*models.train(4)).reason
 
 
+@pytest.mark.slow
 def test_of_two_promotions_at_once_the_better_model_wins(models, tmp_path):
     models.promote(*models.train(3))
     rivals = []
@@ -686,6 +693,7 @@ def test_a_server_that_stops_answering_is_one_line_and_no_lack_of_files(models, 
             mlflow.set_tracking_uri(before)
 
 
+@pytest.mark.slow
 def test_an_interrupted_promotion_is_finished_by_the_next(models, monkeypatch):
     first, better = models.train(5), models.train(8)
     models.promote(*first)
@@ -826,6 +834,7 @@ def test_a_store_of_another_mlflow_is_refused_with_the_remedy(tmp_path, monkeypa
     assert "back it up and run mlflow db upgrade" in line
 
 
+@pytest.mark.slow
 def test_a_store_that_another_process_holds(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(tracking_store, "LOCKED_FOR", 0.1)
@@ -852,6 +861,7 @@ def trained_on(models, right, train, validation=None, initial=None):
     return record, accuracy
 
 
+@pytest.mark.slow
 def test_test_images_that_the_candidate_has_learnt_are_left_out_for_both(models):
     """Six of the champion's mistakes are copied into training: the candidate has them right, and nothing else."""
     models.promote(*models.train(5))
@@ -865,6 +875,7 @@ def test_test_images_that_the_candidate_has_learnt_are_left_out_for_both(models)
     assert words in decision.reason
 
 
+@pytest.mark.slow
 def test_validation_images_and_those_of_initial_weights_are_left_out(models):
     nothing = models.test[:0]
     before, _ = trained_on(models, 10, models.test[:2], models.test[2:3])
@@ -898,6 +909,7 @@ def test_a_run_of_an_earlier_version_has_files_alone(models):
     assert seen_images.read("unknown").unknown == "the images of run unknown"
 
 
+@pytest.mark.slow
 def test_a_decision_by_not_worse_is_compared_with_the_champions_before(models):
     rules = {"rule": "not_worse", "margin": 0.6, "maximum_recall_loss": None}
     models.params = models.params.model_copy(update={"promote": models.params.promote.model_copy(update=rules)})
@@ -921,6 +933,7 @@ def test_a_decision_by_not_worse_is_compared_with_the_champions_before(models):
     assert models.promote(*models.train(last - 3)).evidence.anchors == ()
 
 
+@pytest.mark.slow
 def test_a_dry_run_is_a_look(models):
     models.promote(*models.train(5))
     models.write(*models.train(6))

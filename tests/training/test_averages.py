@@ -58,6 +58,7 @@ def weights_after_steps(data, settings):
     return seen
 
 
+@pytest.mark.slow
 def test_training_goes_on_with_the_weights_themselves(data):
     """Averages change what is validated, not what is trained."""
     plain, averaged = (fit("mlp", of(ema=ema).model_copy(update={"epochs": 3}), data) for ema in (0.0, 0.9))

@@ -83,6 +83,7 @@ def test_training_with_the_files_gives_the_same_weights_as_without(folder, state
     assert all(isinstance(one, np.memmap) for one in kept.arrays(kept.key()))
 
 
+@pytest.mark.slow
 def test_features_are_those_of_the_saved_network(folder, state, source):
     job = job_of(source)
     written(job, folder)
@@ -126,6 +127,7 @@ def test_a_killed_computation_resumes_at_its_chunk_with_the_same_bits(
         assert (folder / name).read_bytes() == (tmp_path / "undisturbed" / "mnist_cnn" / name).read_bytes()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", [b"", b"no array", None])
 def test_damaged_files_are_computed_again(folder, state, source, damage):
     job = job_of(source)
@@ -176,6 +178,7 @@ def test_files_that_do_not_fit_are_not_used(folder, state, source):
         assert all(map(np.array_equal, weights(with_files), weights(without)))
 
 
+@pytest.mark.slow
 def test_features_of_too_many_bytes_are_not_written(folder, state, source, monkeypatch):
     written(job_of(source), folder)
     monkeypatch.setattr(frozen, "FEATURE_MEMORY", 100)
@@ -184,6 +187,7 @@ def test_features_of_too_many_bytes_are_not_written(folder, state, source, monke
     assert FeatureFolder(folder).key() is None
 
 
+@pytest.mark.slow
 def test_features_of_another_network_with_the_same_frozen_layers_are_copied(folder, state, source, monkeypatch):
     """The name of the network and the layers after the frozen ones do not matter."""
     written(job_of(source), folder)

@@ -188,6 +188,7 @@ def test_the_head_of_googlenet_is_that_of_the_served_network():
         training.build_model("inception", with_values(values, {"trainable": "last 59"}), description(size, 2), source)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("network", "trainable", "shape"),
     [
@@ -245,6 +246,7 @@ def test_what_does_not_fit_is_refused(learnt, tmp_path):
         initial_weights.read(tmp_path / "text.keras")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("network", "before", "now", "missing"),
     [

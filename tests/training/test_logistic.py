@@ -112,6 +112,7 @@ def test_balanced_classes_count_the_same():
     )
 
 
+@pytest.mark.slow
 def test_a_class_without_training_images_is_never_predicted():
     _, data, _ = fit(4, rows=(np.arange(0, 200), slice(200, 300)))
     lacking = Split(data[0].images, np.minimum(data[0].classes, 2), pd.DataFrame())

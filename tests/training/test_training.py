@@ -41,6 +41,7 @@ def data():
     return split(), split(32, 1000)
 
 
+@pytest.mark.slow
 def test_the_best_weights_are_restored(data):
     # What is learnt is wrong for these validation images, so that an early epoch is the best.
     validation = replace(data[1], classes=1 - data[1].classes)
@@ -52,6 +53,7 @@ def test_the_best_weights_are_restored(data):
     assert loss == pytest.approx(min(losses), rel=1e-4)
 
 
+@pytest.mark.slow
 def test_the_best_epoch_is_the_one_whose_weights_are_kept(data):
     # An improvement of less than min_delta does not count, so that the first epoch stays the best.
     values = MlpParams(hidden_units=(8,), epochs=4, early_stopping=EarlyStoppingParams(min_delta=100.0))
@@ -63,6 +65,7 @@ def test_the_best_epoch_is_the_one_whose_weights_are_kept(data):
     assert min(epoch["val_loss"] for epoch in trained.history) < trained.best["val_loss"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "settings", [{"label_smoothing": 0.5}, {"loss": "mean_squared_error"}, {"l2": 0.1}], ids=lambda of: next(iter(of))
 )
@@ -73,6 +76,7 @@ def test_the_validation_loss_is_cross_entropy_whatever_is_trained_with(data, set
     assert trained.history[0]["val_loss"] == pytest.approx(loss, rel=1e-4)
 
 
+@pytest.mark.slow
 def test_early_stopping_ends_the_run(data):
     values = MlpParams(hidden_units=(8,), epochs=50, learning_rate=1.0, early_stopping=EarlyStoppingParams(patience=2))
     trained = fit("mlp", values, data)
@@ -210,6 +214,7 @@ def test_an_interrupted_training_ends_with_the_same_weights(tmp_path, network, s
         assert np.array_equal(one, other)
 
 
+@pytest.mark.slow
 def test_a_training_that_had_ended_is_not_run_again(data, tmp_path):
     values = MlpParams(hidden_units=(8,), epochs=3)
     checkpoint, told = tmp_path / "training.npz", []
@@ -264,6 +269,7 @@ def interrupted_training(data, tmp_path_factory):
     return checkpoint.read_bytes(), undisturbed.model.get_weights()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "damage",
     [
@@ -302,6 +308,7 @@ def kill(epoch, at):
         raise Killed
 
 
+@pytest.mark.slow
 def test_training_leaves_no_file_in_the_temporary_folder(data, tmp_path, monkeypatch):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     training.train(job_of("mlp", MlpParams(hidden_units=(8,), epochs=1), data))
@@ -352,6 +359,7 @@ def test_a_checkpoint_is_kept_until_the_work_is_done_or_can_only_fail(tmp_path):
         assert not path.with_suffix(".lock").exists()
 
 
+@pytest.mark.slow
 def test_enough_ends_a_training_in_order(data):
     def enough(epoch, _):
         if epoch == 1:
@@ -471,6 +479,7 @@ def test_durations_as_a_person_writes_them(seconds, text):
     assert training.duration(seconds) == text
 
 
+@pytest.mark.slow
 def test_a_loss_that_is_no_number_stops_the_run(data):
     values = MlpParams(hidden_units=(8,), optimizer="sgd", learning_rate=10.0, momentum=0.99, epochs=40, batch_size=8)
     # A deviation near zero blows the inputs up until float32 overflows.
@@ -483,6 +492,7 @@ def test_a_loss_that_is_no_number_stops_the_run(data):
     assert "\n" not in line
 
 
+@pytest.mark.slow
 def test_the_schedule_in_force_is_told(data):
     values = MlpParams(
         hidden_units=(4,), epochs=4, learning_rate=0.1, schedule=ScheduleParams(kind="step", factor=0.5, every=2)
@@ -493,6 +503,7 @@ def test_the_schedule_in_force_is_told(data):
     np.testing.assert_allclose([rate for _, rate in told], [0.1, 0.1, 0.05, 0.05], rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_a_step_is_traced_once(data, monkeypatch):
     """Which takes most of the time of a short training."""
     traced, compute = [], Classifier.compute_loss
@@ -506,6 +517,7 @@ def test_a_step_is_traced_once(data, monkeypatch):
     assert traced == [True, False]
 
 
+@pytest.mark.slow
 def test_a_training_leaves_no_graph_behind(data):
     def graphs():
         gc.collect()
@@ -518,6 +530,7 @@ def test_a_training_leaves_no_graph_behind(data):
     assert graphs() == before
 
 
+@pytest.mark.slow
 def test_a_progress_line(data, capsys):
     show = training.progress_line("mlp", 2)
     fit("mlp", MlpParams(hidden_units=(4,), epochs=2), data, on_epoch=[show])
@@ -549,6 +562,7 @@ def test_class_weights_help_the_small_class():
     assert recalls["balanced"] > recalls["none"] + 0.05
 
 
+@pytest.mark.slow
 def test_a_saved_network_answers_the_same(data, tmp_path):
     model = fit("lenet5", Lenet5Params(epochs=1), data)
     model.save(tmp_path / "lenet5.keras")

@@ -276,6 +276,7 @@ def trained_and_before(**values):
     return trained, before, data
 
 
+@pytest.mark.slow
 def test_momentum_and_schedule_in_a_training():
     schedule = ScheduleParams(kind="step", factor=0.1, every=2)
     trained, weights, data = trained_and_before(
@@ -290,6 +291,7 @@ def test_momentum_and_schedule_in_a_training():
         np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_l2_takes_its_share_of_every_kernel_but_the_last():
     rate, l2 = 0.5, 0.05
     trained, before, data = trained_and_before(optimizer="sgd", learning_rate=rate, l2=l2, epochs=1)
@@ -317,6 +319,7 @@ def test_weight_decay_takes_its_share_of_every_kernel():
     assert trained.history[0]["loss"] == pytest.approx(error(before, data), rel=1e-4)
 
 
+@pytest.mark.slow
 def test_a_gradient_is_cut_to_a_length():
     rate, longest = 0.5, 0.01
     trained, before, data = trained_and_before(optimizer="sgd", learning_rate=rate, clip_norm=longest, epochs=1)
@@ -388,6 +391,7 @@ def rates_of_a_training(data, schedule):
     return [epoch["learning_rate"] for epoch in history], [epoch["val_loss"] for epoch in history]
 
 
+@pytest.mark.slow
 def test_the_rate_of_plateau_is_told():
     images = split(32)
     # What is learnt is wrong for these, so that the first epoch alone is an improvement.
@@ -398,6 +402,7 @@ def test_the_rate_of_plateau_is_told():
     np.testing.assert_allclose(rates, np.array([1, 2, 0.5, 0.125]) * 1e-3, rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_the_rate_of_one_cycle_is_told():
     images = split(32)  # 4 steps of 8 images
     rates, _ = rates_of_a_training((images, images), ScheduleParams(kind="one_cycle", warmup=0.5, factor=0.1))
@@ -411,6 +416,7 @@ def test_early_stopping_of_the_notes():
     assert (stopping.monitor, stopping.min_delta, stopping.patience) == ("val_loss", 0, 20)
 
 
+@pytest.mark.slow
 def test_early_stopping_can_watch_the_accuracy():
     # All are right while the loss still falls.
     stopping = EarlyStoppingParams(monitor="val_accuracy", patience=3)
