@@ -90,7 +90,9 @@ def test_reports_of_failures_are_kept(closed, monkeypatch, tmp_path, capsys):
 FORKED = """
 import os, sys
 from importlib import import_module
-for library in ("keras", "mlflow.pyfunc", "mlflow.store.model_registry.sqlalchemy_store"):
+from darkroom.base import environment
+environment.prepare()
+for library in ("darkroom.base.backend", "mlflow.pyfunc", "mlflow.store.model_registry.sqlalchemy_store"):
     import_module(library)
 for command in sys.argv[1:]:
     print("==", command, flush=True)
@@ -112,7 +114,8 @@ def test_on_a_read_only_mount(finished_mlp, tmp_path):
     image = next((made.root / "data" / "raw" / "a").iterdir())
     commands = ["runs", "champion", "check", f"predict {image}", "compare 1 champion"]
     path = os.pathsep.join([str(ROOT / "src"), str(ROOT)])
-    variables = environment(**made.variables, PYTHONPATH=path, KERAS_BACKEND="tensorflow", TF_CPP_MIN_LOG_LEVEL="3")
+    # Forked processes end without removing their temporary files.
+    variables = environment(**made.variables, PYTHONPATH=path, TMPDIR=str(tmp_path))
     script = shlex.join([sys.executable, "-c", FORKED, *commands])
     command = ["unshare", "--map-root-user", "--mount", "sh", "-c", MOUNT + script, str(made.root)]
     done = subprocess.run(command, env=variables, capture_output=True, text=True, check=False)
