@@ -7,6 +7,7 @@ syntax tree: comments, formatting and docstrings do not count.
 import ast
 import hashlib
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from pathlib import Path
 
 import darkroom
@@ -73,14 +74,19 @@ def _files(place: Path) -> Iterator[Path]:
 
 
 def _relevant_content(file: Path) -> str:
-    """Return the content that can affect results: the syntax tree of Python files, a digest of all others."""
+    """Return a digest of the content that can affect results: the syntax tree of Python files, all of others."""
     content = file.read_bytes()
-    if file.suffix != ".py":
-        return hashlib.sha256(content).hexdigest()
+    return _digest_of_syntax(content) if file.suffix == ".py" else hashlib.sha256(content).hexdigest()
+
+
+@lru_cache(1024)
+def _digest_of_syntax(content: bytes) -> str:
+    """Return a digest of a program's syntax tree; cached, as a process may train often and its code rarely changes."""
     try:
-        return ast.dump(_WithoutDocstrings().visit(ast.parse(content)))
+        relevant = ast.dump(_WithoutDocstrings().visit(ast.parse(content))).encode()
     except (SyntaxError, ValueError):
-        return hashlib.sha256(content).hexdigest()
+        relevant = content
+    return hashlib.sha256(relevant).hexdigest()
 
 
 class _WithoutDocstrings(ast.NodeTransformer):
