@@ -42,7 +42,7 @@ def run(stage: str, arguments: list[str]) -> None:
     except FileNotFoundError as error:
         # Some libraries give the path as the text.
         missing = os.path.relpath(str(error.filename or error) or ".")
-        if Path(missing).parts[0] not in RESULTS:
+        if missing.partition(os.sep)[0] not in RESULTS:
             raise
         of_experiment = (
             "; an experiment in a copy has only what git and DVC know: commit dvc.lock, data/, runs/ and reports/ first"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 PLACE = Path("/dev/shm")
 LEAST = 8 * 2**30
-"""Bytes that must be free; a run of all slow tests needs half of it."""
+"""Bytes that must be free."""
 
 
 def keep_temporary_files():

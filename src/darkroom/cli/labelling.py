@@ -60,7 +60,6 @@ def _relabel(chosen: argparse.Namespace) -> int:
     if known is None:
         raise InputError(f"{MANIFESTS[0]}: no such file; run dvc repro split, or dvc pull")
     name = chosen.who or (ask_git("config", "user.name") or b"").decode(errors="replace").strip() or getpass.getuser()
-    name = " ".join(name.split())
     done = relabel(chosen.table, manifest.read(known), LABELS, {"who": name, "why": chosen.why or ""})
     if chosen.json:
         print(as_json(asdict(done)), end="")

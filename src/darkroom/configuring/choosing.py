@@ -108,7 +108,7 @@ def _side(look: Look) -> int:
 def _training(look: Look) -> Iterator[Setting]:
     chosen = network(look)
     reasons = {
-        pretrained.NETWORK: "pretrained on ImageNet, the best choice for photographs, and its baseline",
+        pretrained.NETWORK: "pretrained on ImageNet, the best choice for photographs, beside a baseline",
         "mnist_cnn": "the most accurate documented network for small grey images",
         "cifar_bn_cnn": "the most accurate documented network for small colour images",
     }

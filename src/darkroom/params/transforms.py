@@ -23,8 +23,8 @@ MAXIMUM_MESSAGE = 200
 TRIALS = 8
 """Random draws that are tried on an image."""
 LARGE, MUCH_LARGER = 256, 4
-"""Numbers above the first, the image's side, and so many times the parameter's default are tried within limits of time
-and memory: a kernel of a million pixels blurs one small image for minutes."""
+"""A parameter is tried within limits of time and memory if it is above 256, above the image's side and more than four
+times its default: a kernel of a million pixels blurs one small image for minutes."""
 Transform = Any
 """A transform of the library, which has no types."""
 
