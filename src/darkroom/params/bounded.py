@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from darkroom.base.errors import DarkroomError
+
 SECONDS = 10
 """Limit of processor time, with imports."""
 PATIENCE = 120
@@ -34,16 +36,27 @@ def ask(module: str, function: str, arguments: Sequence[Any]) -> Any:
         arguments: values that JSON can hold.
 
     Returns:
-        What it returns, which JSON can hold; ``NO_ANSWER`` if it needs more time or memory, or fails.
+        What it returns, which JSON can hold; ``NO_ANSWER`` if it needs more time or memory.
+
+    Raises:
+        DarkroomError: it failed for another reason.
     """
     given = json.dumps([module, function, arguments, sys.path, SECONDS, MEMORY])
     try:
         done = subprocess.run(  # noqa: S603 - our own code
             [sys.executable, "-c", PROGRAM, given], capture_output=True, text=True, timeout=PATIENCE, check=False
         )
-        return json.loads(done.stdout) if done.returncode == 0 else NO_ANSWER
-    except (subprocess.TimeoutExpired, ValueError):
+    except subprocess.TimeoutExpired:
         return NO_ANSWER
+    if done.returncode == 0:
+        return json.loads(done.stdout)
+    last = (done.stderr.strip().splitlines() or ["no message"])[-1]
+    # A signal ends a process that exceeds its time.
+    if done.returncode < 0 or last.startswith("MemoryError"):
+        return NO_ANSWER
+    raise DarkroomError(
+        f"{module}.{function} failed in a process of its own ({last}); report this with your params.yaml"
+    )
 
 
 def limit(seconds: int, memory: int) -> None:

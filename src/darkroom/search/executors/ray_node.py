@@ -20,6 +20,7 @@ from typing import Any
 
 from darkroom.base import environment
 from darkroom.base.code import SOURCES, digest_of
+from darkroom.base.credentials import hide
 from darkroom.base.errors import DarkroomError
 from darkroom.search.executors.processes import THREADS
 from darkroom.search.executors.protocol import Objective, Outcome, Pruned, attempt
@@ -107,7 +108,7 @@ class Node:
             except DarkroomError as error:
                 self._messages.put(error)
             except Exception as error:  # noqa: BLE001 - an error in one trial does not end the search
-                reason = f"{type(error).__name__}: {error}".splitlines()[0]
+                reason = hide(f"{type(error).__name__}: {error}".splitlines()[0])
                 self._messages.put(Outcome("lost", reason=reason))
 
     def _create_objective(self) -> Objective:
