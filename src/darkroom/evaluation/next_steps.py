@@ -90,8 +90,8 @@ def next_steps(result: Result, verdict: Verdict, advice: str) -> tuple[str, ...]
 def _steps(result: Result, verdict: Verdict, advice: str) -> Iterator[str]:
     if tells_apart(result) is False:
         yield (
-            f"the network cannot be told apart from guessing: the interval of its accuracy, {result.interval}, "
-            f"includes {result.baseline:.4f}, the accuracy of always naming the largest class; do not use it"
+            f"the network cannot be told apart from guessing: always naming the largest class reaches "
+            f"{result.baseline:.4f}, within the interval of the network's accuracy, {result.interval}; do not use it"
         )
     if _should_be_pretrained(result):
         if verdict in FAULTS:
