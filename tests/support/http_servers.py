@@ -17,9 +17,11 @@ class Model:
 
     def __init__(self, wait=0.0):
         self.wait = wait
+        self.begun = threading.Event()
         self.asked = []
 
     def predict(self, entries, params):
+        self.begun.set()
         time.sleep(self.wait)
         self.asked.append(params)
         return [{"label": str(len(entry)), "probabilities": {"a": 1.0}} for entry in entries]
