@@ -59,3 +59,5 @@ def test_outputs_that_are_not_numbers_are_no_first_class(value):
     images = np.random.default_rng(0).integers(0, 256, (5, 8, 8, 1), np.uint8)
     with pytest.raises(DarkroomError, match=r"^mlp: the output for 5 of 5 images is not a number"):
         inference.probabilities(model, images)
+    with pytest.raises(DarkroomError, match=r"^mlp: the output for 5 of 5 images is not a number"):
+        inference.with_constant_weights(model)(images)

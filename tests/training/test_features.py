@@ -1,6 +1,7 @@
 """Features of frozen layers in files: what they depend on, that a kill changes nothing, and that training uses them."""
 
 import json
+from contextlib import contextmanager
 from dataclasses import replace
 
 import numpy as np
@@ -54,8 +55,26 @@ def folder(tmp_path):
 
 @pytest.fixture
 def small_chunks(monkeypatch):
-    monkeypatch.setattr(features, "BATCH", 8)
     monkeypatch.setattr(features, "CHUNK", 16)
+
+
+@contextmanager
+def each_chunk(do):
+    """Call a function with the layers and the images before their features are computed."""
+    functions = inference.with_constant_weights
+
+    def watched(part):
+        outputs = functions(part)
+
+        def compute(chunk):
+            do(part, chunk)
+            return outputs(chunk)
+
+        return compute
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(inference, "with_constant_weights", watched)
+        yield
 
 
 def written(job, folder):
@@ -75,7 +94,7 @@ def test_training_with_the_files_gives_the_same_weights_as_without(folder, state
     said = written(job, folder)
     assert said == ["features of 100 images at fc1, 16 numbers each"]
     assert not list(state.iterdir())
-    monkeypatch.setattr(inference, "probabilities", lambda *_: pytest.fail("computed"))
+    monkeypatch.setattr(inference, "with_constant_weights", lambda _: pytest.fail("computed"))
     from_files = training.train(job, features=training.Features(folder))
     assert all(map(np.array_equal, weights(in_memory), weights(from_files)))
     # They are read as they are needed.
@@ -103,22 +122,17 @@ def test_a_killed_computation_resumes_at_its_chunk_with_the_same_bits(
 ):
     job, asked = job_of(source), []
     written(job, tmp_path / "undisturbed" / "mnist_cnn")
-    predict = inference.probabilities
 
-    def killed(*of):
+    def killed(_, chunk):
         if len(asked) == at:
             raise Killed
-        asked.append(len(of[1]))
-        return predict(*of)
+        asked.append(len(chunk))
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(inference, "probabilities", killed)
-        with pytest.raises(Killed):
-            written(job, folder)
+    with each_chunk(killed), pytest.raises(Killed):
+        written(job, folder)
     assert not folder.exists()
     asked.clear()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(inference, "probabilities", lambda *of: asked.append(len(of[1])) or predict(*of))
+    with each_chunk(lambda _, chunk: asked.append(len(chunk))):
         said = written(job, folder)
     # Five chunks of training images, the last one of 6; two of validation images.
     assert asked == [16, 16, 16, 16, 6, 16, 14][at:]
@@ -191,7 +205,7 @@ def test_features_of_too_many_bytes_are_not_written(folder, state, source, monke
 def test_features_of_another_network_with_the_same_frozen_layers_are_copied(folder, state, source, monkeypatch):
     """The name of the network and the layers after the frozen ones do not matter."""
     written(job_of(source), folder)
-    monkeypatch.setattr(inference, "probabilities", lambda *_: pytest.fail("computed"))
+    monkeypatch.setattr(inference, "with_constant_weights", lambda _: pytest.fail("computed"))
     other = folder.parent / "other"
     assert written(job_of(source, dropout=0.5), other) == ["the same features as those of mnist_cnn, copied"]
     for name in ("train.npy", "validation.npy"):

@@ -123,6 +123,7 @@ def _record(description: Description) -> DescribedRecord:
     made_by = {
         "source": "imagenet",
         "weights": LITE0.sha256,
+        "method": imagenet.METHOD,
         "side": side,
         "prepared": _seen(description),
         "versions": [f"{name} {_version(name)}" for name in ("keras", "tensorflow", "tensorflow-cpu")],

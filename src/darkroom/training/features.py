@@ -15,10 +15,10 @@ from darkroom.data.prepared.datasets import Description
 from darkroom.data.prepared.features import FeatureFolder
 from darkroom.networks import inference
 
-BATCH = 64
-"""Images per step: large batches of large images do not fit into the processor's caches."""
 CHUNK = 512
-"""Images between two reports, and between two points at which a killed stage resumes; a multiple of ``BATCH``."""
+"""Images between two reports, and between two points at which a killed stage resumes."""
+METHOD = "constant weights"
+"""Part of the key of features: another way to compute them rounds in another way."""
 WITHOUT_EFFECT = ("trainable", "rate")
 """Settings of layers that do not change what they compute in inference; so do regularizers."""
 
@@ -75,7 +75,8 @@ def feature_key(part: keras.Model, description: Description) -> str:
         part: the frozen layers, from images to features.
         description: description of the data.
     """
-    known = [asdict(description), _computation(json.loads(part.to_json())), keras.__version__, tf.__version__]
+    computation = _computation(json.loads(part.to_json()))
+    known = [METHOD, asdict(description), computation, keras.__version__, tf.__version__]
     digest = hashlib.sha256(json.dumps(known, sort_keys=True).encode())
     for weight in part.get_weights():
         digest.update(weight.tobytes())
@@ -115,8 +116,9 @@ def compute(
         first: number of images whose features are there already, a multiple of ``CHUNK``.
         on_chunk: called after each chunk with the number of images done.
     """
+    outputs = inference.with_constant_weights(part)
     for start in range(first, len(images), CHUNK):
         chunk = np.asarray(images[start : start + CHUNK])
-        into[start : start + len(chunk)] = inference.probabilities(part, chunk, BATCH)
+        into[start : start + len(chunk)] = outputs(chunk)
         if on_chunk is not None:
             on_chunk(start + len(chunk))
