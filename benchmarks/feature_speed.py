@@ -43,7 +43,7 @@ def main() -> None:
     images = np.random.default_rng(0).integers(0, 256, (chosen.images, *SIZE), dtype=np.uint8)
     computations = {
         "darkroom": inference.with_constant_weights(part),
-        "Keras' predict": partial(inference.probabilities, part, batch=8),
+        "Keras' predict": partial(inference.probabilities, part),
         "LiteRT, one image at a time": lite_loop(part, 1),
         "LiteRT, eight": lite_loop(part, 8),
     }

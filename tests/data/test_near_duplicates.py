@@ -186,10 +186,10 @@ def test_what_is_found_does_not_depend_on_the_order(tiles):
         both = zip(names[pairs.first], names[pairs.second], strict=True)
         return {frozenset(pair): value for pair, value in zip(both, pairs.similarity.round(4), strict=True)}
 
-    one, other = (
-        named(search(images, list(sha256)), sha256),
-        named(search(images[order], list(sha256[order])), sha256[order]),
-    )
+    listed = search(images[order], list(sha256[order]))
+    one, other = named(search(images, list(sha256)), sha256), named(listed, sha256[order])
+    in_order = list(zip(listed.first, listed.second, strict=True))
+    assert in_order == sorted(in_order)
     assert one.keys() == other.keys()
     assert all(abs(one[pair] - other[pair]) < 0.02 for pair in one)
 

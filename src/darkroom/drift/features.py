@@ -4,7 +4,7 @@ import numpy as np
 
 from darkroom.base.backend import keras
 from darkroom.base.types import Floats, Integers, Pixels
-from darkroom.networks.inference import BATCH
+from darkroom.networks.inference import batch_for
 
 
 def extract_features(model: keras.Model, images: Pixels) -> tuple[Floats, Integers]:
@@ -29,5 +29,5 @@ def features_and_probabilities(model: keras.Model, images: Pixels) -> tuple[Floa
     """
     last_layer = [layer for layer in model.layers if isinstance(layer, keras.layers.Dense)][-1]
     inside = keras.Model(model.input, [last_layer.input, model.output])
-    found, probabilities = inside.predict(np.asarray(images), batch_size=BATCH, verbose=0)
+    found, probabilities = inside.predict(np.asarray(images), batch_size=batch_for(images), verbose=0)
     return found, probabilities

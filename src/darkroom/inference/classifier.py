@@ -111,10 +111,8 @@ class Classifier:
         for start in range(0, len(entries), BATCH):
             portion = entries[start : start + BATCH]
             pixels = np.stack([self._entry_pixels(entry, number) for number, entry in enumerate(portion, start)])
-            # Padded, so that the network is compiled for only two batch sizes: 1 and BATCH.
-            missing = 0 if len(portion) == 1 else BATCH - len(portion)
-            batch = np.concatenate([pixels, np.zeros((missing, *self._size), dtype=np.uint8)])
-            averaged = mean_probabilities(self._predict, batch, self._views)[: len(portion)]
+            # Keras compiles for the first number of images, and with the second one for any.
+            averaged = mean_probabilities(self._predict, pixels, self._views)
             result[start : start + BATCH] = averaged[:, :classes]
             if scores is not None and self._neighbours is not None:
                 scores[start : start + BATCH] = self._neighbours.scores(averaged[:, classes:])

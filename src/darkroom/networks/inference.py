@@ -1,8 +1,10 @@
 """Load a saved network and compute its predictions for prepared images."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -12,18 +14,30 @@ from darkroom.base.types import Floats, Integers, Pixels
 from darkroom.data.prepared.datasets import Split
 
 BATCH = 256
+"""Images per step, of at most ``LARGE`` pixels."""
+LARGE = 64 * 64
 CPU_BATCH = 8
-"""Images per step of ``with_constant_weights``: more of a large size do not fit into a processor's caches."""
+"""Images per step of ``with_constant_weights`` on a processor, and at least of all others: more large ones do not fit
+into its caches."""
 GPU_BATCH = 64
 
 
-def probabilities(model: keras.Model, images: Pixels, batch: int = BATCH) -> Floats:
+def batch_for(inputs: np.ndarray[Any, Any]) -> int:
+    """Return how many inputs to predict at a time, fewer of large images: 256 of 224×224 pixels need 2.5 GB.
+
+    Args:
+        inputs: images of shape (images, height, width, channels), or features.
+    """
+    pixels: int = math.prod(inputs.shape[1:-1])
+    return min(BATCH, max(CPU_BATCH, BATCH * LARGE // max(pixels, 1)))
+
+
+def probabilities(model: keras.Model, images: Pixels) -> Floats:
     """Predict class probabilities, or all outputs of a network with several.
 
     Args:
         model: a network from ``training.train`` or ``load``, or one of ``penultimate.with_features``.
         images: uint8 of shape (images, height, width, channels).
-        batch: images per step.
 
     Returns:
         float32 of shape (images, classes), followed by the numbers of further outputs.
@@ -31,7 +45,7 @@ def probabilities(model: keras.Model, images: Pixels, batch: int = BATCH) -> Flo
     Raises:
         DarkroomError: an output is NaN or infinite, from which ``argmax`` would make the first class.
     """
-    found = model.predict(np.asarray(images), batch_size=batch, verbose=0)
+    found = model.predict(np.asarray(images), batch_size=batch_for(images), verbose=0)
     # Further outputs may be bfloat16.
     predicted: Floats = np.concatenate(found, axis=1, dtype=np.float32) if isinstance(found, list) else found
     return _finite(model, predicted)

@@ -13,7 +13,7 @@ from darkroom.base.backend import keras, make_reproducible, mirrored_strategy
 from darkroom.data.prepared.datasets import Split
 from darkroom.data.prepared.targets import balanced_weights, one_hot
 from darkroom.networks import check_data, images_per_step
-from darkroom.networks.inference import BATCH
+from darkroom.networks.inference import batch_for
 from darkroom.training import callbacks, checkpoints, classifier, logistic, phases
 from darkroom.training.batches import TrainingBatches
 from darkroom.training.epochs import OnEpoch
@@ -136,7 +136,7 @@ def _fit(
         epochs=phase.end,
         initial_epoch=first_epoch,
         validation_data=(np.asarray(validation.images), one_hot(validation.classes, job.classes)),
-        validation_batch_size=BATCH,
+        validation_batch_size=batch_for(validation.images),
         verbose=0,
         callbacks=[
             callbacks.FiniteLoss(job.network, len(batches), phase),
