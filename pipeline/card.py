@@ -80,8 +80,8 @@ def _data(description: Description) -> dict[str, Any]:
         "digest": description.digest,
         "images": description.counts,
         "training images of each class": description.training_counts,
-        "quarantined": description.quarantined,
-        "size": "×".join(map(str, description.size)),
+        "files left out": description.quarantined,
+        "height, width and channels": "×".join(map(str, description.size)),
     }
 
 
@@ -107,7 +107,7 @@ def _cost(runs: Path, record: RunRecord, run: Run | None) -> dict[str, Any]:
     measured, views = read_record(runs / "cost.json"), read_record(runs / "test.json").get(VIEWS, [])
     seconds = (run.info.end_time - run.info.start_time) / 1000 if run and run.info.end_time else None
     return {
-        "parameters": f"{record.parameters:,}",
+        "weights": f"{record.parameters:,}",
         "latency for one image in ms (95th percentile)": measured.get("latency_ms"),
         "file size in MB": measured.get("size_mb"),
         "peak memory of evaluation in MB": measured.get("memory_mb"),

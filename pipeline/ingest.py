@@ -30,7 +30,7 @@ def main(params: Params, labels: str, manifest_path: str, images_path: str, quar
     manifest.write(ingested.manifest, manifest_path)
     manifest.write_quarantine(ingested.quarantine, quarantine_path)
     _report(ingested, quarantine_path)
-    lines = [*account(params.data, found, ingested), *corrections.report(ingested.manifest, corrected, Path(labels))]
+    lines = [*account(found, ingested), *corrections.report(ingested.manifest, corrected, Path(labels))]
     print(*lines, sep="\n", end="\n" if lines else "")
     usable.require_classes(ingested.manifest, ingested.quarantine)
 
@@ -45,9 +45,7 @@ def _find(params: Params) -> sources.Found:
 
 
 def _report(ingested: Ingested, quarantine_path: str) -> None:
-    """Print the number of images of each class, the first quarantined files and the notes on used ones."""
-    for label, count in ingested.manifest["label"].value_counts(sort=False).sort_index().items():
-        print(f"{shown(str(label))}: {count} images")
+    """Print the first quarantined files and the notes on used ones."""
     for row in ingested.quarantine.head(SHOWN).itertuples():
         print(f"quarantined: {shown(str(row.name))}: {row.reason}")
     if len(ingested.quarantine) > SHOWN:

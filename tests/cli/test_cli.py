@@ -46,14 +46,17 @@ def photographs(project):
 def test_the_default_project_is_in_order(project, capsys):
     assert main(["check"]) == 0
     power = (
-        "with 360 independent test images, a gain of 3.4 points is found in 80% of cases (level 0.025, the models "
-        "disagree on 5.0 % of the images)"
+        "promotion: with 360 independent test images, a gain of 3.4 points is found in 80% of cases (level 0.025, the "
+        "models disagree on 5.0 % of the images)"
     )
-    power += "; there is no git repository, so runs record no commit"
-    found = f"params.yaml and data are valid: 1797 images in 10 classes; {power}\nno promotion yet\n"
-    assert capsys.readouterr().out == found
+    valid = "params.yaml and data are valid: 1797 images in 10 classes"
+    rest = ["splits: none given; assigned by preprocess.split", power]
+    rest += ["git: there is no git repository, so runs record no commit", "no promotion yet"]
+    first, classes, *lines = capsys.readouterr().out.splitlines()
+    assert (first, lines) == (valid, rest)
+    assert classes.startswith("classes: 0 (178), 1 (182), ")
     assert main(["check"]) == 0
-    assert f"{power} (unchanged since the last check)" in capsys.readouterr().out
+    assert capsys.readouterr().out.splitlines() == [f"{valid} (unchanged since the last check)", classes, *lines]
 
 
 def test_a_folder_is_read_again_when_it_changed(photographs, capsys):
@@ -69,7 +72,9 @@ def test_a_folder_is_read_again_when_it_changed(photographs, capsys):
     assert f"{precision}; more images make it more precise" in first
     (photographs.root / "data/raw/a/000.png").write_bytes(b"no picture")
     assert main(["check", "--inputs"]) == 0
-    assert "59 images in 2 classes; 1 files quarantined" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert "59 images in 2 classes\n" in told
+    assert "left out: 1 of 60 files: 1 (a/000.png): " in told
 
 
 @pytest.mark.parametrize(
@@ -162,8 +167,8 @@ def test_check_says_what_was_taken_for_what(photographs, capsys):
     (root / "test_images/a").rename(root / "test_images/unknown")
     photographs.params(data__path="data/set")
     assert main(["check", "--inputs"]) == 0
-    told = [line for line in capsys.readouterr().out.splitlines() if not line.startswith("advice: ")]
-    assert told[1:] == [
+    told = [line for line in capsys.readouterr().out.splitlines() if not line.startswith(("advice: ", "promotion: "))]
+    assert told[1:-1] == [
         "classes: a (30), b (30)",
         "splits given: train (60); validation and test images are taken from train",
         "outer/ holds all images: taken for neither class nor split",

@@ -319,9 +319,9 @@ def test_a_split_without_any_image_is_named_with_the_first_class():
     ("images", "clusters", "advice"),
     [
         (2, 2, "so that it has 3 or more"),
-        (3, 2, "form 2 groups"),
+        (3, 2, "leaves 2 of the 3 groups"),
         (3, 3, "change preprocess.split"),
-        (9, 2, "2 groups"),
+        (9, 2, "leaves 2 of the 3 groups"),
     ],
 )
 def test_what_helps_a_class_without_a_split_is_said(images, clusters, advice):

@@ -36,6 +36,11 @@ def rows(count, width, height, *, red=100.0):
                 "with 20 independent test images",
             ],
         ),
+        (
+            rows(100, 300, 200),
+            {"size": (224, 224, 3), "models": ("logistic_regression",)},
+            ["with 20 independent test images"],  # nothing on batches: it takes all images at once
+        ),
         (rows(50_000, 96, 96, red=140.0), {"size": (96, 96, 3)}, []),
         (rows(800, 32, 32, red=140.0), {"size": (32, 32, 3)}, []),
         (rows(800, 32, 32, red=140.0), {"size": (32, 32, 1)}, ["in colour"]),

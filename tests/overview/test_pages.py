@@ -44,6 +44,13 @@ class Reader(HTMLParser):
             if name in {"src", "srcset", "data", "action"} and not value.startswith("data:image/"):
                 self.loaded.append(value)
 
+        self.handle_endtag(tag)
+
+    def handle_endtag(self, tag):
+        # Parts of a sentence stand in these.
+        if tag not in {"bdi", "span"}:
+            self.words.append(" ")
+
     def handle_data(self, data):
         self.words.append(data)
 
@@ -54,7 +61,7 @@ def read(text):
     assert reader.loaded == []
     assert not re.search(r"@import|url\(", text)
     assert "<b>dog" not in text
-    return " ".join(" ".join(reader.words).split()), reader
+    return " ".join("".join(reader.words).split()), reader
 
 
 @pytest.fixture
@@ -84,8 +91,14 @@ def test_the_page_of_the_data_has_classes_what_was_left_out_pairs_and_odd_ones(f
     assert "script" not in reader.tags
     for expected in (
         *("40 images", "4 classes", "24 for training", "3 files left out", "2 near-duplicate pairs", "1 of these"),
-        *("2 files: it is blank: the contrast is 0.2", "1 file: cut off", "repair it", "two labels", "0.9712"),
-        *("cat/3.png", "24 × 24: 20", "PNG: 40", "12 bits: 1", "2 of 42 images", *LABELS),
+        *(
+            "2 files: it is blank: the contrast is 0.2",
+            "1 file: cut off",
+            "Repair it.",
+            "two labels",
+            "similarity 0.97",
+        ),
+        *("cat/3.png", "24×24: 20", "PNG: 40", "12 bits: 1", "2 of 42 images", *LABELS),
     ):
         assert expected in words, expected
     # The check that does not hold comes first.
@@ -156,18 +169,26 @@ def test_the_chart_holds_all_intervals(intervals, ends):
 
 
 @pytest.mark.parametrize(
-    ("more", "outcome", "good"),
+    ("more", "outcome", "kind"),
     [
-        ({}, "Promoted", True),
-        ({"outcome": "keep"}, "Not promoted", False),
-        ({"withheld": "a DVC experiment"}, "Would be promoted", True),
-        ({"outcome": "keep", "champion": {"run_id": RUNS["mlp"]}}, "Champion", True),
-        ({"outcome": "keep", "champion": {"run_id": RUNS["lenet5"]}}, "Not promoted", False),
+        ({}, "Promoted", "good"),
+        ({"outcome": "keep"}, "Not promoted", "bad"),
+        ({"withheld": "a DVC experiment"}, "Would be promoted", "good"),
+        ({"outcome": "keep", "champion": {"run_id": RUNS["mlp"]}}, "Champion", "good"),
+        ({"outcome": "keep", "champion": {"run_id": RUNS["lenet5"]}}, "Not promoted", "bad"),
     ],
 )
-def test_outcomes_of_the_decision(more, outcome, good):
+def test_outcomes_of_the_decision(more, outcome, kind):
     found = front_page.decision(project(decision=decided(**more)))
-    assert (found["outcome"], found["good"]) == (outcome, good)
+    assert (found["outcome"], found["kind"]) == (outcome, kind)
+
+
+def test_what_the_rules_found_is_said_once(pictures):
+    finding = {"rule": "not_worse", "passed": True, "text": "not worse: p 0.01"}
+    of_one = decided(reason="mlp is better; not worse: p 0.01; 3 images were left out", findings=[finding])
+    words, _ = read(front_page.page(project(decision=of_one), pictures, {}))
+    assert "mlp is better; 3 images were left out. " in words
+    assert words.count("p 0.01") == 1
 
 
 def test_the_map_has_a_point_for_each_training_and_validation_image(tmp_path, pictures):

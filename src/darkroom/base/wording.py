@@ -67,6 +67,11 @@ def percent(share: float) -> str:
     return f"{100 * share:.0f} %" if share in {0, 1} else f"{100 * share:.1f} %"
 
 
+def counted(number: int, one: str, many: str = "") -> str:
+    """Return a number with its noun: ``1 pair``, ``1,200 pairs``; ``many`` is needed where an s does not do."""
+    return f"{number:,} {one if number == 1 else many or f'{one}s'}"
+
+
 def minutes(seconds: float) -> str:
     """Return a duration: ``40 s``, ``2.5 min`` or ``90 min``."""
     if seconds < 60:  # noqa: PLR2004

@@ -62,7 +62,7 @@ def _configure(chosen: argparse.Namespace) -> int:
     settings = list(choosing.choose(look))
     writing.write(settings, params)
     for setting in settings:
-        print(f"{setting.key}: {setting.value}  # {setting.reason}")
+        print(f"{setting.key}: {shown(writing.as_yaml(setting.value))}\n    {shown(setting.reason)}")
     print("params.yaml is written; run make repro")
     return 0
 

@@ -1,7 +1,7 @@
 """Choose settings that fit images, each with its reason."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from darkroom.base import wording
@@ -64,7 +64,8 @@ def choose(look: Look) -> Iterator[Setting]:
 
 
 def _balance(look: Look) -> str:
-    return f"{look.smallest_class} to {look.largest_class} images per class"
+    known = wording.accuracy_known(max(round(look.images * TEST_SHARE), 1))
+    return f"{look.smallest_class} to {look.largest_class} images per class; {known}"
 
 
 def _limits(look: Look) -> Iterator[Setting]:
@@ -120,14 +121,26 @@ def _training(look: Look) -> Iterator[Setting]:
         yield Setting(f"search.{BASELINE}", {}, "it has nothing to search")
     else:
         yield Setting(f"search.{chosen}", None, "the search space of the network's file")
-    known = wording.accuracy_known(max(round(look.images * TEST_SHARE), 1))
-    batch = f"; batches of at most {look.smallest_class} images, as many as the smallest class has"
     values = dict(_values(look))
-    is_limited = values.get("batch_size", LARGEST_BATCH) <= look.smallest_class < LARGEST_BATCH
-    yield Setting(f"train.{chosen}", values, known + (batch if is_limited else ""))
+    yield Setting(f"train.{chosen}", values, _why_values(values, look))
     if is_pretrained:
         of_baseline = {name: value for name, value in values.items() if name == "class_weights"}
         yield Setting(f"train.{BASELINE}", of_baseline, "the baseline, on the same features: seconds of training")
+
+
+def _why_values(values: Mapping[str, Any], look: Look) -> str:
+    """Return why the training has other values than the defaults of the network's file."""
+    reasons = []
+    if "batch_size" in values:
+        steps = math.ceil(_training_images(look) / values["batch_size"])
+        reasons.append(f"small batches, so that an epoch has {steps} steps")
+    if "class_weights" in values:
+        reasons.append("class weights make up for the small classes")
+    return "; ".join(reasons) or "the defaults of the network's file"
+
+
+def _training_images(look: Look) -> int:
+    return round(look.images * (1 - 2 * TEST_SHARE))
 
 
 def minutes(look: Look) -> int:
@@ -135,13 +148,12 @@ def minutes(look: Look) -> int:
     chosen, side = network(look), _side(look)
     if chosen == pretrained.NETWORK:
         return pretrained.minutes(look.images, side) + START // 60
-    training = look.images * (1 - 2 * TEST_SHARE)
-    seconds = START + training * side**2 * EPOCHS * NANOSECONDS[chosen] * 1e-9 / pretrained.CORES
+    seconds = START + _training_images(look) * side**2 * EPOCHS * NANOSECONDS[chosen] * 1e-9 / pretrained.CORES
     return math.ceil(seconds / 60)
 
 
 def _values(look: Look) -> Iterator[tuple[str, Any]]:
-    training = round(look.images * (1 - 2 * TEST_SHARE))
+    training = _training_images(look)
     batch = LARGEST_BATCH
     if training < SMALL_DATA:
         # At least 16 steps per epoch, with batches of at least 8 images.

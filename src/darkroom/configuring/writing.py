@@ -39,10 +39,7 @@ def write(settings: Sequence[Setting], path: Path) -> None:
         InputError: the file cannot be read, or is no params file.
     """
     read_yaml(path)  # within limits, and with its errors in one line
-    yaml = YAML()
-    yaml.preserve_quotes = True
-    yaml.width = 4096
-    yaml.representer.add_representer(type(None), _null)
+    yaml = _yaml()
     content = yaml.load(path.read_text(encoding="utf-8"))
     for setting in settings:
         *sections, last = setting.key.split(".")
@@ -56,6 +53,21 @@ def write(settings: Sequence[Setting], path: Path) -> None:
     yaml.dump(content, text)
     # ruamel keeps a blank line with the comment before it, which may be replaced.
     write_text(path, re.sub(r"(?m)(?<=[^\n]\n)(?=^\w+:)", "\n", text.getvalue()))
+
+
+def as_yaml(value: Any) -> str:
+    """Return a value as it is written to the file, on one line."""
+    text = io.StringIO()
+    _yaml().dump(_flow(value), text)
+    return text.getvalue().removesuffix("...\n").strip()
+
+
+def _yaml() -> YAML:
+    yaml = YAML()
+    yaml.preserve_quotes = True
+    yaml.width = 4096
+    yaml.representer.add_representer(type(None), _null)
+    return yaml
 
 
 def _section(content: Any, names: Sequence[str], path: Path) -> Any:

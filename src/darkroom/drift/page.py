@@ -90,8 +90,8 @@ def _of_classes(known: ImageSet, of_known: Labels, new: ImageSet, of_new: Labels
     shrunk, grown = by_growth[0], by_growth[-1]
     now, before = (np.flatnonzero(of_new == grown)[:SHOWN], np.flatnonzero(of_known == shrunk)[:SHOWN])
     groups = [
-        _pictures(f"New images of the class that grew most: {grown}", new, now),
-        _pictures(f"{kind.capitalize()} images of the class that shrank most: {shrunk}", known, before),
+        {**_pictures("New images of the class that grew most", new, now), "name": grown},
+        {**_pictures(f"{kind.capitalize()} images of the class that shrank most", known, before), "name": shrunk},
     ]
     return {"explanation": "", "chart": None, "bars": _bars(shares, kind), "groups": groups}
 
@@ -143,4 +143,4 @@ def _pictures(title: str, of: ImageSet, rows: Integers, values: Numbers | None =
         }
         for row in rows.tolist()
     ]
-    return {"title": title, "figures": figures}
+    return {"title": title, "name": "", "figures": figures}

@@ -73,10 +73,10 @@ def _section(
 def _figure(row: pd.Series, confidence: pd.Series, pixels: Pixels | None) -> dict[str, Any]:
     predictions = [
         {
-            "text": f"{name}: {row[name]} ({confidence[name]:.2f})",
+            "text": [f"{name}: ", str(row[name]), f" ({confidence[name]:.2f})"],
             "kind": "good" if row[name] == row["label"] else "bad",
         }
         for name in confidence.index
     ]
-    names = [{"text": text, "kind": ""} for text in (str(row["image"]), f"label {row['label']}")]
+    names = [{"text": text, "kind": ""} for text in (str(row["image"]), ["label ", str(row["label"])])]
     return {"picture": None if pixels is None else pages.embed_image(pixels), "lines": [*names, *predictions]}

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -48,7 +48,7 @@ class Audit:
     """Images left out because people have judged them already."""
     labels: tuple[str, ...]
 
-    def summary(self) -> dict[str, object]:
+    def summary(self) -> dict[str, Any]:
         """Return the counts and what is not told, as JSON."""
         counts = self.table["kind"].value_counts()
         return {

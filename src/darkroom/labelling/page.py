@@ -3,6 +3,7 @@
 from typing import Any
 
 from darkroom.base.types import Pixels
+from darkroom.base.wording import counted, percent
 from darkroom.labelling.audit import ERROR, ODD, TWO_LABELS, Audit
 from darkroom.labelling.suspects import LEAST_RATE
 from darkroom.reporting import pages
@@ -15,14 +16,17 @@ TITLES = {
     ODD: "Odd ones out",
 }
 TEXTS = {
-    TWO_LABELS: "At least one label of each pair is wrong. Suggested is the label of both that the model prefers.",
+    TWO_LABELS: (
+        "Near-duplicates with two labels: at least one of them is wrong. Suggested is the one that the model finds "
+        "more probable."
+    ),
     ERROR: (
-        "A model that was trained without the picture and its near-duplicates finds the given label improbable. Some "
-        "of these labels are right: look before you correct."
+        "The given label, and the one that a model suggests which was trained without the picture and its "
+        "near-duplicates. Some of the given labels are right: look before you correct."
     ),
     ODD: (
-        "Far from all other pictures of their class, by the number of times that is usual. Some are rare but right; "
-        "some show nothing of the class and had better be removed from the data."
+        "Much farther from the other pictures of their class than is usual there. Some are rare but right; others show "
+        "nothing of the class and should be removed from the data."
     ),
 }
 
@@ -60,34 +64,36 @@ def shown(audit: Audit) -> list[int]:
 def _sentence(audit: Audit) -> str:
     counts = audit.summary()
     others = (
-        f"{counts['two_labels']} pictures with a near-duplicate of another label, {counts['odd_ones']} odd ones out"
+        f"{counted(counts['two_labels'], 'picture')} with a near-duplicate of another label, "
+        f"{counted(counts['odd_ones'], 'odd one', 'odd ones')} out"
     )
     if audit.found.silent:
         return f"No label errors are suggested: {audit.found.silent}. Besides: {others}"
-    return f"{counts['label_errors']} likely label errors, {others}"
+    return f"{counted(counts['label_errors'], 'likely label error')}, {others}"
 
 
 def _notes(audit: Audit, made_of: str, limits: str) -> list[str]:
     found = audit.found
-    notes = [f"Logistic regression on {made_of} agrees with {found.agreement:.1%} of the labels, out of fold."]
+    judge = f"Each picture is judged by a model that was trained on others: logistic regression on {made_of}."
+    notes = [f"{judge} It agrees with {percent(found.agreement)} of the labels."]
     if not found.silent and found.rate < LEAST_RATE:
-        notes.append("Few labels seem to be wrong; listed are the least probable ones, at most one of 100 pictures.")
+        notes.append("Few labels seem to be wrong. Listed are the least probable ones, of at most one picture in 100.")
     elif not found.silent:
-        notes.append(f"About {found.rate:.1%} of the labels are estimated to be wrong.")
+        notes.append(f"About {percent(found.rate)} of the labels are estimated to be wrong.")
     if limits:
         notes.append(f"Limit: {limits}.")
     if found.weak:
         names = ", ".join(audit.labels[number] for number in found.weak)
         notes.append(f"Nothing is said about labels that this model often misses: {names}.")
     if audit.judged:
-        notes.append(f"{audit.judged} pictures that people have judged already (data/labels.csv) are left out.")
+        judged = counted(audit.judged, "picture")
+        notes.append(f"Not listed again: {judged} that people have judged (data/labels.csv).")
     return notes
 
 
 def _figure(line: Any, pixels: Pixels) -> dict[str, Any]:
-    lines = [{"text": f"{line.label} → {line.suggested or '?'}", "kind": "bad"}]
-    lines.append({"text": f"{line.distance:.1f}× as far" if line.kind == ODD else f"sure: {line.sure:.2f}", "kind": ""})
-    lines.append({"text": line.name, "kind": ""})
-    if line.other:
-        lines.append({"text": f"like {line.other}", "kind": ""})
+    said = [line.label, " → ", line.suggested] if line.suggested else line.label
+    how_sure = f"{line.distance:.1f}× as far as usual" if line.kind == ODD else f"{100 * line.sure:.0f} % likely wrong"
+    texts = [how_sure, line.name, *([["like ", line.other]] if line.other else [])]
+    lines = [{"text": said, "kind": "bad"}, *({"text": text, "kind": ""} for text in texts)]
     return {"picture": pages.embed_thumbnail(pixels), "lines": lines}

@@ -45,7 +45,9 @@ def _of_batches(params: Params, rows: pd.DataFrame) -> Iterator[str]:
     """Yield a line if batches are larger than the smallest class."""
     counts = rows["label"].value_counts().sort_index()
     label, images = counts.idxmin(), int(counts.min())
-    sizes = {name: params.network(name).batch_size for name in params.models}
+    networks = {name: params.network(name) for name in params.models}
+    # L-BFGS takes all images at once.
+    sizes = {name: values.batch_size for name, values in networks.items() if values.optimizer != "lbfgs"}
     if large := [name for name, size in sizes.items() if isinstance(size, int) and size > images]:
         yield (
             f"advice: class {shown(str(label))} has {images} images, less than the batch_size of {', '.join(large)}, "

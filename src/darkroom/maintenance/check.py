@@ -23,6 +23,8 @@ from darkroom.tracking import address, lineage
 if TYPE_CHECKING:
     import pandas as pd
 
+CHECKED_FORM = 2
+"""Of the file with the result of the last check; one of another form is not read."""
 PROMOTE_AGAIN = "dvc repro --force --single-item promote"
 
 
@@ -52,21 +54,19 @@ def check_inputs(path: str | Path = "params.yaml") -> str:
     seen = _fingerprint(params, found)
     remembered = project.state_folder() / "checked"
     before = remembered.read_text(encoding="utf-8").splitlines() if remembered.is_file() else []
+    of_git = [f"git: {lacking}"] if lacking else []
     if before[:1] == [seen]:
-        first = "; ".join(["params.yaml and data are valid", *before[1:2], *([lacking] if lacking else [])])
-        return "\n".join([f"{first} (unchanged since the last check)", *before[2:]])
-    rows, quarantined, account = check_data(params, found)
+        return "\n".join([f"{before[1]} (unchanged since the last check)", *before[2:], *of_git])
+    rows, account = check_data(params, found)
     training_images = int((rows["split"] == "train").sum())
     for network in params.models:
         check_network_data(params, network, training_images, rows["label"].nunique())
         _check_own_network(network, params, rows["label"].nunique())
-    told = _power(rows.loc[rows["split"] == "test", "cluster"], params)
-    account = [*account, *advice(params, rows)]
-    write_text(remembered, "\n".join([seen, told, *account]) + "\n")
-    unread = f"; {quarantined} files quarantined" if quarantined else ""
-    valid = f"params.yaml and data are valid: {len(rows)} images in {rows['label'].nunique()} classes{unread}"
-    first = "; ".join([valid, told, *([lacking] if lacking else [])])
-    return "\n".join([first, *account])
+    valid = f"params.yaml and data are valid: {len(rows)} images in {rows['label'].nunique()} classes"
+    told = f"promotion: {_power(rows.loc[rows['split'] == 'test', 'cluster'], params)}"
+    lines = [valid, *account, told, *advice(params, rows)]
+    write_text(remembered, "\n".join([seen, *lines]) + "\n")
+    return "\n".join([*lines, *of_git])
 
 
 def _check_store() -> None:
@@ -126,6 +126,7 @@ def _check_own_network(network: Network, params: Params, classes: int) -> None:
 def _fingerprint(params: Params, found: Found) -> str:
     """Return a digest of the check's inputs: names, sizes and times of the files, and parameters."""
     state: list[object] = [
+        CHECKED_FORM,
         params.data.model_dump(mode="json"),
         params.preprocess.seed,
         params.preprocess.size,

@@ -28,9 +28,8 @@ class Checked(NamedTuple):
 
     rows: pd.DataFrame
     """Manifest of the usable images, with their splits; see ``assign.assign``."""
-    quarantined: int
     account: list[str]
-    """What the source was taken for."""
+    """What the source was taken for, and what is left out."""
 
 
 def check_data(params: Params, found: Found) -> Checked:
@@ -61,8 +60,9 @@ def check_data(params: Params, found: Found) -> Checked:
         raise InputError("\n".join(failed))
     rows = assign.assign(usable, pairs.NO_PAIRS, kept.read(SPLITS, params.preprocess), params.preprocess)
     assign.require_all_splits(rows)
-    read = account(params.data, found, ingested)
-    return Checked(rows, len(validation.quarantine), read)
+    # With what validation leaves out, such as blank images.
+    used = replace(ingested, manifest=usable, quarantine=validation.quarantine)
+    return Checked(rows, account(found, used))
 
 
 def _corrected(rows: pd.DataFrame) -> pd.DataFrame:

@@ -22,6 +22,17 @@ COMMON = 6
 USE = {"train": "training", "validation": "validation", "test": "the test"}
 ODD = 16
 """Most odd images."""
+ABOUT = {
+    "refusal": "readable files",
+    "pixel_deviation": "contrast",
+    "labels_of_content": "labels of copies",
+    "content": "copies",
+    "mode": "colour mode",
+    "class_size": "size of classes",
+    "class_ratio": "balance of classes",
+    "quarantined": "files left out",
+}
+"""What checks on these columns are about."""
 UNLABELLED = "no label"
 TWO_LABELS = "two labels"
 
@@ -106,13 +117,13 @@ def _samples(divided: pd.DataFrame, pictures: Pictures) -> dict[str, list[str]]:
 
 
 def _facts(divided: pd.DataFrame) -> dict[str, Any]:
-    sizes = divided["width"].astype(str) + " × " + divided["height"].astype(str)
-    extent = {side: f"{divided[side].min()} to {divided[side].max()} pixels, half up to {divided[side].median():.0f}"
+    sizes = divided["width"].astype(str) + "×" + divided["height"].astype(str)
+    extent = {side: f"{divided[side].min()} to {divided[side].max()} pixels, median {divided[side].median():.0f}"
               for side in ("width", "height")}  # fmt: skip
     notes = divided.loc[divided["note"] != "", "note"]
     return {
         **extent,
-        "commonest sizes": _commonest(sizes),
+        "commonest sizes, with their images": _commonest(sizes),
         "formats": _commonest(divided["format"].replace("", "none")),
         "colour modes": _commonest(divided["mode"]),
         **({"notes": _commonest(notes)} if len(notes) else {}),
@@ -168,11 +179,22 @@ def _odd(found: Found, pictures: Pictures) -> Iterator[dict[str, Any]]:
 
 
 def _checks(checks: Mapping[str, Any]) -> Iterator[dict[str, str]]:
-    """Yield the expectations, those that did not hold first."""
+    """Yield the expectations, those that did not hold first; what to do is said of these alone."""
     for check in sorted(checks["expectations"], key=lambda check: bool(check["success"])):
+        column, holds = check["column"], bool(check["success"])
         yield {
-            "about": check["column"].replace("_", " "),
-            "expected": check["meaning"],
-            "found": check["observed"],
-            "holds": "yes" if check["success"] else "no",
+            "about": ABOUT.get(column, column.replace("_", " ")),
+            "expected": check["meaning"].partition("; ")[0] if holds else check["meaning"],
+            "found": _seen(column, check["observed"]),
+            "holds": "yes" if holds else "no",
         }
+
+
+def _seen(column: str, observed: str) -> str:
+    """Return what a check found; what is wrong with each image stands above, where it is left out."""
+    number = observed.removesuffix(" found")
+    if number == observed:
+        images, _, _ = observed.partition(" have ")
+        return f"{images} break it" if images.endswith(" images") else images
+    of_all = {"content": "{:.1%} are not copies", "quarantined": "{:.1%} of all files"}
+    return of_all[column].format(float(number)) if column in of_all else number

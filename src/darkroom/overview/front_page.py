@@ -12,6 +12,7 @@ from darkroom.base import wording
 from darkroom.base.files import read_record
 from darkroom.overview import data_page
 from darkroom.overview.pictures import Pictures
+from darkroom.promotion import published
 from darkroom.promotion.published import Promotion
 from darkroom.reporting import pages
 from darkroom.tracking.record import RunRecord
@@ -100,7 +101,7 @@ def _candidate(project: Project) -> Trained:
 
 
 def decision(project: Project) -> dict[str, Any]:
-    """Return the decision: whether it is a good one, its name, its reason, and each rule with its finding."""
+    """Return the decision as the macro ``decided`` shows it."""
     decided = project.decided
     outcome = OUTCOMES.get(decided.outcome, decided.outcome)
     if decided.champion is not None and decided.is_candidate(decided.champion["run_id"]):
@@ -108,18 +109,11 @@ def decision(project: Project) -> dict[str, Any]:
     elif decided.withheld is not None and decided.outcome == "promote":
         outcome = "Would be promoted"
     return {
-        "good": outcome != OUTCOMES["keep"],
+        "kind": "bad" if outcome == OUTCOMES["keep"] else "good",
         "outcome": outcome,
-        "reason": wording.short_runs(decided.reason),
+        "reason": published.reason_beside(decided.reason, decided.findings),
         "withheld": decided.withheld,
-        "findings": [
-            {
-                "rule": finding["rule"].replace("_", " "),
-                "passed": "yes" if finding["passed"] else "no",
-                "finding": wording.short_runs(finding["text"]),
-            }
-            for finding in decided.findings
-        ],
+        "findings": published.rows_of(decided.findings),
     }
 
 

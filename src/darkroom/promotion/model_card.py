@@ -14,6 +14,7 @@ from typing import Any
 from darkroom.base import spreadsheets, wording
 from darkroom.base.files import read_record
 from darkroom.drift.training_data import Compared
+from darkroom.promotion import published
 from darkroom.reporting import pages
 from darkroom.reporting.results import Report
 
@@ -25,6 +26,19 @@ OUTCOMES = {
     "dry run": "Would be promoted",
     "not the candidate": "Not the candidate of this run",
 }
+SCORES = {
+    "f1": "F-score",
+    "macro_f1": "macro F-score",
+    "top_k_accuracy": "top-k accuracy",
+    "log_loss": "log loss (0 is best)",
+    "brier": "Brier score (0 is best)",
+    "calibration_error": "calibration error (0 is best)",
+    "roc_auc": "area under the ROC curve",
+}
+"""Scores whose name does not say what they are."""
+WIDE = 1.5
+"""Width of a figure, divided by its height, from which on it is scrolled in a narrow window."""
+FLAGS = {"True": "yes", "False": "no"}
 UNKNOWN_IMAGES = {
     "unknown_noise_caught": "noise",
     "unknown_classes_caught": "images of a class left out of the known ones",
@@ -67,9 +81,7 @@ def page(card: Card) -> str:
         diagnosis=_json(card.report.diagnosis),
         data=card.data,
         drift=_drift(card.drift),
-        pictures=[
-            {"title": title, "content": pages.embed_file(path)} for path, title in card.report.pictures().items()
-        ],
+        pictures=[_picture(path, title) for path, title in card.report.pictures().items()],
         cost=card.cost,
         lineage=card.lineage,
         values=card.values,
@@ -100,28 +112,23 @@ def _sentence(card: Card) -> str:
 
 
 def _decision(card: Card) -> dict[str, Any]:
+    kinds = {"keep": "bad", "not the candidate": ""}
     return {
-        "good": card.outcome not in {"keep", "not the candidate"},
+        "kind": kinds.get(card.outcome, "good"),
         "outcome": OUTCOMES[card.outcome],
-        "reason": wording.short_runs(card.reason),
-        "findings": [
-            {
-                "rule": finding["rule"].replace("_", " "),
-                "passed": "yes" if finding["passed"] else "no",
-                "finding": wording.short_runs(finding["text"]),
-            }
-            for finding in card.findings
-        ],
+        "reason": published.reason_beside(card.reason, card.findings),
+        "withheld": None,
+        "findings": published.rows_of(card.findings),
     }
 
 
 def _scores(metrics: Mapping[str, Any], report: Report) -> dict[str, Any]:
     scores = _rows(report.scores)
-    overall = [{**row, "score": row["score"].replace("_", " ")} for row in scores if not row["label"]]
+    overall = [{**row, "score": _named(row["score"])} for row in scores if not row["label"]]
     plain = {
         "test images": metrics.get("images"),
         "independent groups of test images": metrics.get("clusters"),
-        "accuracy of the majority class": metrics.get("baseline_accuracy"),
+        "accuracy of always naming the largest class": metrics.get("baseline_accuracy"),
         "human accuracy": metrics.get("human_accuracy"),
         "test images with a near-duplicate in training or validation": metrics.get("leaked_images"),
         "accuracy without them": metrics.get("leak_free_accuracy"),
@@ -132,13 +139,18 @@ def _scores(metrics: Mapping[str, Any], report: Report) -> dict[str, Any]:
         {
             "class": row["label"],
             "images": metrics.get("classes", {}).get(row["label"], {}).get("images", UNKNOWN),
-            **{other["score"]: _interval(other) for other in scores if other["label"] == row["label"]},
+            **{_named(other["score"]): _interval(other) for other in scores if other["label"] == row["label"]},
         }
         for row in scores
         if row["score"] == "recall"
     ]
     slices = [
-        {"of": row["of"], "slice": row["value"], "images": row["images"], "accuracy": _interval(row, "accuracy")}
+        {
+            "images by": row["of"].replace("_", " "),
+            "slice": FLAGS.get(row["value"], row["value"]),
+            "test images": row["images"],
+            "accuracy": _interval(row, "accuracy"),
+        }
         for row in _rows(report.slices)
     ]
     return {
@@ -148,6 +160,10 @@ def _scores(metrics: Mapping[str, Any], report: Report) -> dict[str, Any]:
         "slices": slices,
         "known": _known(metrics),
     }
+
+
+def _named(score: str) -> str:
+    return SCORES.get(score, score.replace("_", " "))
 
 
 def _known(metrics: Mapping[str, Any]) -> dict[str, Any]:
@@ -167,23 +183,31 @@ def _known(metrics: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
-def _measured(metrics: Mapping[str, Any], name: str) -> str:
+def _measured(metrics: Mapping[str, Any], name: str) -> str | tuple[str, str]:
     if name not in metrics:
         return "not known: too few independent test images"
-    return f"{metrics[name]:.4f} ({metrics[f'{name}_low']:.4f} to {metrics[f'{name}_high']:.4f})"
+    return f"{metrics[name]:.4f}", f"({metrics[f'{name}_low']:.4f} to {metrics[f'{name}_high']:.4f})"
 
 
-def _interval(row: Mapping[str, str], value: str = "value") -> str:
+def _interval(row: Mapping[str, str], value: str = "value") -> str | tuple[str, str]:
+    """Return a score and its interval, between which a line may end."""
     if not row[value]:
         return "not known"
     # With too few independent test images for an interval, the bounds are empty.
     interval = f"{float(row['low']):.4f} to {float(row['high']):.4f}" if row["low"] else "not known"
-    return f"{float(row[value]):.4f} ({interval})"
+    return f"{float(row[value]):.4f}", f"({interval})"
+
+
+def _picture(path: Path, title: str) -> dict[str, Any]:
+    """Return a figure; a wide one keeps a size in which it can be read in a narrow window."""
+    content = pages.embed_file(path)
+    width, height = pages.size_of(path) if content else (0, 0)
+    return {"title": title, "content": content, "is_wide": width > WIDE * height}
 
 
 def _drift(found: Compared) -> dict[str, Any]:
     return {
-        "good": not (found.skipped or found.drifted),
+        "kind": "faint" if found.skipped else "bad" if found.drifted else "good",
         "verdict": found.verdict,
         "facts": found.facts,
         "rows": [outcome.cells() for outcome in found.outcomes],

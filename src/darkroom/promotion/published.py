@@ -1,9 +1,11 @@
 """Read ``reports/promotion.json``."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from darkroom.base import wording
 from darkroom.base.errors import InputError
 from darkroom.base.files import read_json
 
@@ -50,3 +52,23 @@ class Promotion:
             return self.candidate_version
         previous = self.previous_champion
         return previous["version"] if previous and previous["run_id"] == run_id else None
+
+
+def rows_of(findings: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
+    """Return a row for each rule, as pages show them."""
+    names = [finding["rule"].replace("_", " ") for finding in findings]
+    return [
+        {
+            "rule": name,
+            "passed": "yes" if finding["passed"] else "no",
+            "finding": wording.short_runs(finding["text"]).removeprefix(f"{name}: "),
+        }
+        for name, finding in zip(names, findings, strict=True)
+    ]
+
+
+def reason_beside(reason: str, findings: Sequence[Mapping[str, Any]]) -> str:
+    """Return a decision's reason without what the rules found, for pages that show it in a table."""
+    for finding in findings:
+        reason = reason.replace(f"; {finding['text']}", "")
+    return wording.short_runs(reason)

@@ -2,6 +2,7 @@
 
 import base64
 import io
+import re
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ from darkroom.base.terminal import shown_lines
 
 THUMBNAIL = 96
 """Largest side of an embedded image in pixels."""
+UNIT = re.compile(r"(?<=\d) (?=%)|(?<=\bp [<=]) (?=\d)|(?<=\bp) (?=[<=\d])")
+"""Spaces within a number and its unit, or a p-value, at which no line ends."""
 QUALITY = 78
 """Of pictures that are saved with loss, 1 to 100."""
 
@@ -34,6 +37,8 @@ ENVIRONMENT = Environment(
     keep_trailing_newline=True,
 )
 ENVIRONMENT.filters["number"] = wording.number
+ENVIRONMENT.filters["counted"] = wording.counted
+ENVIRONMENT.filters["unbroken"] = lambda text: UNIT.sub("\N{NO-BREAK SPACE}", text)
 ENVIRONMENT.filters["capitalize_first"] = lambda text: text[:1].upper() + text[1:]
 ENVIRONMENT.filters["count"] = "{:,}".format
 
@@ -89,6 +94,12 @@ def embed_sheet(pixels: npt.NDArray[np.uint8], side: int, columns: int) -> str:
 def embed_file(path: Path) -> str | None:
     """Return a PNG file as a data URI; None if the file does not exist."""
     return _data_uri(path.read_bytes(), "png") if path.is_file() else None
+
+
+def size_of(path: Path) -> tuple[int, int]:
+    """Return the width and height of a PNG file in pixels."""
+    with Image.open(path) as image:
+        return image.size
 
 
 def _embed(image: Image.Image, form: str, **options: int) -> str:

@@ -25,7 +25,7 @@ class Reason(NamedTuple):
     """Positions of the files in the table."""
 
     def __str__(self) -> str:
-        return f"{self.files} (such as {self.example}): {self.text}"
+        return f"{self.files} ({self.example if self.files == 1 else f'such as {self.example}'}): {self.text}"
 
 
 def reasons(quarantine: pd.DataFrame) -> list[Reason]:

@@ -9,17 +9,13 @@ from darkroom.data.formats.manifest import SPLITS
 from darkroom.data.formats.usable import left_out_line
 from darkroom.data.ingestion.ingest import Ingested
 from darkroom.data.sources import Found
-from darkroom.params import DataParams
 
 CLASSES_SHOWN = 20
-WITH_LAYOUT = {"folder", "archive", "table", "parquet"}
-"""Sources whose classes and splits come from names that somebody chose."""
 
 
-def account(data: DataParams, found: Found, ingested: Ingested) -> list[str]:
+def account(found: Found, ingested: Ingested) -> list[str]:
     """Return lines on how a source was read: classes and splits with their numbers of images, and what is left out."""
-    lines = list(_classes_and_splits(ingested.manifest)) if data.source in WITH_LAYOUT else []
-    lines += found.notes
+    lines = [*_classes_and_splits(ingested.manifest), *found.notes]
     if len(ingested.quarantine):
         lines.append(left_out_line(ingested.manifest, ingested.quarantine))
     return lines

@@ -244,7 +244,7 @@ def _advice(of_class: pd.DataFrame, missing: str, given: set[str]) -> str:
     units = of_class["cluster"].nunique() if "cluster" in of_class else len(of_class)
     if units < len(SPLITS):
         return (
-            f"its images form {units} groups of near-duplicates, equal pictures or group members, which stay together; "
-            f"add images to it that are independent of these, so that it has {len(SPLITS)} groups or more"
+            f"near-duplicates, equal pictures and members of a group stay together, which leaves {units} of the "
+            f"{len(SPLITS)} groups that are needed; add images to it that are independent of these"
         )
     return "add images to it, or change preprocess.split or preprocess.seed in params.yaml"

@@ -138,8 +138,10 @@ def _finding(row: Any) -> Finding:
         observed += f" have {', '.join(values[:SHOWN])}" if values else ""
     elif missing := result.get("partial_missing_list"):
         observed = f"no image of {', '.join(map(str, missing))}"
+    elif result.get("observed_value") is None:
+        observed = findings.NONE_MISSING
     else:
-        observed = f"{_number(result.get('observed_value'))} found"
+        observed = f"{_number(result['observed_value'])} found"
     return Finding(
         expectation=config.type,
         column=config.kwargs["column"],

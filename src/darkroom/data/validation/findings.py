@@ -19,6 +19,8 @@ FAULTS = {
     "labels_of_content": "the same picture is there with {:g} labels",
 }
 """What is wrong with an image that breaks a rule on a column, with the column's value."""
+NONE_MISSING = "none is missing"
+"""Found by a rule that certain values must be there."""
 SHOWN = 5  # offending images listed in a message; the Data Docs list all
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from darkroom.data.validation.findings import SHOWN, Finding
+from darkroom.data.validation.findings import NONE_MISSING, SHOWN, Finding
 from darkroom.data.validation.rules import Rule
 
 Kwargs = dict[str, Any]
@@ -77,7 +77,8 @@ def _unique(frame: pd.DataFrame, rule: Rule) -> Finding:
 def _contains(frame: pd.DataFrame, rule: Rule) -> Finding:
     there = set(frame[rule["kwargs"]["column"]].dropna())
     missing = sorted(value for value in rule["kwargs"]["value_set"] if value not in there)
-    return _finding(rule, success=not missing, observed=f"no image of {', '.join(map(str, missing))}")
+    observed = f"no image of {', '.join(map(str, missing))}" if missing else NONE_MISSING
+    return _finding(rule, success=not missing, observed=observed)
 
 
 def _mean(frame: pd.DataFrame, rule: Rule) -> Finding:

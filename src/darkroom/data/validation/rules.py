@@ -91,7 +91,8 @@ def _data_rules(params: ValidateParams) -> list[Rule]:
         data_rule(
             "expect_column_proportion_of_unique_values_to_be_between",
             "content",
-            "too many exact copies; remove them or raise validate.maximum_duplicate_share",
+            f"at most a share of {params.maximum_duplicate_share:g} of the images may be exact copies; remove them, or "
+            "raise validate.maximum_duplicate_share",
             min_value=1 - params.maximum_duplicate_share,
         ),
         data_rule(
@@ -143,19 +144,18 @@ def learn(manifest: pd.DataFrame, where: str) -> list[Rule]:
         rules.append(image_rule(BETWEEN, side, meaning, min_value=max(low, 1), max_value=high))
     for channel in ("red", "green", "blue"):
         mean, tolerance = manifest[channel].mean(), CHANNEL_TOLERANCE * manifest[channel].std(ddof=0)
-        rules.append(
-            data_rule(
-                "expect_column_mean_to_be_between",
-                channel,
-                f"the mean colour differs from that of the first images; check these, or widen the range in {where}",
-                min_value=math.floor(10 * (mean - tolerance)) / 10,
-                max_value=math.ceil(10 * (mean + tolerance)) / 10,
-            )
+        lowest, highest = math.floor(10 * (mean - tolerance)) / 10, math.ceil(10 * (mean + tolerance)) / 10
+        meaning = (
+            f"the first images suggest a mean of {lowest:g} to {highest:g}, of 255; check these images, or widen the "
+            f"range in {where}"
         )
+        of_mean = "expect_column_mean_to_be_between"
+        rules.append(data_rule(of_mean, channel, meaning, min_value=lowest, max_value=highest))
     sizes = manifest["label"].value_counts()
     ratio = round(TOLERANCE * sizes.max() / sizes.min(), 1)
     meaning = (
-        f"the classes are less balanced than at first; add images of the small ones, or raise the limit in {where}"
+        f"the first images suggest a largest class of at most {ratio:g} times the smallest; add images of the small "
+        f"classes, or raise the limit in {where}"
     )
     rules.append(data_rule(BETWEEN, "class_ratio", meaning, max_value=ratio))
     return rules

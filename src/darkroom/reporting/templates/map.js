@@ -62,12 +62,24 @@ function list() {
   find("count").textContent = chosen.size ? `${chosen.size} chosen` : "Nothing chosen";
 }
 
+function named(text) {
+  const name = document.createElement("bdi");
+  name.textContent = text;
+  return name;
+}
+
+function line(...parts) {
+  const all = document.createElement("div");
+  all.append(...parts);
+  return all;
+}
+
 function legend() {
   const buttons = colour.kinds.map((kind, number) => {
-    const button = document.createElement("button"), dot = document.createElement("i"), name = document.createElement("bdi");
+    const button = document.createElement("button"), dot = document.createElement("i"), text = document.createElement("span");
     dot.style.background = shade(number);
-    name.textContent = `${kind} (${colour.counts[number]})`;
-    button.append(dot, name);
+    text.append(named(kind), ` (${colour.counts[number]})`);
+    button.append(dot, text);
     button.onclick = () => {
       hidden.has(number) ? hidden.delete(number) : hidden.add(number);
       button.classList.toggle("off", hidden.has(number));
@@ -95,12 +107,18 @@ function hover(event) {
   const own = tip.querySelector("canvas").getContext("2d");
   own.clearRect(0, 0, data.side, data.side);
   picture(own, point, 0, 0, data.side);
-  const said = data.colours.map((each) => `${each.name}: ${each.kinds[each.of[point]]}`);
-  tip.querySelector("div").textContent = [data.shown[point] ?? data.names[point], ...said].join("\n");
-  tip.querySelector("div").style.whiteSpace = "pre-line";
+  const said = data.colours.map((each) => line(`${each.name}: `, named(each.kinds[each.of[point]])));
+  find("said").replaceChildren(line(named(data.shown[point] ?? data.names[point])), ...said);
   const right = event.clientX + 16 + tip.offsetWidth > window.innerWidth;
   tip.style.left = `${Math.max(0, right ? event.clientX - 16 - tip.offsetWidth : event.clientX + 16)}px`;
   tip.style.top = `${Math.max(0, Math.min(event.clientY + 12, window.innerHeight - tip.offsetHeight))}px`;
+}
+
+function zoomBy(factor, x, y) {
+  const zoom = Math.min(40, Math.max(1, view.zoom * factor));
+  const keep = (at, start) => (zoom === 1 ? 0 : start + at / view.zoom - at / zoom);
+  view = { zoom, x: keep(x, view.x), y: keep(y, view.y) };
+  draw();
 }
 
 canvas.onpointerdown = (event) => {
@@ -122,14 +140,13 @@ canvas.onpointerup = (event) => {
 };
 canvas.onpointercancel = canvas.onpointerup;
 canvas.onpointerleave = () => (tip.style.display = "none");
-canvas.ondblclick = () => { view = { zoom: 1, x: 0, y: 0 }; draw(); };
+canvas.ondblclick = find("all").onclick = () => { view = { zoom: 1, x: 0, y: 0 }; draw(); };
 canvas.onwheel = (event) => {
   event.preventDefault();
-  const zoom = Math.min(40, Math.max(1, view.zoom * Math.exp(-event.deltaY / 400)));
-  const keep = (at, start) => (zoom === 1 ? 0 : start + at / view.zoom - at / zoom);
-  view = { zoom, x: keep(event.offsetX, view.x), y: keep(event.offsetY, view.y) };
-  draw();
+  zoomBy(Math.exp(-event.deltaY / 400), event.offsetX, event.offsetY);
 };
+find("closer").onclick = () => zoomBy(1.5, canvas.clientWidth / 2, canvas.clientHeight / 2);
+find("farther").onclick = () => zoomBy(1 / 1.5, canvas.clientWidth / 2, canvas.clientHeight / 2);
 find("copy").onclick = () => { find("files").select(); document.execCommand("copy"); };
 find("colour").append(...data.colours.map((each) => new Option(each.name)));
 find("colour").onchange = () => { colour = data.colours[find("colour").selectedIndex]; hidden = new Set(); legend(); draw(); };
