@@ -8,6 +8,7 @@ import pandas as pd
 from darkroom.base import spreadsheets
 from darkroom.base.files import write_json, write_text
 from darkroom.base.types import Pixels
+from darkroom.base.wording import counted
 from darkroom.data.formats import corrections
 from darkroom.data.prepared.described import Described
 from darkroom.data.prepared.features import SPLITS
@@ -21,7 +22,10 @@ def main(params: Params, prepared: str, features: str, pairs: str, labels: str, 
     images, of_data, folder = Prepared(Path(prepared)), Described(Path(described)), Path(reports)
     done = describing.describe(params.models, images, Path(features), of_data, _print)
     record = done.record
-    print(f"{record.images} images by {record.dimensions} numbers each: {record.summary}; {done.computed} computed")
+    print(
+        f"features of {record.images} images, {record.dimensions} numbers each: {record.summary}; {done.computed} of "
+        "them computed now"
+    )
     if record.limits:
         print(f"limit: {record.limits}")
     clusters = pd.concat([images.manifest(split, ["cluster"]) for split in SPLITS], ignore_index=True)
@@ -49,8 +53,8 @@ def _found(found: audit.Audit, folder: Path) -> str:
     counts = found.summary()
     silent = f" (no label errors are suggested: {found.found.silent})" if found.found.silent else ""
     return (
-        f"label audit: {counts['label_errors']} likely errors, {counts['two_labels']} with a near-duplicate of another "
-        f"label, {counts['odd_ones']} odd ones out; see {folder}/label_audit.html{silent}"
+        f"label audit: {counted(counts['label_errors'], 'likely error')}, {counts['two_labels']} with a near-duplicate "
+        f"of another label, {counts['odd_ones']} unlike their class; see {folder}/label_audit.html{silent}"
     )
 
 

@@ -9,6 +9,7 @@ import pandas as pd
 
 from darkroom.base.backend import choose_deterministic_kernels
 from darkroom.base.files import file_digest, write_json, write_record
+from darkroom.base.wording import counted
 from darkroom.data.prepared import own_columns
 from darkroom.data.prepared.datasets import Description, Split
 from darkroom.data.prepared.prepared import Prepared
@@ -102,6 +103,7 @@ def _evaluate(
     figures.curves(history, record.best_epoch - 1, network, files.curves)
     found = _diagnosis(record, history, reached, description)
     result = _result(record, predictions, description, test, accuracy_interval)
+    result = replace(result, is_regression="penalty" in history[-1])
     found = replace(found, next_steps=next_steps.next_steps(result, found.verdict, found.advice))
     write_json(files.diagnosis, found.as_json())
     return Evaluated(reached, accuracy_interval, found, measured, answers)
@@ -229,4 +231,4 @@ def _print(network: Network, found: Evaluated) -> None:
             "that have a near-duplicate or group member in training or validation"
         )
     if reached.unverified_images:
-        print(f"{network}: {reached.unverified_images} test images are not known to be clean")
+        print(f"{network}: not known to be clean: {counted(reached.unverified_images, 'test image')}")

@@ -77,10 +77,12 @@ def _report(rows: pd.DataFrame, table: pd.DataFrame, files: Files) -> Iterator[s
     yield wording.accuracy_known(int(groups), "independent test images")
     if len(table):
         two_labels = (table["what"] == "two labels").sum()
-        yield f"{len(table)} near-duplicate pairs, {two_labels} of them with two labels; see {files.pairs}"
+        pairs_found = wording.counted(len(table), "near-duplicate pair")
+        yield f"{pairs_found}, {two_labels} with two labels; see {files.pairs}"
     for name, count in rows["split"][rows["leaked"]].value_counts().items():
         earlier_splits = " or ".join(SPLITS[: SPLITS.index(name)])
-        yield f"{count} {name} images have a near-duplicate or group member in {earlier_splits}: marked as leaked"
+        marked = wording.counted(count, f"{name} image")
+        yield f"marked as leaked: {marked} with a near-duplicate or group member in {earlier_splits}"
 
 
 def _unknown(rows: pd.DataFrame, splits: kept.Kept, missing: int, replaced: earlier.Replaced) -> Iterator[str]:
@@ -89,8 +91,8 @@ def _unknown(rows: pd.DataFrame, splits: kept.Kept, missing: int, replaced: earl
         yield splits.note
     if unverified := int((rows["unverified"] & (rows["split"] == "test")).sum()):
         yield (
-            f"{unverified} test images are not known to be clean: too many images resemble them to compare all, or an "
-            "image resembles them too closely, with too little detail, to tell"
+            f"not known to be clean: {wording.counted(unverified, 'test image')}; too many images resemble them to "
+            "compare all, or one resembles them too closely, with too little detail, to tell"
         )
     if missing:
         yield (

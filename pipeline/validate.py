@@ -6,6 +6,7 @@ import pandas as pd
 
 from darkroom.base.errors import InputError
 from darkroom.base.files import write_record
+from darkroom.base.wording import counted
 from darkroom.data.formats import manifest, usable
 from darkroom.data.validation import expectations, rules
 from darkroom.params import DataParams, Params
@@ -29,9 +30,9 @@ def main(
     usable.require_classes(manifest.without(rows, found.quarantine), found.quarantine)
     if failed := [finding.line() for finding in found.failed()]:
         raise InputError("\n".join([*failed, f"{len(failed)} expectations failed; see {data_docs}/index.html"]))
-    print(f"{len(found.findings)} expectations checked on {len(rows)} images; see {data_docs}/index.html")
+    print(f"{len(found.findings)} expectations checked on {len(rows)} images")
     if len(found.quarantine):
-        print(f"{len(found.quarantine)} files are quarantined; see {quarantine}")
+        print(f"{counted(len(found.quarantine), 'file')} left out; see {quarantine}")
 
 
 def _learnt(path: Path, data: DataParams, rows: pd.DataFrame) -> list[rules.Rule]:

@@ -56,6 +56,12 @@ def test_a_pretrained_network_may_be_trained_further():
     assert not any("fine_tuning" in step for step in steps(is_pretrained=True, accuracy=0.97))
 
 
+def test_a_logistic_regression_has_nothing_to_tune():
+    first, *rest = steps(is_pretrained=True, is_regression=True, interval=Interval(0.52, 0.68))
+    assert "let more layers learn" in first
+    assert not any("dropout" in step or "only the last layer" in step for step in (first, *rest))
+
+
 def test_from_95_percent_on_another_network_is_not_the_subject():
     assert any("use a pretrained network" in step for step in steps(accuracy=0.9499))
     assert not any("use a pretrained network" in step for step in steps(accuracy=0.95))

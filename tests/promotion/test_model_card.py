@@ -7,16 +7,16 @@ from html.parser import HTMLParser
 import numpy as np
 import pandas as pd
 import pytest
-from PIL import Image
 
 from darkroom.base.files import read_record, write_json, write_text
 from darkroom.drift import training_data
-from darkroom.evaluation import scores, slices
+from darkroom.evaluation import scores
 from darkroom.evaluation.metrics import evaluate, scores_table
 from darkroom.evaluation.scored import score
-from darkroom.promotion.model_card import Card, page
+from darkroom.promotion.model_card import page
 from darkroom.reporting.results import Report
 from darkroom.tracking import records
+from support.cards import card, write_report
 
 
 class Reader(HTMLParser):
@@ -50,40 +50,7 @@ def read(text):
 
 @pytest.fixture
 def report(tmp_path):
-    """What evaluation writes of twenty images."""
-    truth = np.arange(20) % 2
-    answered = truth.copy()
-    answered[:2] = 1 - answered[:2]
-    probabilities = np.eye(2, dtype=np.float32)[answered] * 0.8 + 0.1
-    answers, labels = scores.Predictions(truth, probabilities), ("cat", "<b>dog</b>")
-    metrics = evaluate(answers, labels, 0)
-    write_json(tmp_path / "metrics.json", metrics.as_json())
-    scored = score(answers, np.arange(20))
-    write_text(tmp_path / "scores.csv", scores_table(scored, labels).to_csv(index=False))
-    dark = slices.Slice("brightness", "up to 3", truth == 0)
-    table = slices.slices_table(answers, [dark], np.arange(20))
-    write_text(tmp_path / "slices.csv", table.to_csv(index=False))
-    write_json(tmp_path / "diagnosis.json", {"verdict": "good fit", "reason": "few errors", "advice": "more data"})
-    for file in Report(tmp_path).pictures():
-        Image.new("RGB", (4, 4)).save(file)
-    return Report(tmp_path)
-
-
-def card(report, **more):
-    values = {
-        "title": "mlp, darkroom version 3",
-        "outcome": "promote",
-        "reason": "it is better",
-        "use": {"intended use": "sorting pets", "owner": ""},
-        "data": {"digest": "abc", "images": {"train": 5, "test": 2}},
-        "drift": training_data.no_comparison("this is the first version"),
-        "report": report,
-        "findings": [{"rule": "better", "passed": True, "text": "p 0.01"}],
-        "cost": {"seconds": 1.23456},
-        "lineage": {"git commit": "f00"},
-        "values": {"epochs": "3"},
-    }
-    return Card(**{**values, **more})
+    return write_report(tmp_path)
 
 
 def test_all_that_is_known_is_on_the_page(report):

@@ -7,6 +7,8 @@ from darkroom.data.formats import manifest
 from darkroom.data.formats.arrays import ArrayWriter
 from darkroom.data.prepared.described import Described, DescribedRecord
 from darkroom.data.splitting.pairs import PAIR_COLUMNS
+from darkroom.labelling.audit import ERROR, ODD, TWO_LABELS, Audit
+from darkroom.labelling.suspects import Suspects
 from darkroom.overview.front_page import Project, Trained
 from darkroom.overview.pictures import Pictures
 from darkroom.promotion.published import Promotion
@@ -100,3 +102,15 @@ def describe(folder, features, rows):
     described = Described(folder)
     described.write(features[: len(images)].astype(np.float32), images, DescribedRecord("pixels", limits="no colours"))
     return described, images.assign(picture=images.index).reset_index(drop=True)
+
+
+def audited(labels):
+    """A label audit with a line of each kind for each label."""
+    kinds = (ERROR, TWO_LABELS, ODD)
+    lines = [(kind, label, labels[number - 1]) for kind in kinds for number, label in enumerate(labels)]
+    table = pd.DataFrame(lines, columns=["kind", "label", "suggested"])
+    table = table.assign(sure=0.987, name=table["label"] + ".png", split="train", correct="", distance=1.4, picture="")
+    table = table.assign(other=np.where(table["kind"] == TWO_LABELS, table["suggested"] + ".png", ""))
+    table.loc[table["kind"] == ODD, "suggested"] = ""
+    doubted = Suspects(np.arange(len(labels)), 0.9, 0.1, weak=(0, 1, 2))
+    return Audit(table, np.arange(len(table)), doubted, 3, tuple(labels))

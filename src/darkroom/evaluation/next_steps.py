@@ -19,6 +19,10 @@ PAIRS = 3
 """Most pairs of confused classes that are named."""
 BY_CHANCE = 2
 """Confusions of a pair of classes that may be single odd images."""
+REGRESSION = (
+    "add images (darkroom learning-curve shows whether they help), or let more layers learn: a network with "
+    f"fine_tuning.epochs, such as {pretrained.NETWORK} (docs/photographs.md)"
+)
 FAULTS: frozenset[Verdict] = frozenset({"diverged", "collapsed", "rate too high"})
 """Verdicts whose own advice comes first: the training went wrong, whatever the network."""
 
@@ -53,6 +57,8 @@ class Result:
     is_pretrained: bool
     """Whether the network began with weights of another training."""
     confusions: Sequence[Confusion]
+    is_regression: bool = False
+    """Whether it is a logistic regression: it has one penalty, which is the best one already."""
 
 
 def confusions(matrix: Integers, labels: Sequence[str]) -> list[Confusion]:
@@ -93,7 +99,9 @@ def _steps(result: Result, verdict: Verdict, advice: str) -> Iterator[str]:
             f"the network cannot be told apart from guessing: always naming the largest class reaches "
             f"{result.baseline:.4f}, within the interval of the network's accuracy, {result.interval}; do not use it"
         )
-    if _should_be_pretrained(result):
+    if result.is_regression:
+        yield REGRESSION
+    elif _should_be_pretrained(result):
         if verdict in FAULTS:
             yield advice
         yield _pretrained(result.all_images)

@@ -16,6 +16,8 @@ from darkroom.base.terminal import shown_lines
 
 THUMBNAIL = 96
 """Largest side of an embedded image in pixels."""
+LARGE = 150_000
+"""Bytes of a PNG file from which on it is embedded with loss."""
 UNIT = re.compile(r"(?<=\d) (?=%)|(?<=\bp [<=]) (?=\d)|(?<=\bp) (?=[<=\d])")
 """Spaces within a number and its unit, or a p-value, at which no line ends."""
 QUALITY = 78
@@ -92,8 +94,16 @@ def embed_sheet(pixels: npt.NDArray[np.uint8], side: int, columns: int) -> str:
 
 
 def embed_file(path: Path) -> str | None:
-    """Return a PNG file as a data URI; None if the file does not exist."""
-    return _data_uri(path.read_bytes(), "png") if path.is_file() else None
+    """Return a PNG file as a data URI; None if the file does not exist.
+
+    A large one, such as a figure of photographs, becomes a WebP picture of a tenth of its bytes.
+    """
+    if not path.is_file():
+        return None
+    if path.stat().st_size <= LARGE:
+        return _data_uri(path.read_bytes(), "png")
+    with Image.open(path) as image:
+        return _embed(image.convert("RGB"), "WEBP", quality=QUALITY)
 
 
 def size_of(path: Path) -> tuple[int, int]:
