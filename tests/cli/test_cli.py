@@ -46,7 +46,7 @@ def photographs(project):
 def test_the_default_project_is_in_order(project, capsys):
     assert main(["check"]) == 0
     power = (
-        "promotion: with 360 independent test images, a gain of 3.4 points is found in 80% of cases (level 0.025, the "
+        "promotion: with 360 independent test images, a gain of 3.4 points is found in 80 % of cases (level 0.025, the "
         "models disagree on 5.0 % of the images)"
     )
     valid = "params.yaml and data are valid: 1797 images in 10 classes"

@@ -214,6 +214,8 @@ def test_two_models_side_by_side(versions, capsys):
     assert main(["compare", versions[0][:12], "models:/darkroom@champion", "--images", "2"]) == 0
     printed = capsys.readouterr().out
     assert f"they disagree on {len(apart)}" in printed
+    assert f"mlp {versions[0][:8]}" in printed
+    assert versions[0] not in printed
     *_, first, second, page = printed.splitlines()
     assert [first.split()[0], second.split()[0]] == apart[:2]
     assert page == "page: reports/comparison/index.html"
@@ -237,13 +239,13 @@ def test_the_page_shows_the_images_that_are_answered_differently(versions, capsy
     assert f"<h2>Only 2 is correct: {(right[1] & ~right[0]).sum()}</h2>" in page
     assert f"<h2>Only 1 is correct: {(right[0] & ~right[1]).sum()}</h2>" in page
     assert "<h2>Both are wrong, with different predictions: 0</h2>" in page
-    shown = re.findall(r'base64,([^"]+)"><figcaption>(\d+)\.png', page)
+    shown = re.findall(r'base64,([^"]+)"><figcaption><bdi>(\d+)\.png', page)
     assert {int(number) for _, number in shown} == set(one.index[one["predicted"] != other["predicted"]]) - {0}
     for picture, number in shown:
         # The right picture beside the name.
         assert np.asarray(Image.open(io.BytesIO(base64.b64decode(picture))))[0, 0] == int(number)
     assert "no image available" in page
-    assert "2: a (0.80)" in page
+    assert "<bdi>2: </bdi><bdi>a</bdi><bdi> (0.80)</bdi>" in page
 
 
 def test_names_are_no_markup_on_the_page():

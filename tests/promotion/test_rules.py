@@ -378,11 +378,11 @@ def test_the_margin():
 def test_power_is_told():
     decision = decided(of_classes((362, 340, 3, 3)))
     assert decision.evidence.detectable_gain == pytest.approx(0.0218, abs=2e-4)
-    assert "with 362 independent test images, a gain of 2.2 points is found in 80% of cases" in decision.reason
+    assert "with 362 independent test images, a gain of 2.2 points is found in 80 % of cases" in decision.reason
     assert decision.evidence.disagreement == pytest.approx(6 / 362)
     found = decided(of_classes((362, 300, 30, 3)))
     assert found.evidence.disagreement == pytest.approx(33 / 362)
-    assert "is found in 80% of cases" not in found.reason
+    assert "is found in 80 % of cases" not in found.reason
 
 
 @pytest.mark.parametrize("images", [362, 2000, 10_000])

@@ -197,9 +197,9 @@ def test_the_gain_that_is_found():
     assert power.detectable_gain(6, 0.05, 0.025) is not None
     told = power.words(362, 0.05, 0.025)
     assert told.startswith(
-        "with 362 independent test images, a gain of 3.4 points is found in 80% of cases (level 0.025"
+        "with 362 independent test images, a gain of 3.4 points is found in 80 % of cases (level 0.025"
     )
-    assert power.words(5, 0.05, 0.025) == "with 5 independent test images, no gain is found in 80% of cases"
+    assert power.words(5, 0.05, 0.025) == "with 5 independent test images, no gain is found in 80 % of cases"
 
 
 def test_the_images_that_a_margin_needs():
@@ -245,7 +245,7 @@ def test_the_constants_of_the_documentation():
 def test_the_power_in_words():
     # The models disagree on as many images as the gain at least.
     assert power.words(362, 0.01, 0.025) == (
-        "with 362 independent test images, a gain of 2.2 points is found in 80% of cases "
+        "with 362 independent test images, a gain of 2.2 points is found in 80 % of cases "
         "(level 0.025, the models disagree on 2.2 % of the images)"
     )
     assert power.words(362, 0.2, 0.025).endswith("(level 0.025, the models disagree on 20.0 % of the images)")

@@ -13,6 +13,16 @@ RUN = re.compile(r"\b[0-9a-f]{32}\b")
 """A run's id, as MLflow makes it."""
 SHORT = 8
 """Digits of a run's id that a page shows."""
+SCORES = {
+    "f1": "F-score",
+    "macro_f1": "macro F-score",
+    "top_k_accuracy": "top-k accuracy",
+    "log_loss": "log loss (0 is best)",
+    "brier": "Brier score (0 is best)",
+    "calibration_error": "calibration error (0 is best)",
+    "roc_auc": "area under the ROC curve",
+}
+"""Scores whose name does not say what they are."""
 TINY = 1e-6
 LARGE = 1000
 """Numbers from here on are rounded to whole ones, with separators of thousands."""
@@ -65,6 +75,11 @@ def short_runs(text: str) -> str:
 def percent(share: float) -> str:
     """Return a share with three digits: ``99.2 %``; all and nothing without a point."""
     return f"{100 * share:.0f} %" if share in {0, 1} else f"{100 * share:.1f} %"
+
+
+def score_name(score: str) -> str:
+    """Return the name of a score in words: ``macro_f1`` is ``macro F-score``."""
+    return SCORES.get(score, score.replace("_", " "))
 
 
 def counted(number: int, one: str, many: str = "") -> str:

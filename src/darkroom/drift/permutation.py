@@ -124,7 +124,7 @@ def _text(name: str, value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if not isinstance(value, float):
-        return str(value)
+        return str(value) or "–"
     return wording.probability(value) if name in {"p", "corrected p"} else wording.number(value)
 
 

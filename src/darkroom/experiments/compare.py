@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from darkroom.base import wording
 from darkroom.base.errors import InputError
 from darkroom.evaluation import scores
 from darkroom.evaluation.groups import group_numbers
@@ -46,9 +47,18 @@ def find(name: str, named: str) -> Side:
     """
     run_id = run_named(name, named)
     table = saved_predictions(run_id)
-    if table is None or not (side := Side(named, run_id, table)).labels:
+    if table is None or not (side := Side(_shown(named, run_id), run_id, table)).labels:
         raise InputError(f"{named} (run {run_id}) has no saved predictions; run dvc repro evaluate")
     return side
+
+
+def _shown(named: str, run_id: str) -> str:
+    """Return how a model is called: as the user did, but a run by its network and its first digits."""
+    # A shorter number is a version.
+    is_run = len(named) >= wording.SHORT and run_id.startswith(named)
+    run = store.find_run(run_id) if is_run else None
+    network = run.data.tags.get("network", "") if run else ""
+    return f"{network} {run_id[: wording.SHORT]}" if network else named
 
 
 def run_named(name: str, named: str) -> str:
@@ -175,9 +185,10 @@ def _disagreements(
 
 def summary_line(other: str, found: Compared) -> str:
     """Summarise the comparison of the model ``other`` with the first one."""
+    gained = f"{abs(found.gained)} {'more' if found.gained > 0 else 'fewer'}" if found.gained else "as many"
     return (
-        f"{found.images} images predicted by both: {other} has {found.gained:+d} correct (p = {found.p:.4f} "
-        f"under no improvement, {found.test}); they disagree on {len(found.disagreeing)}"
+        f"{found.images} images predicted by both: {other} is right on {gained} ({wording.p_value(found.p)} if it were "
+        f"no better, {found.test}); they disagree on {len(found.disagreeing)}"
     )
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from darkroom.base import wording
 from darkroom.base.types import Pixels
 from darkroom.data.prepared.prepared import Prepared
 from darkroom.experiments import compare
@@ -52,13 +53,18 @@ def page(one: str, other: str, found: Compared, pictures: Mapping[str, Pixels]) 
         "comparison",
         title=f"{one} and {other} compared",
         sentence=compare.summary_line(other, found),
-        rows=[{name: _text(value) for name, value in row.items()} for row in found.rows],
+        rows=[_row(row) for row in found.rows],
         sections=[_section(kind, apart[chosen], found.confidence[chosen], pictures) for kind, chosen in kinds.items()],
     )
 
 
-def _text(value: object) -> str:
-    return f"{value:+.4f}" if isinstance(value, float) else str(value).replace("_", " ")
+def _row(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a score as it is shown; an interval is on its own line where there is little room."""
+    shown = {
+        name: f"{value:+.4f}" if isinstance(value, float) else tuple(str(value).split(" ", 1))
+        for name, value in row.items()
+    }
+    return {**shown, "score": wording.score_name(row["score"])}
 
 
 def _section(

@@ -26,16 +26,6 @@ OUTCOMES = {
     "dry run": "Would be promoted",
     "not the candidate": "Not the candidate of this run",
 }
-SCORES = {
-    "f1": "F-score",
-    "macro_f1": "macro F-score",
-    "top_k_accuracy": "top-k accuracy",
-    "log_loss": "log loss (0 is best)",
-    "brier": "Brier score (0 is best)",
-    "calibration_error": "calibration error (0 is best)",
-    "roc_auc": "area under the ROC curve",
-}
-"""Scores whose name does not say what they are."""
 WIDE = 1.5
 """Width of a figure, divided by its height, from which on it is scrolled in a narrow window."""
 FLAGS = {"True": "yes", "False": "no"}
@@ -124,7 +114,7 @@ def _decision(card: Card) -> dict[str, Any]:
 
 def _scores(metrics: Mapping[str, Any], report: Report) -> dict[str, Any]:
     scores = _rows(report.scores)
-    overall = [{**row, "score": _named(row["score"])} for row in scores if not row["label"]]
+    overall = [{**row, "score": wording.score_name(row["score"])} for row in scores if not row["label"]]
     plain = {
         "test images": metrics.get("images"),
         "independent groups of test images": metrics.get("clusters"),
@@ -139,7 +129,11 @@ def _scores(metrics: Mapping[str, Any], report: Report) -> dict[str, Any]:
         {
             "class": row["label"],
             "images": metrics.get("classes", {}).get(row["label"], {}).get("images", UNKNOWN),
-            **{_named(other["score"]): _interval(other) for other in scores if other["label"] == row["label"]},
+            **{
+                wording.score_name(other["score"]): _interval(other)
+                for other in scores
+                if other["label"] == row["label"]
+            },
         }
         for row in scores
         if row["score"] == "recall"
@@ -160,10 +154,6 @@ def _scores(metrics: Mapping[str, Any], report: Report) -> dict[str, Any]:
         "slices": slices,
         "known": _known(metrics),
     }
-
-
-def _named(score: str) -> str:
-    return SCORES.get(score, score.replace("_", " "))
 
 
 def _known(metrics: Mapping[str, Any]) -> dict[str, Any]:

@@ -20,6 +20,8 @@ LARGE = 150_000
 """Bytes of a PNG file from which on it is embedded with loss."""
 UNIT = re.compile(r"(?<=\d) (?=%)|(?<=\bp [<=]) (?=\d)|(?<=\bp) (?=[<=\d])")
 """Spaces within a number and its unit, or a p-value, at which no line ends."""
+SMALL = 32
+"""Largest side in pixels of images that are embedded without loss."""
 QUALITY = 78
 """Of pictures that are saved with loss, 1 to 100."""
 
@@ -59,10 +61,13 @@ def render(template: str, **values: Any) -> str:
 
 
 def embed_image(pixels: npt.NDArray[np.uint8]) -> str:
-    """Return an image of shape (height, width, channels) as a data URI of a PNG, scaled down to ``THUMBNAIL``."""
-    image = Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
-    image.thumbnail((THUMBNAIL, THUMBNAIL))
-    return _embed(image, "PNG")
+    """Return an image of shape (height, width, channels) as a data URI, scaled down to ``THUMBNAIL``.
+
+    Small ones are not changed, photographs are compressed with loss.
+    """
+    if max(pixels.shape[:2]) > SMALL:
+        return embed_thumbnail(pixels)
+    return _embed(Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels), "PNG")
 
 
 def embed_thumbnail(pixels: npt.NDArray[np.uint8], side: int = THUMBNAIL) -> str:

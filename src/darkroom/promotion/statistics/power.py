@@ -73,8 +73,8 @@ def words(images: int, disagreement: float, level: float) -> str:
     """Return what a test set can find, for a decision and ``darkroom check``."""
     gain = detectable_gain(images, disagreement, level)
     if gain is None:
-        return f"with {images} independent test images, no gain is found in {POWER:.0%} of cases"
+        return f"with {images} independent test images, no gain is found in {100 * POWER:.0f} % of cases"
     return (
-        f"with {images} independent test images, a gain of {100 * gain:.1f} points is found in {POWER:.0%} of cases "
-        f"(level {level:.2g}, the models disagree on {100 * max(disagreement, gain):.1f} % of the images)"
+        f"with {images} independent test images, a gain of {100 * gain:.1f} points is found in {100 * POWER:.0f} % of "
+        f"cases (level {level:.2g}, the models disagree on {100 * max(disagreement, gain):.1f} % of the images)"
     )
