@@ -73,3 +73,15 @@ def test_mixed_images_are_drawn_with_their_shares(texts, tmp_path):
     figures.augmentation(images, [images], ["cat", "dog", "dog"], tmp_path / "picture.png", [captions])
     drawn = [text.get_text() for text in texts]
     assert [text for text in drawn if "%" in text] == captions
+
+
+@pytest.mark.parametrize(("epochs", "markers"), [(1, {"o"}), (2, {"None"})])
+def test_one_epoch_can_be_seen(monkeypatch, epochs, markers):
+    drawn = []
+    monkeypatch.setattr(Figure, "savefig", lambda figure, *_, **__: drawn.append(figure))
+    epoch = {"loss": 0.2, "accuracy": 0.9, "val_loss": 0.5, "val_accuracy": 0.8}
+    figures.curves([epoch] * epochs, 0, "logistic_regression", "curves.png")
+    (figure,) = drawn
+    lines = [line for axes in figure.axes for line in axes.lines if line.get_label() in {"training", "validation"}]
+    assert len(lines) == 4
+    assert {line.get_marker() for line in lines} == markers

@@ -38,13 +38,18 @@ def curves(history: Sequence[dict[str, float]], best_epoch: int, title: str, pat
     """
     figure = Figure(figsize=(10, 4), layout="constrained")
     epochs = range(1, len(history) + 1)
+    # A line of one point, as of a logistic regression, shows nothing.
+    style = {"marker": "o"} if len(history) == 1 else {}
     for axes, quantity in zip(figure.subplots(1, 2), ("loss", "accuracy"), strict=True):
-        axes.plot(epochs, [epoch[quantity] for epoch in history], label="training", color="tab:blue")
-        axes.plot(epochs, [epoch[f"val_{quantity}"] for epoch in history], label="validation", color="tab:orange")
+        for prefix, label, colour in (("", "training", "tab:blue"), ("val_", "validation", "tab:orange")):
+            axes.plot(epochs, [epoch[prefix + quantity] for epoch in history], label=label, color=colour, **style)
         axes.axvline(best_epoch + 1, color="grey", linestyle=":", label=f"best weights (epoch {best_epoch + 1})")
         axes.set_xlabel("epoch")
         axes.set_ylabel(quantity)
-        axes.xaxis.get_major_locator().set_params(integer=True)
+        if len(history) == 1:
+            axes.set_xticks(epochs)
+        else:
+            axes.xaxis.get_major_locator().set_params(integer=True)
         axes.grid(alpha=0.3)
         axes.legend()
     figure.suptitle(title)
