@@ -4,7 +4,7 @@ import zipfile
 from collections import Counter
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from darkroom.base.errors import InputError
@@ -186,6 +186,7 @@ RULES = st.sampled_from(["auto", "class", "split/class", "class/split"])
 
 @settings(max_examples=300)
 @given(PATHS, RULES)
+@example(["train/1.png", "train/train/train/1.png"], "class")
 def test_files_found_are_used_or_left_out(paths, rule):
     try:
         found = read_layout(group_by_folder(dict.fromkeys(paths)), rule)

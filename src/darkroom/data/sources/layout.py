@@ -79,19 +79,25 @@ def read_layout(folders: Iterable[FolderFiles[FileT]], rule: LayoutName = "auto"
     if rule == "split/class":
         depth = next((level for level, name in enumerate(around) if as_split(part_within([name]))), depth)
     outer = "".join(f"{name}/" for name in around[:depth])
-    inside = [
-        Folder(FolderFiles(each.below.removeprefix(outer), each.files), path[depth:])
-        for each, path in zip(found, paths, strict=True)
-        if len(path) > depth
-    ]
     beside = [each.below + name for each, path in zip(found, paths, strict=True) if len(path) <= depth
               for name in each.files]  # fmt: skip
+    within = [(each, path[depth:]) for each, path in zip(found, paths, strict=True) if len(path) > depth]
+    dropped = "" if _collide([*others, *beside], [each for each, _ in within], outer) else outer
+    inside = [Folder(FolderFiles(each.below.removeprefix(dropped), each.files), path) for each, path in within]
     labelled, unlabelled, notes = read(inside, rule, tuple(others))
-    named = _shortened([*others, *beside], outer)
+    named = _shortened([*others, *beside], dropped)
     left_out = [LeftOut(named[name], *NO_IMAGE) for name in others]
     left_out += [LeftOut(named[name], *NO_CLASS) for name in beside]
     skipped = (f"{terminal.shown(outer)} holds all images: taken for neither class nor split",) if outer else ()
     return Layout(labelled, sorted(left_out + unlabelled), skipped + notes)
+
+
+def _collide(beside: list[str], within: list[FolderFiles[FileT]], outer: str) -> bool:
+    """Return whether a file would be called as another one if the names below the outer folders were shortened."""
+    called = {*beside, *(name.removeprefix(outer) for name in beside)} if outer else set()
+    return bool(called) and any(
+        each.below.removeprefix(outer) + name in called for each in within for name in each.files
+    )
 
 
 def _shortened(names: list[str], outer: str) -> dict[str, str]:
