@@ -1,8 +1,10 @@
 """The pages in Chromium: none wider than the window, no text cut off or hard to read, and a lasso on the map."""
 
+import os
 import re
 import shutil
 import subprocess
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pandas as pd
@@ -64,7 +66,10 @@ def found_by(folder, page, *more):
     options = ("--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking")
     profile = (f"--user-data-dir={folder / 'profile'}", "--virtual-time-budget=5000", "--window-size=1700,1000")
     command = [CHROMIUM, *options, *profile, *more, "--dump-dom", page.as_uri()]
-    dom = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout
+    # Chromium leaves a folder where temporary files are, with a socket, whose path must be short.
+    with TemporaryDirectory() as temporary:
+        there = {**os.environ, "TMPDIR": temporary}
+        dom = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True, env=there).stdout
     return re.search('data-found="([^"]*)"', dom).group(1)
 
 
