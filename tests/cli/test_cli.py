@@ -136,7 +136,9 @@ def test_check_refuses_what_the_stages_would(photographs, capsys):
     assert main(["check", "--inputs"]) == 0
     capsys.readouterr()
     photographs.params(promote__groups=["site"])
-    assert "promote.groups: data/columns.csv has no column 'site'" in refused(capsys, "check", "--inputs")
+    assert "promote.groups: neither data/columns.csv nor a table of images has a column 'site'" in refused(
+        capsys, "check", "--inputs"
+    )
     Path("data/columns.csv").write_text("name,site\na/000.png,north\n")
     assert "data/columns.csv has no row for 59 of 60 images" in refused(capsys, "check", "--inputs")
     Path("data/columns.csv").write_text("name\n")

@@ -56,13 +56,18 @@ def check_data(params: Params, found: Found) -> Checked:
     validation = findings.validate(ingested.manifest, ingested.quarantine, expected, quick.findings)
     usable = manifest.without(ingested.manifest, validation.quarantine)
     require_classes(usable, validation.quarantine)
-    own_columns.join(usable, params.promote.groups, COLUMNS)
+    own_columns.join(usable, params.promote.groups, COLUMNS, _of_source(found))
     if failed := [finding.line() for finding in validation.failed()]:
         raise InputError("\n".join(failed))
     rows = assign.assign(usable, pairs.NO_PAIRS, kept.read(SPLITS, params.preprocess), params.preprocess)
     assign.require_all_splits(rows)
     read = account(params.data, found, ingested)
     return Checked(rows, len(validation.quarantine), read)
+
+
+def _of_source(found: Found) -> pd.DataFrame:
+    """Return the columns of this source, not those of the last ingestion."""
+    return pd.DataFrame({"name": pd.Series(dtype="str")}) if found.columns is None else found.columns
 
 
 def _corrected(rows: pd.DataFrame) -> pd.DataFrame:
