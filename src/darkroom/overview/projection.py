@@ -1,4 +1,4 @@
-"""Clusters of features, and their places on a map: principal components, then t-SNE (van der Maaten and Hinton, 2008)."""
+"""Clusters of features, and their places on a map: principal components, then t-SNE (van der Maaten, Hinton, 2008)."""
 
 import numpy as np
 
