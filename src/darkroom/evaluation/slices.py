@@ -45,7 +45,7 @@ def find_slices(manifest: pd.DataFrame) -> list[Slice]:
     }
     found = [one for of, column in numbers.items() for one in _thirds(of, column.to_numpy(dtype=np.float64))]
     for of in sorted(set(manifest.columns) - NO_KINDS):
-        values = manifest[of].astype("str").to_numpy()
+        values = manifest[of].astype("str").to_numpy(dtype=np.str_)
         kinds = np.unique(values)
         if 1 < len(kinds) <= MOST_KINDS:
             found += [Slice(of, str(kind) or NONE, values == kind) for kind in kinds]
