@@ -133,8 +133,9 @@ def test_check_refuses_what_the_stages_would(photographs, capsys):
         "no image of b; each known label needs images; add some, or, if it was renamed or removed, change " in missing
     )
     Path("data/expectations.json").unlink()
+    Path("data/labels.csv").write_text(f"picture,label,who,when,why\n{'0' * 64},zebra,me,2026-01-01T00:00:00,gone\n")
     assert main(["check", "--inputs"]) == 0
-    capsys.readouterr()
+    assert "1 corrected pictures are not in the data; their lines have no effect: delete" in capsys.readouterr().out
     photographs.params(promote__groups=["site"])
     assert "promote.groups: neither data/columns.csv nor a table of images has a column 'site'" in refused(
         capsys, "check", "--inputs"
