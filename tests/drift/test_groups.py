@@ -84,8 +84,8 @@ def test_a_small_group_is_said_and_not_tested():
     assert south.cells() == {
         "group": "site=s",
         "images": "19",
-        "compared with": "",
-        "corrected p": "",
+        "compared with": "–",
+        "corrected p": "–",
         "drift": "too few images",
     }
     assert south.outcomes == ()

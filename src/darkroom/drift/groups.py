@@ -101,7 +101,7 @@ class Group:
         """Return the group as a table row of text."""
         cells = {"group": shown(self.name), "images": f"{self.images:,}"}
         if not self.outcomes:
-            return {**cells, "compared with": "", "corrected p": "", "drift": "too few images"}
+            return {**cells, "compared with": "–", "corrected p": "–", "drift": "too few images"}
         return {
             **cells,
             "compared with": f"{self.known:,} of the same value" if self.alike else f"all {self.known:,}",

@@ -218,8 +218,8 @@ def permutation_tests(
         For each statistic its value and the p-value, (1 + permutations at least as extreme) / (1 + permutations).
     """
     actual = blocks.actual[blocks.numbers][None]
-    # Rounded, because sums of weights leave 1e-16 where nothing differs.
-    values = {name: round(float(distance(actual)[0]), 12) for name, distance in distances.items()}
+    # Rounded, because sums of weights leave 1e-16, also below 0, where nothing differs.
+    values = {name: round(float(distance(actual)[0]), 12) + 0.0 for name, distance in distances.items()}
     as_far = dict.fromkeys(distances, 0)
     for permuted in _permute(blocks, permutations, generator):
         for name, distance in distances.items():

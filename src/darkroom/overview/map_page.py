@@ -71,7 +71,8 @@ def _clusters(features: Floats, labels: pd.Series, seed: int) -> list[str]:
     numbers = projection.clusters(features, seed)
     counts = pd.crosstab(numbers, labels.astype(str).to_numpy())
     commonest = counts.idxmax(axis=1).tolist()
-    return [f"{number + 1}, mostly {commonest[number]}" for number in numbers.tolist()]
+    digits = len(str(len(commonest)))  # so that names sort like numbers
+    return [f"{number + 1:0{digits}}, mostly {commonest[number]}" for number in numbers.tolist()]
 
 
 def _coloured(name: str, values: pd.Series) -> dict[str, Any]:
