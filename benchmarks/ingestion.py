@@ -35,7 +35,10 @@ ROUNDS = 7
 FEW = 400
 SIZES = {"photographs": (64, 64, 3), "cifar10": (32, 32, 3)}
 STAGES = {
-    "ingest": ("data/ingested/manifest.parquet", "data/ingested/images.npy", "data/ingested/quarantine.csv"),
+    "ingest": (
+        *("data/labels.csv", "data/ingested/manifest.parquet", "data/ingested/images.npy"),
+        *("data/ingested/quarantine.csv", "data/ingested/columns.parquet"),
+    ),
     "validate": (
         *("data/ingested/manifest.parquet", "data/ingested/quarantine.csv", "data/expectations.json"),
         *("reports/validation.json", "reports/quarantine.csv", "reports/data_docs"),

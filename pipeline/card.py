@@ -5,7 +5,7 @@ from typing import Any
 
 from mlflow.entities import Run
 
-from darkroom.base.files import read_record, write_text
+from darkroom.base.files import read_json, read_record, write_text
 from darkroom.data.prepared.datasets import Description
 from darkroom.data.prepared.prepared import Prepared
 from darkroom.drift import training_data
@@ -35,7 +35,7 @@ def main(params: Params, network: Network, prepared: str, runs: str, report: str
         outcome=outcome,
         reason=reason,
         use={name.replace("_", " "): value or "" for name, value in params.card.model_dump().items()},
-        data=_data(Prepared(Path(prepared)).description),
+        data={**_data(Prepared(Path(prepared)).description), "label audit": _audit(Path(promotion).parent)},
         drift=_drift(decided, record.run_id, params),
         report=Report(Path(report)),
         findings=decided.findings if is_candidate else [],
@@ -83,6 +83,17 @@ def _data(description: Description) -> dict[str, Any]:
         "files left out": description.quarantined,
         "height, width and channels": "×".join(map(str, description.size)),
     }
+
+
+def _audit(reports: Path) -> str:
+    """Return what the audit of training and validation labels found, in one line."""
+    found = read_json(reports / "label_audit.json")
+    if found["silent"]:
+        return str(found["silent"])
+    return (
+        f"{found['label_errors']} likely label errors, {found['two_labels']} images with a near-duplicate of another "
+        f"label, {found['odd_ones']} unlike their class, {found['judged']} judged by people; see label_audit.html"
+    )
 
 
 def _drift(decided: Promotion, run_id: str, params: Params) -> Compared:

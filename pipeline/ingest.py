@@ -16,8 +16,10 @@ SHOWN = 10
 """Maximum number of quarantined files, and of different notes, to print."""
 
 
-def main(params: Params, labels: str, manifest_path: str, images_path: str, quarantine_path: str) -> None:
-    """Write the manifest with corrected labels, the resized images and the list of quarantined files.
+def main(
+    params: Params, labels: str, manifest_path: str, images_path: str, quarantine_path: str, columns_path: str
+) -> None:
+    """Write the manifest with corrected labels, the resized images, the quarantined files and the further columns.
 
     Raises:
         InputError: the source or the corrections cannot be read, or fewer than two classes of it can be used.
@@ -29,6 +31,8 @@ def main(params: Params, labels: str, manifest_path: str, images_path: str, quar
     ingested = replace(ingested, manifest=corrections.apply(ingested.manifest, corrected))
     manifest.write(ingested.manifest, manifest_path)
     manifest.write_quarantine(ingested.quarantine, quarantine_path)
+    # A file of their own, so that another value in such a column trains nothing again.
+    manifest.write_columns(found.columns, columns_path)
     _report(ingested, quarantine_path)
     lines = [*account(found, ingested), *corrections.report(ingested.manifest, corrected, Path(labels))]
     print(*lines, sep="\n", end="\n" if lines else "")

@@ -98,6 +98,7 @@ def test_the_first_line_of_an_error_without_a_message_is_its_type():
     assert failures.first_line(ValueError(" \na\nb")) == "a"
     assert failures.first_line(EOFError()) == "EOFError"
     assert "pw" not in failures.first_line(OSError("http://user:pw@host refused"))
+    assert failures.first_line(OSError(2, "No such file", "a.csv")) == "No such file: 'a.csv'"
 
 
 def test_ctrl_c_stays_ctrl_c_if_cleaning_up_fails(capsys):

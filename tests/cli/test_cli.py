@@ -118,6 +118,9 @@ def test_check_tells_what_is_wrong_with_the_corrections(photographs, capsys):
     assert "data/labels.csv is missing, which ingest depends on; restore it" in refused(capsys, "check", "--inputs")
     labels.write_text(f"{head}{'1' * 64},a,,,\n{'1' * 64},b,,,\n")
     assert "stands twice, as a and b; delete one line" in refused(capsys, "check", "--inputs")
+    labels.write_text(f"{head}{'1' * 64},zebra,,,\n")
+    assert main(["check", "--inputs"]) == 0
+    assert "1 corrected pictures are not in the data; their lines have no effect: delete" in capsys.readouterr().out
     labels.write_text(head)
     assert main(["check", "--inputs"]) == 0
 
@@ -141,7 +144,9 @@ def test_check_refuses_what_the_stages_would(photographs, capsys):
     assert main(["check", "--inputs"]) == 0
     capsys.readouterr()
     photographs.params(promote__groups=["site"])
-    assert "promote.groups: data/columns.csv has no column 'site'" in refused(capsys, "check", "--inputs")
+    assert "promote.groups: neither data/columns.csv nor a table of images has a column 'site'" in refused(
+        capsys, "check", "--inputs"
+    )
     Path("data/columns.csv").write_text("name,site\na/000.png,north\n")
     assert "data/columns.csv has no row for 59 of 60 images" in refused(capsys, "check", "--inputs")
     Path("data/columns.csv").write_text("name\n")

@@ -460,7 +460,10 @@ def test_test_images_of_a_table_without_labels_are_left_out(folder):
     found = find(of("table", path, split_column="part"))
     assert [sample.split for sample in found.samples] == ["train"] * 4 + ["validation"] * 3 + ["train"]
     assert [file.reason for file in found.left_out] == ["the source gives it no label"] * 2
-    assert found.notes == ("no image of the split HOLDOUT has a label: its images are left out",)
+    assert found.notes == (
+        "no image of the split HOLDOUT has a label: its images are left out",
+        "labels.csv: columns of your own: patient",
+    )
 
 
 def image_folder(root, **labels):

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy import stats
 from scipy.spatial.distance import cdist
 
-from darkroom.drift import distances, permutation
+from darkroom.drift import distances, permutation, samples
 from darkroom.drift.blocks import Blocks
 from darkroom.drift.measures import image_statistics, shape_statistics
 
@@ -100,23 +100,23 @@ def test_values_are_rounded_to_twelve_digits():
 
 def test_what_one_sample_lacks_is_not_compared():
     labels = np.array(["a"] * 10 + ["b"] * 8 + ["c"] * 2)
-    embeddings = permutation.Embeddings(np.arange(40.0).reshape(20, 2), labels)
-    full = permutation.Sample({"x": np.arange(20.0)}, labels, embeddings)
-    plain = permutation.Sample({"x": np.arange(20.0)})
+    embeddings = samples.Embeddings(np.arange(40.0).reshape(20, 2), labels)
+    full = samples.Sample({"x": np.arange(20.0)}, labels, embeddings)
+    plain = samples.Sample({"x": np.arange(20.0)})
     for one, other, tests in (
         (full, full, ["labels", "x", "predictions", "features"]),
         (full, plain, ["x"]),
         (plain, full, ["x"]),
-        (full, permutation.Sample(full.measures, labels), ["labels", "x"]),
-        (full, permutation.Sample(full.measures, None, embeddings), ["x", "predictions", "features"]),
+        (full, samples.Sample(full.measures, labels), ["labels", "x"]),
+        (full, samples.Sample(full.measures, None, embeddings), ["x", "predictions", "features"]),
     ):
         assert [outcome.test for outcome in permutation.compare(one, other, 0.5, 0)] == tests
 
 
 def test_what_moved_most_is_said():
     numbers = np.arange(20.0)
-    one = permutation.Sample({"x": numbers}, np.array(["a"] * 10 + ["b"] * 8 + ["c"] * 2))
-    other = permutation.Sample({"x": 3 * numbers}, np.array(["a"] * 12 + ["b"] * 2 + ["c"] * 6))
+    one = samples.Sample({"x": numbers}, np.array(["a"] * 10 + ["b"] * 8 + ["c"] * 2))
+    other = samples.Sample({"x": 3 * numbers}, np.array(["a"] * 12 + ["b"] * 2 + ["c"] * 6))
     labels, x = permutation.compare(one, other, 0.5, 0)
     assert labels.moved == "b: 40.0% → 10.0%"
     assert x.moved == "median 9.5 → 28.5"
@@ -138,7 +138,7 @@ def test_a_result_as_cells_of_a_table():
 
 
 def test_a_corrected_p_value_that_equals_the_level_is_drift():
-    same = permutation.Sample({"x": np.full(3, 7.0)})
+    same = samples.Sample({"x": np.full(3, 7.0)})
     assert [one.corrected_p for one in permutation.compare(same, same, 1.0, 0)] == [1.0]
     assert [one.drift for one in permutation.compare(same, same, 1.0, 0)] == [True]
     assert [one.drift for one in permutation.compare(same, same, 0.99, 0)] == [False]
@@ -158,8 +158,8 @@ def test_distances_are_scipys():
 
 
 def test_what_never_varies_has_not_drifted():
-    constant = permutation.Sample(
-        {"x": np.full(30, 7.0)}, np.full(30, "a"), permutation.Embeddings(np.ones((30, 4)), np.full(30, "a"))
+    constant = samples.Sample(
+        {"x": np.full(30, 7.0)}, np.full(30, "a"), samples.Embeddings(np.ones((30, 4)), np.full(30, "a"))
     )
     outcomes = permutation.compare(constant, constant, 0.01, 0)
     assert [(outcome.value, outcome.p, outcome.drift) for outcome in outcomes] == [(0, 1, False)] * 4

@@ -16,15 +16,14 @@ from scipy import stats
 
 from darkroom.base.errors import InputError
 from darkroom.cli import main
-from darkroom.data.formats.pictures import picture_hash
 from darkroom.data.formats.samples import Sample as Listed
-from darkroom.data.prepared import datasets
 from darkroom.data.prepared.prepared import Prepared
-from darkroom.drift import arrivals, comparison, permutation
+from darkroom.drift import arrivals, comparison, permutation, samples
 from darkroom.drift.comparison import ReferenceModel
 from darkroom.drift.measures import image_statistics
 from darkroom.inference.images import from_array, to_pixels
 from support.pictures import draw
+from support.prepared import write_prepared
 from support.projects import environment
 
 COLUMNS = ["test", "statistic", "value", "moved", "p", "corrected p", "drift"]
@@ -60,7 +59,7 @@ def digits():
 
 
 def sample(measures, labels, rows):
-    return permutation.Sample({name: values[rows] for name, values in measures.items()}, labels[rows])
+    return samples.Sample({name: values[rows] for name, values in measures.items()}, labels[rows])
 
 
 @pytest.fixture
@@ -115,27 +114,6 @@ def test_power(digits, few_permutations, kind, missing, tests, seed):
 def test_labels_are_folders_beside_one_that_is_named_like_a_class(names, labels):
     found = arrivals.label_by_folder([Listed(name, "", Path(name)) for name in names], ["a", "b"])
     assert (found and [one.label for one in found]) == labels
-
-
-def write_prepared(root, splits, labels, size):
-    """Write packed images, {split: [(name, label, image, pixels)]}, as preprocessing does."""
-    for split, rows in splits.items():
-        manifest = pd.DataFrame(
-            {
-                "name": [name for name, *_ in rows],
-                "label": [label for _, label, *_ in rows],
-                "picture": [picture_hash(image) for *_, image, _ in rows],
-                "width": [image.width for *_, image, _ in rows],
-                "height": [image.height for *_, image, _ in rows],
-                "cluster": range(len(rows)),
-            }
-        )
-        (root / split).mkdir(parents=True)
-        np.save(root / split / "images.npy", np.stack([pixels for *_, pixels in rows]))
-        manifest.to_parquet(root / split / "manifest.parquet")
-    counts = {split: len(rows) for split, rows in splits.items()}
-    values = (labels, size, "bicubic", "stretch", (0.5,), (0.2,), "folder", counts, {}, "digest")
-    datasets.Description(*values).write(root / "dataset.json")
 
 
 def write_new(folder, labels="abc", count=20, first=1000, change=lambda image: image, flat=False):

@@ -13,6 +13,7 @@ from darkroom.drift import comparison, distances, families, permutation
 from darkroom.drift.blocks import Blocks, sample_rows
 from darkroom.drift.families import HIGHEST_SIMILARITY, SIMILARITY
 from darkroom.drift.measures import colour_balance, image_statistics
+from darkroom.drift.samples import Embeddings, Sample
 
 sizes = st.lists(st.integers(1, 5), min_size=1, max_size=8)
 
@@ -45,8 +46,8 @@ def test_copies_do_not_change_a_statistic(statistic, known, new, seed):
 
 
 def sample(values, blocks=None):
-    embeddings = permutation.Embeddings(np.stack([values, values**2], axis=1), (values > 0).astype(str), blocks)
-    return permutation.Sample({"x": values}, (values > 1).astype(str), embeddings, blocks)
+    embeddings = Embeddings(np.stack([values, values**2], axis=1), (values > 0).astype(str), blocks)
+    return Sample({"x": values}, (values > 1).astype(str), embeddings, blocks)
 
 
 @given(st.lists(st.integers(1, 4), min_size=20, max_size=30), st.integers(0, 100))
@@ -81,9 +82,7 @@ def test_bursts_raise_no_more_alarms_than_the_level(counts, monkeypatch):
         known, new = generator.normal(size=100), generator.normal(size=len(counts))[families_of(counts)]
         new += generator.normal(0, 0.05, len(new))
         for column, blocks in enumerate((families_of(counts), None)):
-            (outcome,) = permutation.compare(
-                permutation.Sample({"x": known}), permutation.Sample({"x": new}, families=blocks), level, seed
-            )
+            (outcome,) = permutation.compare(Sample({"x": known}), Sample({"x": new}, families=blocks), level, seed)
             alarms[column] += outcome.drift
     by_block, by_image = alarms / draws
     assert by_block <= level + 2.5 * np.sqrt(level * (1 - level) / draws)
@@ -189,7 +188,7 @@ def test_correlated_pairs_by_hand():
 
 
 def outcomes(known, new, seed=0):
-    samples = (permutation.Sample(image_statistics(images)) for images in (known, new))
+    samples = (Sample(image_statistics(images)) for images in (known, new))
     return {outcome.test for outcome in permutation.compare(*samples, 0.01, seed) if outcome.drift}
 
 
@@ -257,7 +256,7 @@ def of_families(count, each):
     return comparison.ImageSet(
         [f"{number}.png" for number in numbers],
         np.zeros((len(numbers), 1, 1, 1), dtype=np.uint8),
-        permutation.Sample({"x": values}, families=numbers),
+        Sample({"x": values}, families=numbers),
         len(numbers),
     )
 

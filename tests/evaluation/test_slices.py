@@ -57,7 +57,19 @@ def test_the_values_of_other_columns():
         ("mode", "RGB"): [1],
     }
     assert len(found(manifest(40, kind=np.arange(40) % 20))) == 20
-    assert found(manifest(42, kind=np.arange(42) % 21)) == {}
+    assert found(manifest(42, kind=[f"k{number % 21}" for number in range(42)])) == {}
+
+
+def test_thirds_of_a_column_of_many_numbers():
+    ages = [str(number) for number in range(30)]
+    assert found(manifest(33, age=[*ages, "none", "", "none"])) == {
+        ("age", "up to 9.667"): list(range(10)),
+        ("age", "9.667 to 19.33"): list(range(10, 20)),
+        ("age", "above 19.33"): list(range(20, 30)),
+        ("age", "none"): [30, 31, 32],
+    }
+    assert found(manifest(30, age=[*ages[:29], "old"])) == {}
+    assert found(manifest(30, age=[*ages[:29], "inf"])) == {}
 
 
 def test_the_accuracy_on_slices():

@@ -104,6 +104,20 @@ def test_all_planted_errors_of_an_ideal_model_are_named():
     assert sorted(suspects.likely_errors(probabilities, labels).rows) == sorted(wrong.tolist())
 
 
+@pytest.mark.parametrize(
+    ("count", "wrong_elsewhere", "rate"),
+    # Of the surest fifth no label is wrong, of the surest 35 % seven in 70.
+    [(200, 40, 0.1), (200, 60, 0.0), (1000, 200, 0.0)],
+)
+def test_the_rate_of_few_images_is_estimated_on_more_of_them(count, wrong_elsewhere, rate):
+    labels = np.zeros(count, np.int64)
+    of_label = np.linspace(0.999, 0.6, count)
+    wrong = np.r_[np.arange(count // 5, count // 5 + 7 * count // 200), np.arange(count - wrong_elsewhere, count)]
+    of_label[wrong] = 1 - of_label[wrong]
+    found = suspects.likely_errors(np.stack([of_label, 1 - of_label], axis=1), labels)
+    assert found.rate == pytest.approx(rate)
+
+
 def test_a_picture_with_two_labels_is_told_for_both():
     features, classes = blobs()
     features[1] = features[0]

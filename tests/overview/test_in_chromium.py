@@ -1,5 +1,6 @@
 """The pages in Chromium: none wider than the window, no text cut off or hard to read, and a lasso on the map."""
 
+import json
 import os
 import re
 import shutil
@@ -56,6 +57,13 @@ const send = (type, x, y) => {
 send("pointerdown", 1, 1);
 for (const [x, y] of [[wide - 2, 1], [wide - 2, high - 2], [1, high - 2]]) send("pointermove", x, y);
 send("pointerup", 1, high - 2);
+document.body.setAttribute("data-found", document.getElementById("files").value.split("\\n").join("|"));
+}, 200))</script></body>"""
+OF_A_CLUSTER = """<script>addEventListener("load", () => setTimeout(() => {
+const colours = document.getElementById("colour");
+colours.value = "cluster";
+colours.onchange();
+document.querySelector("#legend button.list").click();
 document.body.setAttribute("data-found", document.getElementById("files").value.split("\\n").join("|"));
 }, 200))</script></body>"""
 LABELS = (*known.LABELS, '"><script>alert(1)</script>', *(f"class {number} {'long' * 9}" for number in range(95)))
@@ -118,8 +126,22 @@ def test_all_text_can_be_read_at_any_width(pages, tmp_path, name, width, scheme)
     assert float(contrast) >= 4.5
 
 
+def unescaped(text):
+    return text.replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", '"')
+
+
+def test_the_files_of_a_cluster_are_listed(pages, tmp_path):
+    page = tmp_path / "page.html"
+    page.write_text(pages["map"].replace("</body>", OF_A_CLUSTER))
+    listed = unescaped(found_by(tmp_path, page)).split("|")
+    (data,) = re.findall(r'id="points">(.*?)</script>', pages["map"])
+    (cluster,) = [each for each in json.loads(data)["colours"] if each["name"] == "cluster"]
+    assert listed == [name for name, kind in zip(pages["names"], cluster["of"], strict=True) if kind == 0]
+    assert len(listed) == cluster["counts"][0] == max(cluster["counts"])
+    assert len(cluster["kinds"]) == 20
+
+
 def test_a_lasso_lists_the_files_in_it(pages, tmp_path):
     page = tmp_path / "page.html"
     page.write_text(pages["map"].replace("</body>", LASSO))
-    listed = found_by(tmp_path, page).replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", '"')
-    assert listed.split("|") == pages["names"]
+    assert unescaped(found_by(tmp_path, page)).split("|") == pages["names"]

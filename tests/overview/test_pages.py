@@ -201,11 +201,13 @@ def test_the_map_has_a_point_for_each_training_and_validation_image(tmp_path, pi
     points = json.loads(re.search(r'id="points">(.*?)</script>', text).group(1))
     assert points["names"] == list(images["name"])
     assert len(points["x"]) == len(points["y"]) == 32
-    assert [(colour["name"], colour["counts"]) for colour in points["colours"]] == [
+    *others, cluster = points["colours"]
+    assert [(colour["name"], colour["counts"]) for colour in others] == [
         ("label", [8] * 4),
         ("split", [24, 8]),
         ("audit", [31, 1]),
     ]
+    assert (cluster["name"], len(cluster["kinds"]), sum(cluster["counts"])) == ("cluster", 4, 32)
     label = points["colours"][0]
     assert [label["kinds"][kind] for kind in label["of"]] == list(images["label"])
     assert map_page.page(described, images, pictures, 0) == text
@@ -254,6 +256,27 @@ def test_groups_are_apart_on_the_map():
     nearest = np.linalg.norm(places[:, None] - centres, axis=2).argmin(axis=1)
     assert (nearest == np.repeat([0, 1, 2], 30)).all()
     assert (projection.places(features) == places).all()
+
+
+def test_clusters_are_the_groups_the_largest_first():
+    generator = np.random.default_rng(0)
+    sizes = (40, 70, 52)
+    features = np.concatenate(
+        [generator.normal(at, 1, (size, 20)) for at, size in zip((0, 90, 180), sizes, strict=True)]
+    )
+    found = projection.clusters(features.astype(np.float32))
+    assert len(set(found)) == 9
+    groups = np.repeat([0, 1, 2], sizes)
+    assert all(len(set(groups[found == number])) == 1 for number in range(9))
+    assert (np.diff(np.bincount(found)) <= 0).all()
+    assert (projection.clusters(features.astype(np.float32)) == found).all()
+
+
+@pytest.mark.parametrize(("count", "clusters"), [(1, 1), (2, 1), (7, 2), (40, 4), (2000, 20)])
+def test_any_number_of_images_has_clusters(count, clusters):
+    features = np.random.default_rng(count).normal(size=(count, 3)).astype(np.float32)
+    assert len(set(projection.clusters(features))) == clusters
+    assert set(projection.clusters(np.ones_like(features))) == {0}
 
 
 def test_images_that_resemble_no_others_are_odd():

@@ -59,6 +59,9 @@ from support.networks import build
 from support.pictures import find, prepare, write_folder
 from support.projects import ROOT, Project, edit_params, refusal
 
+AUDIT = {"silent": "", "label_errors": 3, "two_labels": 2, "odd_ones": 1, "judged": 4}
+"""What the label audit found, for the card."""
+
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
@@ -471,6 +474,7 @@ def test_the_page_of_a_model_holds_its_training_data_against_those_of_the_champi
         prepared, report = models.made[0] / "prepared", models.folder / "reports"
         told = {**decision.as_json(withheld), **history.history(decision, models.name)}
         write_json(report / "promotion.json", told)
+        write_json(report / "label_audit.json", AUDIT)
         places = (prepared, models.folder / "mnist_cnn", report, report / "promotion.json")
         card.main(models.params, "mnist_cnn", *places)
         return (report / card.NAME).read_text()
@@ -482,6 +486,7 @@ def test_the_page_of_a_model_holds_its_training_data_against_those_of_the_champi
     assert "model_card.html" not in [file.path for file in MlflowClient().list_artifacts(record.run_id)]
     first = page(decision)
     assert ">Promoted</strong>" in first
+    assert "3 likely label errors, 2 images with a near-duplicate of another label, 1 unlike their class" in first
     assert "Drift: brightness." in first
     assert "version 1" in first
     # Decided once more, it is already the champion, and its page stays what it was.
@@ -500,6 +505,7 @@ def test_a_network_that_is_not_the_candidate_says_so_on_its_page(models):
     folder, report, promotion = models.folder / "mnist_cnn", models.folder / "reports", models.folder / "promotion.json"
 
     def page(decision, record):
+        write_json(models.folder / "label_audit.json", AUDIT)
         write_json(promotion, {**decision.as_json(), **history.history(decision, models.name)})
         models.write(record, 0.5)
         card.main(models.params, "mnist_cnn", models.made[0] / "prepared", folder, report, promotion)

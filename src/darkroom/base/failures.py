@@ -75,8 +75,9 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
 
 
 def first_line(error: BaseException) -> str:
-    """Return the first line of an error's message, or its type if it has none, without passwords."""
-    return hide((str(error).strip().splitlines() or [type(error).__name__])[0])
+    """Return the first line of an error's message, or its type if it has none, without passwords and error numbers."""
+    line = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    return hide(line.removeprefix(f"[Errno {error.errno}] ") if isinstance(error, OSError) else line)
 
 
 def of_full_disk(error: BaseException) -> bool:

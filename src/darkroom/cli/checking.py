@@ -15,6 +15,7 @@ from darkroom.reporting.tables import plain_table
 
 DRIFT = 3  # exit code
 PAGE = Path("reports/drift/index.html")
+COLUMNS = "columns.csv"
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -44,6 +45,12 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     model = drift.add_mutually_exclusive_group()
     model.add_argument("--model", metavar="URI", help="default: models:/NAME@champion with params.yaml's NAME")
     model.add_argument("--no-model", action="store_true", help="compare only labels and image statistics")
+    drift.add_argument(
+        "--columns",
+        type=Path,
+        metavar="FILE",
+        help="columns of your own of the new images, to compare them in groups; default: columns.csv in FOLDER",
+    )
     drift.add_argument("--level", type=level, default=0.01, metavar="P", help="overall false-alarm rate; default: 0.01")
     drift.add_argument("--seed", type=seed, default=0, help="seed of sampling and permutations; default: 0")
     drift.add_argument("--out", type=Path, metavar="FILE", help=f"default: {PAGE}")
@@ -107,14 +114,16 @@ def _drift(chosen: argparse.Namespace) -> int:
         from darkroom.drift.comparison import ReferenceModel, compare
 
         model = None if chosen.no_model else ReferenceModel.load(chosen.model or champion())
-        comparison = compare(found, prepared, model, chosen.level, chosen.seed)
+        columns = chosen.columns or next(filter(Path.exists, [Path(chosen.images, COLUMNS)]), None)
+        comparison = compare(found, prepared, model, chosen.level, chosen.seed, columns)
     written = write_page(page.page(comparison), chosen.out, PAGE)
     for line in [*(f"{failure} (left out)" for failure in comparison.failures), *comparison.notes]:
         print(f"darkroom drift: {shown(line)}", file=sys.stderr)
-    rows = [outcome.row() for outcome in comparison.outcomes]
     if chosen.json:
-        print(as_json(rows), end="")
+        print(as_json(comparison.rows()), end="")
     else:
+        rows = [outcome.row() for outcome in comparison.outcomes]
         print(plain_table([{**row, "drift": "yes" if row["drift"] else "no"} for row in rows]), end="")
+        print(plain_table([group.cells() for group in comparison.groups]) if comparison.groups else "", end="")
         print(*comparison.facts, written, comparison.verdict, sep="\n")
     return DRIFT if comparison.drifted else InputError.exit_code if comparison.failures else 0

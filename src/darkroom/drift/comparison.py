@@ -1,7 +1,8 @@
 """Compare new images with the training data, for ``darkroom drift``."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,9 +12,10 @@ from darkroom.base.types import Pixels, SplitName
 from darkroom.data.formats.samples import Sample
 from darkroom.data.prepared.datasets import Description
 from darkroom.data.prepared.prepared import Prepared
-from darkroom.drift import arrivals, families, permutation
+from darkroom.drift import arrivals, families, groups, permutation, samples
 from darkroom.drift.blocks import sample_rows, singles
 from darkroom.drift.distances import Labels
+from darkroom.drift.groups import Group
 from darkroom.drift.measures import image_statistics, shape_statistics
 from darkroom.drift.permutation import Outcome
 
@@ -28,7 +30,7 @@ class ImageSet:
     names: list[str]
     pixels: Pixels
     """uint8 of shape (images, height, width, channels)."""
-    sample: permutation.Sample
+    sample: samples.Sample
     total: int
     """Number of images that they were sampled from."""
 
@@ -39,6 +41,10 @@ class ImageSet:
     def families(self) -> int:
         """Number of families and groups, each image without any counted as one."""
         return len(np.unique(self.sample.blocks))
+
+    def with_columns(self, columns: Mapping[str, Labels]) -> "ImageSet":
+        """Add the values of columns of one's own."""
+        return replace(self, sample=replace(self.sample, columns=columns))
 
     def count(self, kind: str) -> str:
         """Return the number of images, and the total if they are a sample, as text."""
@@ -92,8 +98,9 @@ class ReferenceModel:
 
         values, classes = extract_features(self.network, images.pixels)
         predictions = np.array(self.description["labels"])[classes]
-        embeddings = permutation.Embeddings(values.astype(np.float64), predictions, images.sample.families)
-        return replace(images, sample=replace(images.sample, embeddings=embeddings))
+        own = images.sample
+        embeddings = samples.Embeddings(values.astype(np.float64), predictions, own.families, own.columns)
+        return replace(images, sample=replace(own, embeddings=embeddings))
 
 
 @dataclass(frozen=True)
@@ -111,11 +118,23 @@ class Comparison:
     """Warnings."""
     failures: list[str]
     """Unreadable images, and why."""
+    groups: list[Group] = field(default_factory=list)
+    """The new images with each value of a column of one's own."""
 
     @property
     def drifted(self) -> list[str]:
-        """Names of the tests that found drift."""
-        return [outcome.test for outcome in self.outcomes if outcome.drift]
+        """Names of the tests that found drift, on all images and in groups."""
+        of_all = [outcome.test for outcome in self.outcomes if outcome.drift]
+        return of_all + [f"{group.name} ({', '.join(group.drifted)})" for group in self.groups if group.drifted]
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Return all tests as table rows, those of groups with their group."""
+        of_all = [outcome.row() for outcome in self.outcomes]
+        if not self.groups:
+            return of_all
+        return [{"group": "", **row} for row in of_all] + [
+            {"group": group.name, **outcome.row()} for group in self.groups for outcome in group.outcomes
+        ]
 
     @property
     def verdict(self) -> str:
@@ -124,7 +143,12 @@ class Comparison:
 
 
 def compare(
-    found: Sequence[Sample], prepared: Prepared, model: ReferenceModel | None, level: float, seed: int
+    found: Sequence[Sample],
+    prepared: Prepared,
+    model: ReferenceModel | None,
+    level: float,
+    seed: int,
+    columns: Path | None = None,
 ) -> Comparison:
     """Compare new images with the training images and, by a model's embeddings, with the validation images.
 
@@ -136,13 +160,17 @@ def compare(
         model: packaged model; None compares without one.
         level: probability of any false alarm over all tests.
         seed: seed of subsampling and permutations.
+        columns: columns of one's own of the new images, by whose values they are compared too.
 
     Raises:
-        InputError: too few new or prepared images.
+        InputError: too few new or prepared images, or the columns cannot be read or lack an image.
     """
     description = prepared.description
     new, notes, failures = _read_new(found, description, seed)
     training, validation = _read_prepared(prepared, "train", seed), None
+    told = groups.read(columns, new.names) if columns else groups.Told()
+    new, training = new.with_columns(told.of_new), training.with_columns(told.of_known(training.names))
+    notes += told.notes(training.sample.columns)
     new = _with_families(new, training, seed)
     size = "×".join(map(str, description.size))
     notes += too_few_groups(training)
@@ -152,11 +180,13 @@ def compare(
         notes.append(mismatch)
     known = training.sample
     if model and model.accepts(description):
-        validation = model.embed(_read_prepared(prepared, "validation", seed))
+        validation = _read_prepared(prepared, "validation", seed)
+        validation = model.embed(validation.with_columns(told.of_known(validation.names)))
         new, known = model.embed(new), replace(known, embeddings=validation.sample.embeddings)
         facts.append(f"predictions and features of {model.uri} against those of {validation.count('validation')}")
-    outcomes = permutation.compare(known, new.sample, level, seed)
-    return Comparison(outcomes, training, new, validation, facts, notes, failures)
+    outcomes, of_groups = groups.compare(known, new.sample, level, seed)
+    notes += [group.lack for group in of_groups if group.lack]
+    return Comparison(outcomes, training, new, validation, facts, notes, failures, of_groups)
 
 
 def _read_new(found: Sequence[Sample], description: Description, seed: int) -> tuple[ImageSet, list[str], list[str]]:
@@ -231,7 +261,7 @@ def _measured(
     names: list[str], pixels: Pixels, labels: Labels | None, shapes: tuple[list[int], list[int]], total: int
 ) -> ImageSet:
     measures = {**image_statistics(pixels), **shape_statistics(*shapes)}
-    return ImageSet(names, pixels, permutation.Sample(measures, labels), total)
+    return ImageSet(names, pixels, samples.Sample(measures, labels), total)
 
 
 def _require_enough(count: int, what: str, remedy: str) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 
 from darkroom.base import wording
 from darkroom.base.types import Integers, Numbers
-from darkroom.drift import distances, permutation
+from darkroom.drift import distances, permutation, samples
 from darkroom.drift.blocks import Blocks
 from darkroom.drift.comparison import Comparison, ImageSet
 from darkroom.drift.distances import Labels
@@ -37,6 +37,7 @@ def page(comparison: Comparison) -> str:
         drifted=bool(comparison.drifted),
         facts=[*comparison.facts, *comparison.notes],
         rows=[outcome.cells() for outcome in comparison.outcomes],
+        groups=[group.cells() for group in comparison.groups],
         sections=sections,
     )
 
@@ -51,6 +52,9 @@ def _sections(comparison: Comparison) -> dict[str, dict[str, Any]]:
     }
     if known.labels is not None and of_new.labels is not None:
         sections["labels"] = _of_classes(training, known.labels, new, of_new.labels, "training")
+    for name in {*known.columns} & {*of_new.columns}:
+        test = f"{permutation.OF_COLUMN}{name}"
+        sections[test] = _of_classes(training, known.columns[name], new, of_new.columns[name], "training")
     if validation is not None and validation.sample.embeddings is not None and of_new.embeddings is not None:
         before, now = validation.sample.embeddings, of_new.embeddings
         sections["predictions"] = _of_classes(validation, before.predictions, new, now.predictions, "validation")
@@ -59,7 +63,7 @@ def _sections(comparison: Comparison) -> dict[str, dict[str, Any]]:
 
 
 def _of_features(
-    validation: ImageSet, known: permutation.Embeddings, new: ImageSet, of_new: permutation.Embeddings
+    validation: ImageSet, known: samples.Embeddings, new: ImageSet, of_new: samples.Embeddings
 ) -> dict[str, Any]:
     weights = Blocks.of(known.blocks, of_new.blocks).weights
     points = distances.standardised(np.concatenate([known.features, of_new.features]), weights)

@@ -9,15 +9,16 @@ burst in one of the samples alone does not count as a change.
 """
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import numpy as np
 
 from darkroom.base import wording
-from darkroom.base.types import Integers, Numbers
-from darkroom.drift.blocks import Blocks, singles
+from darkroom.base.types import Numbers
+from darkroom.drift.blocks import Blocks
 from darkroom.drift.distances import (
     Distance,
     Labels,
@@ -27,55 +28,18 @@ from darkroom.drift.distances import (
     kolmogorov_smirnov,
     standardised,
 )
+from darkroom.drift.samples import Embeddings, Sample
 
 MEASURED_AT_MOST = 1000
 """Maximum images per sample; more are slower and would detect differences too small to matter."""
 MEASURED_AT_LEAST = 20
 MARGIN = 10  # the smallest possible corrected p-value is level / MARGIN
+MARGIN_OF_SEVERAL = 2
+"""The same where several pairs of samples are tested: their tests are many, and each permutation costs time."""
 BATCH = 256  # permutations evaluated together
 ROUNDING = 1e-9
-
-
-@dataclass(frozen=True)
-class Embeddings:
-    """Features and predictions of a network for some images."""
-
-    features: Numbers
-    """float64 of shape (images, features)."""
-    predictions: Labels
-    """Predicted labels, of shape (images,)."""
-    families: Integers | None = None
-    """Family or group number of each image; None if all are independent."""
-
-    def __len__(self) -> int:
-        return len(self.predictions)
-
-    @property
-    def blocks(self) -> Integers:
-        """Block of each image."""
-        return singles(len(self)) if self.families is None else self.families
-
-
-@dataclass(frozen=True)
-class Sample:
-    """Statistics, labels and embeddings of a sample of images."""
-
-    measures: Mapping[str, Numbers]
-    """For each statistic, float64 of shape (images,)."""
-    labels: Labels | None = None
-    """Labels of the same images."""
-    embeddings: Embeddings | None = None
-    """May be of other images: validation images, because a network may have memorised its training images."""
-    families: Integers | None = None
-    """Family or group number of each image; None if all are independent."""
-
-    def __len__(self) -> int:
-        return len(next(iter(self.measures.values())))
-
-    @property
-    def blocks(self) -> Integers:
-        """Block of each image."""
-        return singles(len(self)) if self.families is None else self.families
+OF_COLUMN = "values of "
+"""Begins the name of the test of a column's shares."""
 
 
 @dataclass(frozen=True)
@@ -137,27 +101,70 @@ def compare(training: Sample, new: Sample, level: float, seed: int) -> list[Outc
         level: family-wise error rate: probability of any false alarm over all tests.
         seed: of the permutations.
     """
+    (outcomes,) = compare_several([(training, new)], level, seed)
+    return outcomes
+
+
+def compare_several(pairs: Sequence[tuple[Sample, Sample]], level: float, seed: int) -> list[list[Outcome]]:
+    """Test pairs of training and new images, each as ``compare`` does; level and correction are of all tests together.
+
+    Args:
+        pairs: samples of the training data and of new images; one pair has as many permutations as in ``compare``.
+        level: family-wise error rate: probability of any false alarm over all tests of all pairs.
+        seed: of the permutations of each pair.
+    """
+    counts = [_count(*pair) for pair in pairs]
+    permutations = required_permutations(max(counts), level)
+    if len(pairs) > 1:
+        permutations = max(permutations, required_permutations(sum(counts), level, MARGIN_OF_SEVERAL))
+    # One pair after the other: the tests of a pair hold the distances between all of its images.
+    measured = [one for pair in pairs for one in _measure(_tests(*pair), permutations, seed)]
+    corrected = holm([p for _, _, p in measured])
+    outcomes = iter(
+        Outcome(test.name, test.statistic, value, test.moved, p, of_all, of_all <= level)
+        for (test, value, p), of_all in zip(measured, corrected, strict=True)
+    )
+    return [list(islice(outcomes, count)) for count in counts]
+
+
+def _count(training: Sample, new: Sample) -> int:
+    """Return the number of tests of two samples."""
+    of_labels = training.labels is not None and new.labels is not None
+    of_network = training.embeddings is not None and new.embeddings is not None
+    return of_labels + len(_shared(training, new)) + len(training.measures) + 2 * of_network
+
+
+def _shared(training: Sample, new: Sample) -> list[str]:
+    """Return the columns of both samples."""
+    return [name for name in training.columns if name in new.columns]
+
+
+def _tests(training: Sample, new: Sample) -> Iterator[tuple[list[_Test], Blocks]]:
+    """Yield the tests of two samples with the blocks that they permute."""
     blocks = Blocks.of(training.blocks, new.blocks)
-    groups = [(_image_tests(training, new, blocks.weights), blocks)]
+    yield _image_tests(training, new, blocks.weights), blocks
     if training.embeddings is not None and new.embeddings is not None:
         blocks = Blocks.of(training.embeddings.blocks, new.embeddings.blocks)
-        groups.append((_network_tests(training.embeddings, new.embeddings, blocks.weights), blocks))
-    tests = [test for group, _ in groups for test in group]
-    generator, permutations = np.random.default_rng(seed), required_permutations(len(tests), level)
-    found: dict[str, tuple[float, float]] = {}
-    for group, blocks in groups:
-        found |= permutation_tests({test.name: test.distance for test in group}, blocks, permutations, generator)
-    corrected = holm([p for _, p in found.values()])
-    return [
-        Outcome(test.name, test.statistic, value, test.moved, p, of_all, of_all <= level)
-        for test, (value, p), of_all in zip(tests, found.values(), corrected, strict=True)
-    ]
+        yield _network_tests(training.embeddings, new.embeddings, blocks.weights), blocks
+
+
+def _measure(
+    tests: Iterable[tuple[list[_Test], Blocks]], permutations: int, seed: int
+) -> Iterator[tuple[_Test, float, float]]:
+    """Yield each test of a pair with its value and p-value."""
+    generator = np.random.default_rng(seed)
+    for of_blocks, blocks in tests:
+        distances = {test.name: test.distance for test in of_blocks}
+        found = permutation_tests(distances, blocks, permutations, generator)
+        yield from ((test, *found[test.name]) for test in of_blocks)
 
 
 def _image_tests(training: Sample, new: Sample, weights: Numbers) -> list[_Test]:
     tests = []
     if training.labels is not None and new.labels is not None:
         tests.append(_mix_test("labels", training.labels, new.labels, weights))
+    for name in _shared(training, new):
+        tests += [_mix_test(f"{OF_COLUMN}{name}", training.columns[name], new.columns[name], weights)]
     for name in training.measures:
         of_training, of_new = training.measures[name], new.measures[name]
         distance = kolmogorov_smirnov(np.concatenate([of_training, of_new]), weights)
@@ -185,9 +192,15 @@ def label_shares(training: Labels, new: Labels) -> dict[str, tuple[float, float]
     return {label: (float(np.mean(training == label)), float(np.mean(new == label))) for label in labels}
 
 
-def required_permutations(tests: int, level: float) -> int:
-    """Return the number of permutations with which corrected p-values can be as small as level / MARGIN."""
-    return math.ceil(MARGIN * tests / level) - 1
+def required_permutations(tests: int, level: float, margin: int | None = None) -> int:
+    """Return the number of permutations with which corrected p-values can be as small as level / margin.
+
+    Args:
+        tests: number of tests.
+        level: family-wise error rate.
+        margin: ``MARGIN`` by default.
+    """
+    return math.ceil((MARGIN if margin is None else margin) * tests / level) - 1
 
 
 def permutation_tests(
@@ -205,8 +218,8 @@ def permutation_tests(
         For each statistic its value and the p-value, (1 + permutations at least as extreme) / (1 + permutations).
     """
     actual = blocks.actual[blocks.numbers][None]
-    # Rounded, because sums of weights leave 1e-16 where nothing differs.
-    values = {name: round(float(distance(actual)[0]), 12) for name, distance in distances.items()}
+    # Rounded, because sums of weights leave 1e-16, also below 0, where nothing differs.
+    values = {name: round(float(distance(actual)[0]), 12) + 0.0 for name, distance in distances.items()}
     as_far = dict.fromkeys(distances, 0)
     for permuted in _permute(blocks, permutations, generator):
         for name, distance in distances.items():

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from darkroom.drift import permutation
+from darkroom.drift import permutation, samples
 from darkroom.drift.measures import colour_balance
 
 LEVEL = 0.01
@@ -110,6 +110,6 @@ def _colour_balances(*known: TrainingData) -> list[pd.DataFrame]:
     ]
 
 
-def _sample(described: pd.DataFrame) -> permutation.Sample:
+def _sample(described: pd.DataFrame) -> samples.Sample:
     measures = {str(name): described[name].to_numpy(dtype=np.float64) for name in described if name != "label"}
-    return permutation.Sample(measures, np.array(described["label"].tolist()))
+    return samples.Sample(measures, np.array(described["label"].tolist()))

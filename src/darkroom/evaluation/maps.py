@@ -23,7 +23,7 @@ def heat_maps(images: Pixels, heat: Floats, titles: Sequence[str], heading: str,
     Args:
         images: uint8 of shape (images, height, width, channels).
         heat: float32 of shape (images, height, width), from 0 to 1.
-        titles: one line per image.
+        titles: one or two lines per image.
         heading: one line above all images.
         path: output file.
     """
@@ -31,14 +31,14 @@ def heat_maps(images: Pixels, heat: Floats, titles: Sequence[str], heading: str,
     rows = -(-len(images) // columns)
     inches = INCHES if len(images) > 1 else 2 * INCHES
     height = inches * min(2.0, images.shape[1] / images.shape[2])
-    figure = Figure(figsize=(2.1 * inches * columns + 0.8, rows * (height + 0.35) + 0.5), layout="constrained")
+    figure = Figure(figsize=(2.1 * inches * columns + 0.8, rows * (height + 0.5) + 0.5), layout="constrained")
     figure.suptitle(drawable(heading), fontsize=10)
     grid, scale = figure.subfigures(1, 2, squeeze=False, width_ratios=(2.1 * inches * columns, 0.8))[0]
     parts = grid.subfigures(rows, columns, squeeze=False).ravel()
     # The scale exceeds 1, where the colour map's red turns dark; cold areas are transparent.
     colours = ScalarMappable(Normalize(0, 1.15), "turbo")
     for part, image, of_image, title in zip(parts, images, heat, titles, strict=False):
-        part.suptitle(drawable(title), fontsize=9)
+        part.suptitle("\n".join(map(drawable, title.split("\n"))), fontsize=9)
         for axes in part.subplots(1, 2):
             # Smooth, so that a small image looks like the photograph that it was, not like tiles.
             axes.imshow(image.squeeze(), cmap="gray", vmin=0, vmax=255, interpolation="bicubic")

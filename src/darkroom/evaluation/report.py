@@ -1,5 +1,6 @@
 """Figures and tables of one evaluation."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -7,16 +8,18 @@ import pandas as pd
 
 from darkroom.base import spreadsheets
 from darkroom.base.backend import keras
-from darkroom.base.types import Floats
+from darkroom.base.types import Floats, Integers
 from darkroom.data.prepared.datasets import Split
 from darkroom.evaluation import curves, figures, grad_cam, maps, scores
 from darkroom.evaluation.metrics import Metrics, confusion_matrix, informative_images
 from darkroom.labelling import suspects
-from darkroom.reporting.figures import draw_text, format_prediction, pictures
+from darkroom.reporting.figures import draw_text, end_of, format_prediction, pictures
 from darkroom.reporting.results import Report
 
 EXPLAINED = 8  # test images with heat maps
 MISTAKES = 24  # mistakes drawn
+DOUBT = "label_error"
+"""Column of predictions.csv: rank of a label that is probably wrong, 1 for the surest; empty for the others."""
 
 
 def write_table(path: Path, table: pd.DataFrame) -> None:
@@ -38,19 +41,34 @@ def draw(
     if not len(chosen):
         draw_text("No test image was misclassified.", report.mistakes)
         return
-    # No network has learnt its test images, so its predictions of them are out of fold.
-    doubted = suspects.likely_errors(predictions.probabilities, predictions.labels)
-    rank = {int(row): number for number, row in enumerate(doubted.rows, start=1)}
+    rank = label_doubts(predictions.probabilities, predictions.labels)
     titles = [
-        format_prediction(
-            labels[predictions.predicted[image]], float(confidence[image]), labels[predictions.labels[image]]
+        f"{title} (label error? {rank[image]})" if image in rank else title
+        for image, title in zip(
+            chosen.tolist(), titles_of(test, predictions.probabilities, labels, chosen), strict=True
         )
-        + (f" (label error? {rank[image]})" if image in rank else "")
-        for image in chosen.tolist()
     ]
-    hints = f"likely label errors, the surest first: {len(rank)}" if not doubted.silent else "no hints at label errors"
-    heading = f"The most confident of {len(wrong)} mistakes; {hints}"
+    hints = f"{len(rank)} likely label errors, the surest is 1; all: {DOUBT} in {report.predictions.name}"
+    heading = f"The most confident of {len(wrong)} mistakes; {hints if rank else 'no hints at label errors'}"
     pictures(np.asarray(test.images[chosen]), titles, heading, report.mistakes)
+
+
+def titles_of(test: Split, probabilities: Floats, labels: Sequence[str], chosen: Integers) -> list[str]:
+    """Return the titles of some test images: the file's name, in the next line prediction and label."""
+    names, predicted = test.manifest["name"].tolist(), probabilities[chosen].argmax(axis=1)
+    return [
+        f"{end_of(names[image])}\n"
+        + format_prediction(labels[number], float(probabilities[image, number]), labels[test.classes[image]])
+        for image, number in zip(chosen.tolist(), predicted.tolist(), strict=True)
+    ]
+
+
+def label_doubts(probabilities: Floats, classes: Integers) -> dict[int, int]:
+    """Return the rank of each test image whose label is probably wrong, 1 for the surest; empty for weak models.
+
+    No network has learnt its test images, so its predictions of them are out of fold.
+    """
+    return {int(row): rank for rank, row in enumerate(suspects.likely_errors(probabilities, classes).rows, start=1)}
 
 
 def explain(network: keras.Model, test: Split, probabilities: Floats, labels: tuple[str, ...], path: Path) -> None:
@@ -60,16 +78,14 @@ def explain(network: keras.Model, test: Split, probabilities: Floats, labels: tu
         return
     chosen = informative_images(test.classes, probabilities, EXPLAINED)
     images, predicted = np.asarray(test.images[chosen]), probabilities[chosen].argmax(axis=1)
-    titles = [
-        format_prediction(labels[number], float(probabilities[image, number]), labels[test.classes[image]])
-        for image, number in zip(chosen, predicted, strict=True)
-    ]
+    titles = titles_of(test, probabilities, labels, chosen)
     heading = f"{network.name}: Grad-CAM heat maps, mistakes first"
     maps.heat_maps(images, grad_cam.heat_maps(network, images, predicted), titles, heading, path)
 
 
 def predictions_table(test: Split, probabilities: Floats, labels: tuple[str, ...]) -> pd.DataFrame:
-    """Return a table of the test images with label, predicted class and the probability of each class."""
+    """Return a table of the test images with label, predicted class, doubts and the probability of each class."""
+    rank = label_doubts(probabilities, test.classes)
     table = pd.DataFrame(
         {
             "image": test.manifest["name"],
@@ -78,6 +94,7 @@ def predictions_table(test: Split, probabilities: Floats, labels: tuple[str, ...
             "cluster": test.manifest["cluster"],
             "label": test.manifest["label"],
             "predicted": np.array(labels)[probabilities.argmax(axis=1)],
+            DOUBT: [str(rank.get(row, "")) for row in range(len(test.classes))],
         }
     )
     # As text: the shortest lossless form of float32.

@@ -18,6 +18,8 @@ NO_KINDS = {
     *("label", "split", "cluster", "group"),
 }
 """Manifest columns that identify an image, are numeric, or are reported elsewhere."""
+NONE = "none"
+"""Value of an image without one."""
 SLICE_COLUMNS = ("of", "value", "images", "accuracy", "low", "high")
 
 
@@ -32,7 +34,10 @@ class Slice(NamedTuple):
 
 
 def find_slices(manifest: pd.DataFrame) -> list[Slice]:
-    """Slice images into thirds by size, brightness and contrast, and by the values of all other columns."""
+    """Slice images into thirds by size, brightness and contrast, and by the values of all other columns.
+
+    Columns with more than ``MOST_KINDS`` values yield thirds if they are numbers, and no slices otherwise.
+    """
     numbers = {
         "pixels": manifest["width"] * manifest["height"],
         "brightness": manifest["pixel_mean"],
@@ -40,16 +45,28 @@ def find_slices(manifest: pd.DataFrame) -> list[Slice]:
     }
     found = [one for of, column in numbers.items() for one in _thirds(of, column.to_numpy(dtype=np.float64))]
     for of in sorted(set(manifest.columns) - NO_KINDS):
-        values = manifest[of].astype("str").to_numpy()
+        values = manifest[of].astype("str").to_numpy(dtype=np.str_)
         kinds = np.unique(values)
         if 1 < len(kinds) <= MOST_KINDS:
-            found += [Slice(of, str(kind) or "none", values == kind) for kind in kinds]
+            found += [Slice(of, str(kind) or NONE, values == kind) for kind in kinds]
+        elif len(kinds) > MOST_KINDS:
+            found += _of_numbers(of, values)
     return found
 
 
+def _of_numbers(of: str, values: npt.NDArray[np.str_]) -> list[Slice]:
+    """Slice images by a column of many numbers, such as the age, and those without one; no slices of other texts."""
+    known = (values != "") & (values != NONE)
+    numbers = pd.to_numeric(pd.Series(values).where(known), errors="coerce").to_numpy(dtype=np.float64)
+    if not np.isfinite(numbers[known]).all():
+        return []
+    without = [Slice(of, NONE, ~known)] if not known.all() else []
+    return _thirds(of, numbers) + without
+
+
 def _thirds(of: str, values: npt.NDArray[np.float64]) -> list[Slice]:
-    """Slice images into the lowest, middle and highest third of a number; constants yield no slices."""
-    low, high = np.quantile(values, [1 / 3, 2 / 3])
+    """Slice images into the lowest, middle and highest third of a number; constants yield no slices, NaN is in none."""
+    low, high = np.nanquantile(values, [1 / 3, 2 / 3])
     thirds = {
         f"up to {wording.number(low)}": values <= low,
         f"{wording.number(low)} to {wording.number(high)}": (values > low) & (values <= high),

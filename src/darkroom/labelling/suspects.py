@@ -17,6 +17,12 @@ from darkroom.base.types import Flags, Integers
 Probabilities = npt.NDArray[np.floating]
 CERTAIN_SHARE = 0.2
 """Share of the images, those with the highest probabilities, on which the rate of wrong labels is estimated."""
+FEW_CERTAIN = 150
+CERTAIN_SHARE_OF_FEW = 0.35
+LEAST_AGREEMENT_OF_FEW = 0.7
+"""Where that share is fewer images than ``FEW_CERTAIN``, their rate is a matter of luck. A model that agrees with so
+many labels is hardly ever wrong on this larger share either. Of the wrong labels of 320 flowers (8 %, 20 draws), .65 to
+.96 were found instead of .42 to 1, at the same precision of .66. Weaker models, as on CIFAR-10, often err on it."""
 LEAST_RATE = 0.01
 """Rate that is assumed at least: hard pictures have wrong labels too, and data sets rarely fewer than this."""
 UNLIKELY = 0.1
@@ -62,8 +68,11 @@ def likely_errors(probabilities: Probabilities, classes: Integers) -> Suspects:
     right = predicted == classes
     agreement = float(right.mean())
     confidence = probabilities.max(axis=1)
+    share = CERTAIN_SHARE
+    if share * count < FEW_CERTAIN and agreement >= LEAST_AGREEMENT_OF_FEW:
+        share = CERTAIN_SHARE_OF_FEW
     # Equal ones all count, so that the order of the images does not matter.
-    certain = confidence >= np.sort(confidence)[-max(1, int(CERTAIN_SHARE * count))]
+    certain = confidence >= np.sort(confidence)[-max(1, int(share * count))]
     rate = float(1 - right[certain].mean())
     if agreement < LEAST_AGREEMENT:
         reason = f"the model agrees with {agreement:.0%} of the labels only, {LEAST_AGREEMENT:.0%} are needed"

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import pandas as pd
 
@@ -14,6 +14,9 @@ from darkroom.data.formats.samples import printable
 from darkroom.data.formats.usable import require_classes
 from darkroom.data.sources import Found
 from darkroom.params import Params
+
+if TYPE_CHECKING:
+    from darkroom.data.ingestion.ingest import Ingested
 
 EXPECTATIONS = Path("data/expectations.json")
 SPLITS = Path("data/splits.csv")
@@ -49,32 +52,38 @@ def check_data(params: Params, found: Found) -> Checked:
     _reject_names(params, found)
     ingested = ingest(found, params.preprocess, project.state_folder() / "ingested", None)
     require_classes(ingested.manifest, ingested.quarantine)
-    ingested = replace(ingested, manifest=_corrected(ingested.manifest))
+    ingested, corrected = _corrected(ingested)
     learnt = rules.read_learnt(EXPECTATIONS, params.data) or []
     expected = [*rules.from_params(params.validation), *learnt]
     validation = findings.validate(ingested.manifest, ingested.quarantine, expected, quick.findings)
     usable = manifest.without(ingested.manifest, validation.quarantine)
     require_classes(usable, validation.quarantine)
-    own_columns.join(usable, params.promote.groups, COLUMNS)
+    own_columns.join(usable, params.promote.groups, COLUMNS, _of_source(found))
     if failed := [finding.line() for finding in validation.failed()]:
         raise InputError("\n".join(failed))
     rows = assign.assign(usable, pairs.NO_PAIRS, kept.read(SPLITS, params.preprocess), params.preprocess)
     assign.require_all_splits(rows)
     # With what validation leaves out, such as blank images.
     used = replace(ingested, manifest=usable, quarantine=validation.quarantine)
-    return Checked(rows, account(found, used))
+    return Checked(rows, [*account(params.data, found, used), *corrected])
 
 
-def _corrected(rows: pd.DataFrame) -> pd.DataFrame:
-    """Return the manifest with corrected labels, as the stage ``ingest`` writes it."""
+def _of_source(found: Found) -> pd.DataFrame:
+    """Return the columns of this source, not those of the last ingestion."""
+    return pd.DataFrame({"name": pd.Series(dtype="str")}) if found.columns is None else found.columns
+
+
+def _corrected(ingested: "Ingested") -> tuple["Ingested", list[str]]:
+    """Return the images with corrected labels, as the stage ``ingest`` writes them, and what was corrected."""
     if Path("dvc.yaml").is_file() and not LABELS.is_file():
         raise InputError(
             f"{LABELS} is missing, which ingest depends on; restore it (git checkout HEAD -- {LABELS}), or write a "
             f"file with the line {','.join(corrections.COLUMNS)}"
         )
     corrected = corrections.read(LABELS)
-    corrections.require_known_labels(rows, corrected, LABELS)
-    return corrections.apply(rows, corrected)
+    corrections.require_known_labels(ingested.manifest, corrected, LABELS)
+    rows = corrections.apply(ingested.manifest, corrected)
+    return replace(ingested, manifest=rows), corrections.report(rows, corrected, LABELS)
 
 
 def _reject_names(params: Params, found: Found) -> None:

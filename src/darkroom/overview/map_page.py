@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from darkroom.base import terminal
-from darkroom.base.types import Integers
+from darkroom.base.types import Floats, Integers
 from darkroom.data.prepared.described import Described
 from darkroom.overview import projection
 from darkroom.overview.pictures import Pictures
@@ -17,7 +17,7 @@ MOST = 5000
 """Maximum number of images on a map, for which t-SNE takes ten seconds; larger data are sampled."""
 SIDE = 40
 """Of a picture in pixels."""
-COLOURS = ("label", "split", "audit")
+COLOURS = ("label", "split", "audit", "cluster")
 """Columns by which points can be coloured."""
 SCRIPT = Path(pages.__file__).parent / "templates" / "map.js"
 
@@ -41,7 +41,7 @@ def page(described: Described, images: pd.DataFrame, pictures: Pictures, seed: i
     features = described.features()
     rows = chosen(len(features), seed)
     at = projection.places(features[rows], seed)
-    shown = images.iloc[rows]
+    shown = images.iloc[rows].assign(cluster=_clusters(features[rows], images["label"].iloc[rows], seed))
     columns = int(np.ceil(np.sqrt(len(rows))))
     return pages.render(
         "map",
@@ -64,6 +64,15 @@ def page(described: Described, images: pd.DataFrame, pictures: Pictures, seed: i
         sheet=pages.embed_sheet(pictures.pixels(shown["picture"].tolist()), SIDE, columns),
         script=SCRIPT.read_text(encoding="utf-8"),
     )
+
+
+def _clusters(features: Floats, labels: pd.Series, seed: int) -> list[str]:
+    """Return the name of each image's cluster: its number, and the commonest label in it."""
+    numbers = projection.clusters(features, seed)
+    counts = pd.crosstab(numbers, labels.astype(str).to_numpy())
+    commonest = counts.idxmax(axis=1).tolist()
+    digits = len(str(len(commonest)))  # so that names sort like numbers
+    return [f"{number + 1:0{digits}}, mostly {commonest[number]}" for number in numbers.tolist()]
 
 
 def _coloured(name: str, values: pd.Series) -> dict[str, Any]:

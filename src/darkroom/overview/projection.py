@@ -1,4 +1,4 @@
-"""Two dimensions of features, for a map: principal components, then t-SNE (van der Maaten and Hinton, 2008)."""
+"""Clusters of features, and their places on a map: principal components, then t-SNE (van der Maaten, Hinton, 2008)."""
 
 import numpy as np
 
@@ -10,6 +10,7 @@ PERPLEXITY = 30.0
 FEWEST = 10
 """Images from which on t-SNE has neighbours to keep together."""
 STEPS = 350
+MOST_CLUSTERS = 20
 WIDTH = 1000
 """Coordinates are whole numbers from 0 to this."""
 
@@ -64,3 +65,28 @@ def _tsne(reduced: Numbers, seed: int) -> Numbers:
         method = TSNE(perplexity=perplexity, init=start.astype(np.float32), max_iter=STEPS, random_state=seed)
         found: Numbers = np.asarray(method.fit_transform(reduced.astype(np.float32)), dtype=np.float64)
     return found
+
+
+def clusters(features: Floats, seed: int = 0) -> Integers:
+    """Divide images into clusters of similar ones: k-means on the principal components that t-SNE begins with.
+
+    Args:
+        features: float32 of shape (images, dimensions).
+        seed: of the first centres.
+
+    Returns:
+        The cluster of each image, of shape (images,); 0 is the largest. There are about as many as the root of half of
+        the images (K. Mardia et al., Multivariate Analysis, 1979), at most ``MOST_CLUSTERS``.
+    """
+    from sklearn.cluster import KMeans
+    from threadpoolctl import threadpool_limits
+
+    reduced = principal_components(features, COMPONENTS)
+    count = min(MOST_CLUSTERS, round(np.sqrt(len(reduced) / 2)), len(np.unique(reduced, axis=0)))
+    if count <= 1:
+        return np.zeros(len(reduced), np.int64)
+    with threadpool_limits(1):
+        found = KMeans(count, n_init=3, random_state=seed).fit_predict(reduced)
+    by_size = np.argsort(-np.bincount(found, minlength=count), kind="stable")
+    numbers: Integers = np.argsort(by_size)[found].astype(np.int64)
+    return numbers

@@ -65,7 +65,7 @@ class PromoteParams(Section):
     maximum_recall_loss: Annotated[float, Field(ge=0, lt=1)] | None = 0.1
     """Largest loss of recall of any class; null disables the check."""
     groups: tuple[str, ...] = ()
-    """Columns of ``data/columns.csv``; the test images with each of their values are a group."""
+    """Columns of one's own (``data/columns.csv``, or of a table); test images with each of their values are a group."""
     maximum_group_loss: Annotated[float, Field(ge=0, lt=1)] = 0.1
     """Largest loss of accuracy on any group."""
     maximum_calibration_error: Fraction | None = None

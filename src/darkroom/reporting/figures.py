@@ -16,6 +16,7 @@ from darkroom.base.terminal import shown
 from darkroom.base.types import Pixels
 
 MAXIMUM_LABEL = 24  # characters
+MAXIMUM_NAME = 56  # characters, two lines
 # Texts contain names of classes and files: what is between two $ is no formula.
 mpl.rcParams["text.parse_math"] = False
 
@@ -61,21 +62,23 @@ def pictures(images: Pixels, titles: Sequence[str], heading: str, path: str | Pa
 
     Args:
         images: uint8 of shape (images, height, width, channels).
-        titles: one title per image.
+        titles: one title per image, of one or more lines.
         heading: the figure's title.
         path: the output file.
     """
     columns = min(6, len(images))
     rows = -(-len(images) // columns)
     height = 2.1 * min(2.0, images.shape[1] / images.shape[2])
-    figure = Figure(figsize=(2.2 * columns, rows * (height + 0.55) + 0.5), layout="constrained")
+    wrapped = ["\n".join(textwrap.fill(drawable(line), 28) for line in title.split("\n")) for title in titles]
+    lines = max(title.count("\n") + 1 for title in wrapped)
+    figure = Figure(figsize=(2.2 * columns, rows * (height + 0.13 + 0.14 * lines) + 0.5), layout="constrained")
     figure.suptitle(drawable(heading), fontsize=11)
     grid = np.atleast_1d(figure.subplots(rows, columns)).ravel()
     for axes in grid:
         axes.set_axis_off()
-    for axes, image, title in zip(grid, images, titles, strict=False):
+    for axes, image, title in zip(grid, images, wrapped, strict=False):
         axes.imshow(image.squeeze(), cmap="gray", vmin=0, vmax=255)
-        axes.set_title(textwrap.fill(drawable(title), 28), fontsize=8)
+        axes.set_title(title, fontsize=8)
     save(figure, path)
 
 
@@ -122,6 +125,12 @@ def short(label: str) -> str:
     """Return a label for a figure, see ``drawable``, shortened to ``MAXIMUM_LABEL`` characters."""
     label = drawable(label)
     return label if len(label) <= MAXIMUM_LABEL else label[: MAXIMUM_LABEL - 1] + "…"
+
+
+def end_of(name: str) -> str:
+    """Return a file's name for a figure, see ``drawable``: of a long one the end, where names differ."""
+    name = drawable(name)
+    return name if len(name) <= MAXIMUM_NAME else f"…{name[1 - MAXIMUM_NAME :]}"
 
 
 def drawable(text: str) -> str:

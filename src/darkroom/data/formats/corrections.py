@@ -114,5 +114,8 @@ def report(rows: pd.DataFrame, corrections: pd.DataFrame, path: Path) -> list[st
     others = len(corrections) - gone
     lines = [f"{path}: {changed} images have a corrected label; {others} pictures were judged by people"]
     if gone:
-        lines.append(f"{path}: {gone} corrected pictures are not in the data; their lines have no effect")
+        lines.append(
+            f"{path}: {gone} corrected pictures are not in the data; their lines have no effect: delete them, or keep "
+            "them for when the pictures return"
+        )
     return lines

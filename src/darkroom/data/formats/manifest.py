@@ -94,4 +94,10 @@ def read_quarantine(path: str | Path) -> pd.DataFrame:
     return spreadsheets.read(Path(path))
 
 
+def write_columns(columns: pd.DataFrame | None, path: str | Path) -> None:
+    """Write what the source says of the images beside the label, all text, by ``name``; None: nothing."""
+    nothing = pd.DataFrame({"name": pd.Series(dtype="str")})
+    (nothing if columns is None else columns).to_parquet(path, index=False)
+
+
 SPLITS: tuple[SplitName, ...] = ("train", "validation", "test")

@@ -1,7 +1,9 @@
-"""Columns of one's own about the images: ``data/columns.csv``, such as the site, the camera or the patient's sex.
+"""Columns of one's own about the images, such as the site, the camera or the patient's sex.
 
-A row per image: ``name`` as in the page of the data, and any further columns. Evaluation slices the test images by
-them; ``promote.groups`` names columns by whose values no group may be lost. The file is in git with ``name`` alone.
+They are the further columns of a table of images (``data/ingested/columns.parquet``), and those of
+``data/columns.csv``: a row per image, ``name`` as in the page of the data, and any further columns. Evaluation slices
+the test images by them; ``promote.groups`` names columns by whose values no group may be lost; ``darkroom drift``
+compares new images within groups. The file is in git with ``name`` alone.
 """
 
 import os
@@ -16,6 +18,7 @@ from darkroom.base.failures import first_line
 from darkroom.base.terminal import named, shown
 
 FILE = Path("data/columns.csv")
+OF_SOURCE = Path("data/ingested/columns.parquet")
 NAME = "name"
 SHOWN = 3
 """Names in a message."""
@@ -23,25 +26,42 @@ NONE = "none"
 """Shown for an empty cell."""
 
 
-def join(manifest: pd.DataFrame, needed: Sequence[str] = (), path: Path = FILE) -> pd.DataFrame:
+def join(
+    manifest: pd.DataFrame, needed: Sequence[str] = (), path: Path = FILE, source: pd.DataFrame | None = None
+) -> pd.DataFrame:
     """Add the columns of one's own to a manifest.
 
     Args:
         manifest: rows with ``name``.
         needed: columns that must be there.
-        path: the file; if it is missing, there are no columns.
+        path: the file; if it is missing, it has no columns.
+        source: the further columns of the source; None reads those of the last ingestion.
 
     Returns:
         The manifest with the same rows and index.
 
     Raises:
         InputError: the file cannot be read, lacks an image or a needed column, has an image twice, or a column of it is
-            called as one of the manifest.
+            called as one of the manifest or of the source.
     """
-    table = _read(path)
-    if missing := [column for column in needed if column not in table.columns.drop(NAME)]:
-        have = named(table.columns.drop(NAME)) or "no columns but name"
-        raise InputError(f"promote.groups: {path} has no column {missing[0]!r}, it has {have}; add it or name another")
+    known = _with(manifest, of_source() if source is None else source)
+    table = read(path)
+    there = [*known.columns.drop(manifest.columns), *table.columns.drop(NAME)]
+    if missing := [column for column in needed if column not in there]:
+        have = named(there) or "none"
+        raise InputError(
+            f"promote.groups: neither {path} nor a table of images has a column {missing[0]!r} (columns: {have}); add "
+            "it or name another"
+        )
+    return with_table(known, table, path)
+
+
+def with_table(manifest: pd.DataFrame, table: pd.DataFrame, path: Path) -> pd.DataFrame:
+    """Add the columns of a table that ``read`` returned to rows with ``name``.
+
+    Raises:
+        InputError: the table lacks an image, or has a column of the rows.
+    """
     if len(table.columns) == 1:
         return manifest
     if taken := [column for column in table.columns.drop(NAME) if column in manifest.columns]:
@@ -52,13 +72,33 @@ def join(manifest: pd.DataFrame, needed: Sequence[str] = (), path: Path = FILE) 
             f"{path} has no row for {len(lacking)} of {len(manifest)} images ({named(lacking[:SHOWN])}"
             f"{', …' if len(lacking) > SHOWN else ''}); add a row for each, with empty cells if nothing is known"
         )
-    of_names = table.set_index(NAME).loc[manifest[NAME]].replace("", NONE)
+    return _with(manifest, table)
+
+
+def _with(manifest: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
+    if len(table.columns) == 1:
+        return manifest
+    of_names = table.set_index(NAME).reindex(manifest[NAME]).fillna("").replace("", NONE)
     return manifest.assign(**{str(column): of_names[column].to_numpy() for column in of_names})
 
 
-def _read(path: Path) -> pd.DataFrame:
+def of_source(path: Path = OF_SOURCE) -> pd.DataFrame:
+    """Read the further columns of the source, as the stage ``ingest`` wrote them."""
+    return pd.read_parquet(path) if path.is_file() else _none()
+
+
+def _none() -> pd.DataFrame:
+    return pd.DataFrame({NAME: pd.Series(dtype="str")})
+
+
+def read(path: Path) -> pd.DataFrame:
+    """Read a table of columns that people wrote, all text; without columns if the file is missing.
+
+    Raises:
+        InputError: it cannot be read, has no column ``name``, or has two rows for an image.
+    """
     if not os.path.lexists(path):
-        return pd.DataFrame({NAME: pd.Series(dtype="str")})
+        return _none()
     try:
         table = spreadsheets.read_given(path)
     except (OSError, ValueError) as error:

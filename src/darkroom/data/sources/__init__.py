@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from darkroom.base.errors import InputError
 from darkroom.base.terminal import shown
@@ -11,6 +11,9 @@ from darkroom.data.formats.samples import LeftOut, Sample
 from darkroom.data.sources.readings import table_hint
 from darkroom.data.sources.tree import plain
 from darkroom.params import DataParams
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 class Found(NamedTuple):
@@ -21,6 +24,8 @@ class Found(NamedTuple):
     """Visible files that are not used; ingestion lists them in the quarantine."""
     notes: tuple[str, ...] = ()
     """What was taken for what, and messages about other data that is not used."""
+    columns: "pd.DataFrame | None" = None
+    """What a table says of the images beside the label, as text, by ``name``."""
 
 
 def find(data: DataParams, size: tuple[int, int, int]) -> Found:

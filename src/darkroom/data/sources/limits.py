@@ -21,6 +21,8 @@ MAXIMUM_TABLE = 2**29  # bytes of a CSV file
 MAXIMUM_LINE = 2**20  # bytes of a line in it
 MAXIMUM_COLUMNS = 10_000
 MAXIMUM_CELLS = 50_000_000  # rows × columns
+MAXIMUM_FURTHER = 50  # columns of a table beside those of image, label and split
+MAXIMUM_FURTHER_BYTES = 2**27  # of a CSV file whose further columns are read, and of those of a Parquet file
 
 
 def unpacked_bytes(path: Path) -> int:

@@ -119,18 +119,50 @@ def read_texts(table: ParquetTable, columns: Sequence[str]) -> list[list[Any]]:
 
 
 def _short(column: pa.Array, name: str) -> list[Any]:
-    kind = column.type
-    if pa.types.is_dictionary(kind):
+    if pa.types.is_dictionary(column.type):
         column = column.dictionary_decode()
-        kind = column.type
-    if pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_binary(kind):
-        longest = pc.max(pc.binary_length(column)).as_py() or 0
-        if longest > limits.MAXIMUM_TEXT:
-            raise ValueError(
-                f"column {name} has a text of {longest:,} bytes; at most {limits.MAXIMUM_TEXT:,} are accepted"
-            )
+    if (longest := _longest(column)) > limits.MAXIMUM_TEXT:
+        raise ValueError(f"column {name} has a text of {longest:,} bytes; at most {limits.MAXIMUM_TEXT:,} are accepted")
     values: list[Any] = column.to_pylist()
     return values
+
+
+def _longest(column: pa.Array) -> int:
+    """Return the bytes of the longest text; 0 for numbers."""
+    kind = column.type
+    if not (pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_binary(kind)):
+        return 0
+    return int(pc.max(pc.binary_length(column)).as_py() or 0)
+
+
+def read_column(table: ParquetTable, name: str, most: int) -> tuple[pa.ChunkedArray | None, str]:
+    """Return a column of short texts or numbers as text, or None and why it is not read.
+
+    Args:
+        table: an open file.
+        name: the column, not a nested one.
+        most: bytes of all its texts.
+
+    Raises:
+        Exception: one of ``DAMAGE``: the column is damaged.
+    """
+    parts: list[pa.Array] = []
+    room = most
+    for group in range(len(table.groups)):
+        for batch in table.batches(group, [name], TEXTS):
+            column = batch.column(0)
+            if pa.types.is_dictionary(column.type):
+                column = column.dictionary_decode()
+            if _longest(column) > limits.MAXIMUM_TEXT:
+                return None, f"texts of more than {limits.MAXIMUM_TEXT:,} bytes"
+            text = pc.cast(column, pa.large_string())
+            parts.append(text)
+            room -= text.nbytes
+            if room < 0:
+                return None, f"more than {limits.MAXIMUM_FURTHER_BYTES:,} bytes"
+    if sum(map(len, parts)) != table.rows:
+        raise ValueError(f"it declares {table.rows:,} rows and holds another number")
+    return pa.chunked_array(parts, pa.large_string()), ""
 
 
 def _is_in(path: str, column: str) -> bool:

@@ -15,16 +15,17 @@ from darkroom.base.files import files_below, leads_out
 from darkroom.base.types import SplitName
 from darkroom.data.formats.manifest import UNLABELLED
 from darkroom.data.formats.samples import File, LeftOut, Sample
-from darkroom.data.sources import csv_files, limits, parquet_files, parquet_splits
+from darkroom.data.sources import csv_files, further_columns, limits, parquet_files, parquet_splits
 from darkroom.data.sources.folders import LEADS_OUT
+from darkroom.data.sources.further_columns import Further
 from darkroom.data.sources.parquet_files import ImageColumn, InParquet
 from darkroom.data.sources.split_names import split_of
 from darkroom.params import DataParams
 
 TABLES = (".csv", ".tsv", ".parquet")
 SHOWN = 20  # columns that an error lists
-Listed = tuple[list[Sample], list[LeftOut], tuple[str, ...]]
-"""Images, images without a label, and what was taken for what."""
+Listed = tuple[list[Sample], list[LeftOut], tuple[str, ...], pd.DataFrame]
+"""Images, images without a label, what was taken for what, and the further columns by ``name``."""
 LABEL_IT = "label it to use it"
 
 
@@ -44,13 +45,15 @@ def find_table(data: DataParams) -> Listed:
     splits, notes = parquet_splits.of_files(tables, root, data.layout) if several else ({}, ())
     found: list[Sample] = []
     left_out: list[LeftOut] = []
+    columns: list[pd.DataFrame] = []
     for path in tables:
-        samples, without, told = _in_table(path, data, splits.get(path))
+        samples, without, told, further = _in_table(path, data, splits.get(path))
         below = f"{path.parent.name}/" if several else ""
         found += [sample._replace(name=below + sample.name) for sample in samples]
         left_out += [file._replace(name=below + file.name) for file in without]
+        columns.append(further.assign(name=below + further["name"]))
         notes += told
-    return found, left_out, notes
+    return found, left_out, notes, further_columns.joined(columns)
 
 
 def _in_table(path: Path, data: DataParams, of_file: SplitName | None) -> Listed:
@@ -61,7 +64,7 @@ def _in_table(path: Path, data: DataParams, of_file: SplitName | None) -> Listed
         data: its columns.
         of_file: split of rows that name none.
     """
-    table = _read_table(path, data)
+    table, further = _read_table(path, data)
     without = _splits_without_labels(table)
     seen: dict[str, int] = {}
     found: list[Sample] = []
@@ -84,7 +87,8 @@ def _in_table(path: Path, data: DataParams, of_file: SplitName | None) -> Listed
         place = File(str(file), file.stat().st_ino)
         found.append(Sample(Path(image).as_posix(), label, place, _split(split, where) or of_file, group))
     notes = [f"no image of the split {split} has a label: its images are left out" for split in sorted(without)]
-    return found, left_out, tuple(notes)
+    columns = further.of_images([row - 2 for row in seen.values()], [sample.name for sample in found])
+    return found, left_out, (*notes, *further.notes(path)), columns
 
 
 def _splits_without_labels(table: pd.DataFrame) -> set[str]:
@@ -107,11 +111,14 @@ def _tables(path: Path) -> list[Path]:
     return tables
 
 
-def _read_table(path: Path, data: DataParams) -> pd.DataFrame:
-    """Return image, label, group and split as text, empty if missing; labels such as ``007`` stay text."""
+def _read_table(path: Path, data: DataParams) -> tuple[pd.DataFrame, Further]:
+    """Return image, label, group and split as text, empty if missing, and the further columns.
+
+    Labels such as ``007`` stay text.
+    """
     columns = [data.image_column, data.label_column, data.group_column, data.split_column]
     try:
-        table = (_read_parquet if path.suffix.lower() == ".parquet" else _read_csv)(path, columns)
+        table, further = (_read_parquet if path.suffix.lower() == ".parquet" else _read_csv)(path, columns)
     except InputError:
         raise
     except parquet_files.DAMAGE as error:
@@ -119,26 +126,34 @@ def _read_table(path: Path, data: DataParams) -> pd.DataFrame:
             f"data.path: {path} cannot be read as a table ({first_line(error)}); expected CSV or Parquet"
         ) from None
     empty = pd.Series([""] * len(table))
-    return pd.concat([empty if column is None else table[column].map(_text) for column in columns], axis=1)
+    four = pd.concat([empty if column is None else table[column].map(_text) for column in columns], axis=1)
+    return four, further
 
 
-def _read_parquet(path: Path, columns: Sequence[str | None]) -> pd.DataFrame:
+def _read_parquet(path: Path, columns: Sequence[str | None]) -> tuple[pd.DataFrame, Further]:
     table = parquet_files.open_file(path)
     _require_columns(path, table.columns, columns)
     wanted = [*dict.fromkeys(filter(None, columns))]
-    return pd.DataFrame(dict(zip(wanted, parquet_files.read_texts(table, wanted), strict=True)))
+    values = parquet_files.read_texts(table, wanted)
+    return pd.DataFrame(dict(zip(wanted, values, strict=True))), further_columns.of_parquet(table, _own(columns))
 
 
-def _read_csv(path: Path, columns: Sequence[str | None]) -> pd.DataFrame:
+def _own(columns: Sequence[str | None]) -> set[str]:
+    """Return the columns that are no further ones; the group's is one too, as a group has a name of its own."""
+    image, label, _, split = columns
+    return {name for name in (image, label, split) if name}
+
+
+def _read_csv(path: Path, columns: Sequence[str | None]) -> tuple[pd.DataFrame, Further]:
     separator = "\t" if path.suffix == ".tsv" else ","
     with csv_files.opened(path, separator) as file:
-        there = pd.read_csv(file, dtype=str, sep=separator, nrows=0).columns
-        _require_columns(path, [str(column) for column in there], columns)
+        there = [str(column) for column in pd.read_csv(file, dtype=str, sep=separator, nrows=0).columns]
+        _require_columns(path, there, columns)
+        further = further_columns.chosen(there, _own(columns), os.fstat(file.fileno()).st_size)
         file.seek(0)
-        table: pd.DataFrame = pd.read_csv(
-            file, dtype=str, keep_default_na=False, sep=separator, usecols=[*dict.fromkeys(filter(None, columns))]
-        )
-    return table
+        wanted = [*dict.fromkeys([*filter(None, columns), *further.names])]
+        table: pd.DataFrame = pd.read_csv(file, dtype=str, keep_default_na=False, sep=separator, usecols=wanted)
+    return table, further.with_values({name: table[name] for name in further.names})
 
 
 def _text(value: Any) -> str:
@@ -178,29 +193,33 @@ def find_parquet(data: DataParams) -> Listed:
         raise InputError(f"data.path: {root} holds no .parquet file{links}; set it to a file, or a folder of them")
     splits, notes = parquet_splits.of_files(files, root, data.layout)
     found: list[Sample] = []
+    columns: list[pd.DataFrame] = []
     left_out = [LeftOut(path.relative_to(root).as_posix(), *LEADS_OUT) for path in out]
     for number, path in enumerate(files):
         name = (path.name if path == root else path.relative_to(root).as_posix()).removesuffix(".parquet")
-        samples, rows = _in_parquet(path, name, splits[path], data, number)
+        samples, rows, further = _in_parquet(path, name, splits[path], data, number)
         found += samples
+        columns.append(further.of_images(range(len(samples)), [sample.name for sample in samples]))
+        notes = (*notes, *further.notes(path))
         left_out += [LeftOut(f"{name}/{row:06d}", UNLABELLED, LABEL_IT) for row in range(rows)]
         if rows:
             notes = (*notes, f"{name}.parquet: no row has a label, so its {rows} images are left out")
-    return found, left_out, notes
+    return found, left_out, notes, further_columns.joined(columns)
 
 
 def _in_parquet(
     path: Path, name: str, split: SplitName | None, data: DataParams, number: int
-) -> tuple[list[Sample], int]:
-    """Return the images of a file, and how many it has without a label, which are all or none."""
+) -> tuple[list[Sample], int, Further]:
+    """Return the images of a file, how many it has without a label, which are all or none, and further columns."""
     try:
         table = parquet_files.open_file(path)
         held_out = split not in {None, "train"}
         if held_out and data.label_column not in table.columns:
-            return [], table.rows
+            return [], table.rows, Further()
         _require_columns(path, table.columns, [data.image_column, data.label_column, data.group_column, None])
         wanted = [column for column in (data.label_column, data.group_column) if column]
         labels, *more = parquet_files.read_texts(table, wanted)
+        further = further_columns.of_parquet(table, {data.image_column, data.label_column})
     except InputError:
         raise
     except parquet_files.DAMAGE as error:
@@ -209,7 +228,7 @@ def _in_parquet(
         ) from None
     names = _class_names(table.file.schema_arrow, data.label_column)
     if parquet_splits.has_no_labels(labels, numbered=names is not None or held_out):
-        return [], len(labels)
+        return [], len(labels), Further()
     groups = more[0] if more else [""] * len(labels)
     opened = ImageColumn.of(table, data.image_column)
     found: list[Sample] = []
@@ -220,7 +239,7 @@ def _in_parquet(
             place = InParquet(opened, group, row)
             owner = "" if groups[index] is None else str(groups[index])
             found.append(Sample(f"{name}/{index:06d}", label, place, split, owner, number * 2**32 + index))
-    return found, 0
+    return found, 0, further
 
 
 def _class_names(schema: pa.Schema, column: str) -> list[str] | None:

@@ -80,12 +80,23 @@ function legend() {
     dot.style.background = shade(number);
     text.append(named(kind), ` (${colour.counts[number]})`);
     button.append(dot, text);
+    button.title = "show or hide";
     button.onclick = () => {
       hidden.has(number) ? hidden.delete(number) : hidden.add(number);
       button.classList.toggle("off", hidden.has(number));
       draw();
     };
-    return button;
+    const files = document.createElement("button"), both = document.createElement("span");
+    files.textContent = "list";
+    files.className = "list";
+    files.setAttribute("aria-label", `list the files of ${kind}`);
+    files.onclick = () => {
+      chosen = new Set([...colour.of.keys()].filter((point) => colour.of[point] === number));
+      list();
+      draw();
+    };
+    both.append(button, files);
+    return both;
   });
   find("legend").replaceChildren(...buttons);
 }
