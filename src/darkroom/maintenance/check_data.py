@@ -65,7 +65,7 @@ def check_data(params: Params, found: Found) -> Checked:
     assign.require_all_splits(rows)
     # With what validation leaves out, such as blank images.
     used = replace(ingested, manifest=usable, quarantine=validation.quarantine)
-    return Checked(rows, [*account(params.data, found, used), *corrected])
+    return Checked(rows, [*account(found, used), *corrected])
 
 
 def _of_source(found: Found) -> pd.DataFrame:
