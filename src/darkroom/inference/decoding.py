@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image, ImageFile, UnidentifiedImageError
 
 from ..base.errors import ImageError, ImageMemoryError
-from . import heif, metadata
+from . import heif, metadata, unidentified
 
 logging.getLogger("PIL").addHandler(logging.NullHandler())
 BY_PILLOW = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "GIF", "AVIF")
@@ -87,8 +87,6 @@ def guard() -> Iterator[None]:
         yield
     except ImageError:
         raise
-    except UnidentifiedImageError:
-        raise ImageError(f"not an image in a supported format ({', '.join(FORMATS)})") from None
     except Image.DecompressionBombError:
         raise ImageError(f"more than {MAXIMUM_PIXELS:,} pixels") from None
     except MemoryError:
@@ -190,7 +188,11 @@ def bands(image: Image.Image) -> Iterator[tuple[int, Image.Image]]:
 
 def _open(content: bytes) -> ImageFile.ImageFile:
     """Read a file's header and check its size."""
-    image = heif.open_image(content) if heif.is_heif(content) else Image.open(io.BytesIO(content), formats=BY_PILLOW)
+    try:
+        is_heif = heif.is_heif(content)
+        image = heif.open_image(content) if is_heif else Image.open(io.BytesIO(content), formats=BY_PILLOW)
+    except UnidentifiedImageError:
+        raise unidentified.error(content, FORMATS) from None
     check_size(*image.size)
     return image
 

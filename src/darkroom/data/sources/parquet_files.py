@@ -123,12 +123,15 @@ def _short(column: pa.Array, name: str) -> list[Any]:
     if pa.types.is_dictionary(kind):
         column = column.dictionary_decode()
         kind = column.type
-    if pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_binary(kind):
+    of_bytes = pa.types.is_binary(kind) or pa.types.is_large_binary(kind)
+    if of_bytes or pa.types.is_string(kind) or pa.types.is_large_string(kind):
         longest = pc.max(pc.binary_length(column)).as_py() or 0
         if longest > limits.MAXIMUM_TEXT:
             raise ValueError(
                 f"column {name} has a text of {longest:,} bytes; at most {limits.MAXIMUM_TEXT:,} are accepted"
             )
+    if of_bytes:
+        column = column.cast(pa.large_string())  # refuses what is not UTF-8
     values: list[Any] = column.to_pylist()
     return values
 
