@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from darkroom.base.errors import InputError
-from darkroom.base.files import files_below
+from darkroom.base.files import files_below, is_there
 from darkroom.data import sources
 from darkroom.params import DataParams
 from darkroom.reporting.results import Results
@@ -84,3 +84,29 @@ def test_without_results_there_are_none(tmp_path):
     assert Results.all_of(tmp_path) == []
     (tmp_path / "runs").touch()
     assert Results.all_of(tmp_path) == []
+
+
+@pytest.mark.parametrize("kind", ["link", "folder", "pipe", "loop"])
+def test_something_else_is_not_taken_for_a_missing_file(tmp_path, kind):
+    place = tmp_path / "splits.csv"
+    assert not is_there(place)
+    assert not is_there(tmp_path / "no folder" / "splits.csv")
+    match kind:
+        case "link":
+            place.symlink_to("/mnt/disk/splits.csv")
+        case "folder":
+            place.mkdir()
+        case "pipe":
+            os.mkfifo(place)
+        case "loop":
+            place.symlink_to(place)
+    with pytest.raises(InputError, match="cannot be read .*; restore the file, or remove this if there") as caught:
+        is_there(place)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_file_or_a_link_to_one_is_there(tmp_path):
+    (tmp_path / "file").touch()
+    (tmp_path / "link").symlink_to("file")
+    assert is_there(tmp_path / "file")
+    assert is_there(str(tmp_path / "link"))

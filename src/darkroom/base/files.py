@@ -40,6 +40,31 @@ def open_regular(path: str | Path) -> BinaryIO:
     return file
 
 
+def is_there(path: str | Path) -> bool:
+    """Return whether a file exists that may be missing, and whose absence has a meaning of its own.
+
+    Raises:
+        InputError: something else is there, such as a folder, a pipe or a link to a disk that is not mounted, or nobody
+            can tell.
+    """
+    path = Path(path)
+    try:
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as error:
+        raise InputError(f"{path} cannot be looked at ({error.strerror}); make its folder readable") from None
+    try:
+        _require_regular(path.stat().st_mode)
+    except OSError as error:
+        broken = isinstance(error, FileNotFoundError)
+        reason = f"it is a link to {path.readlink()}, which is not there" if broken else error.strerror
+        raise InputError(
+            f"{path} cannot be read ({reason}); put the file back, or remove this if there is none"
+        ) from None
+    return True
+
+
 def read_limited(path: str | Path, most: int) -> bytes:
     """Return the content of a regular file.
 

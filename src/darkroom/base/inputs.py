@@ -17,11 +17,11 @@ OF_NETWORK = "${item.model}"
 
 
 def require(stage: str, arguments: Sequence[str], root: Path) -> None:
-    """Check that the inputs of a stage exist; without a dvc.yaml that has the stage, nothing is known of them.
+    """Check that the inputs of a stage exist, if it is run with the command of dvc.yaml.
 
     Args:
         stage: its name in dvc.yaml, without the network.
-        arguments: of its command; of a stage for each network, the first is the network.
+        arguments: after the stage; of a stage for each network, the first is the network.
         root: the folder that contains dvc.yaml.
 
     Raises:
@@ -33,8 +33,11 @@ def require(stage: str, arguments: Sequence[str], root: Path) -> None:
         stages: Mapping[str, Any] = read_yaml(root / "dvc.yaml", MAXIMUM_LOCK_BYTES)["stages"]
         declared = [str(path) for path in stages[stage]["deps"]]
         network = arguments[0] if "matrix" in stages[stage] else ""
+        command = str(stages[stage]["cmd"]).replace(OF_NETWORK, network).split()
         written = [path.replace(OF_NETWORK, network) for path in _written(stages)]
     except (KeyError, TypeError, IndexError, AttributeError):
+        return
+    if command[-len(arguments) :] != list(arguments):
         return
     for path in (each.replace(OF_NETWORK, network) for each in declared):
         if "${" in path or path.partition("/")[0] in CODE or (root / path).exists():

@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image, ImageFile, UnidentifiedImageError
 
 from ..base.errors import ImageError, ImageMemoryError
-from . import heif, metadata, unidentified
+from . import heif, metadata, scans, unidentified
 
 logging.getLogger("PIL").addHandler(logging.NullHandler())
 BY_PILLOW = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "GIF", "AVIF")
@@ -111,10 +111,11 @@ def decode_for(content: bytes, least: int | None) -> Decoded:
         least: minimum length of each side in pixels; None for full size.
 
     Raises:
-        ImageError: unknown format, damaged, or more pixels than ``MAXIMUM_PIXELS`` or ``MAXIMUM_SIDE`` according to the
-            header.
+        ImageError: unknown format, damaged, more pixels than ``MAXIMUM_PIXELS`` or ``MAXIMUM_SIDE`` according to the
+            header, or more scans than ``scans.MAXIMUM_SCANS``.
     """
     stripped = metadata.strip(content)
+    scans.check(stripped.content)
     with guard():
         opened = _open(stripped.content)
         width, height = opened.size

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from darkroom import repository
 from darkroom.base import project
 from darkroom.base.errors import InputError
-from darkroom.base.files import read_json, write_text
+from darkroom.base.files import is_there, read_json, write_text
 from darkroom.base.git import why_no_commit
 from darkroom.data.formats.samples import File
 from darkroom.data.sources import Found
@@ -174,7 +174,7 @@ def check_registry(report: str | Path = "reports/promotion.json") -> str:
     Raises:
         InputError: the alias is missing or was changed elsewhere, or the last decision was not carried out.
     """
-    if not Path(report).is_file():
+    if not is_there(report):
         return "no promotion yet"
     decision = read_json(report)
     name = read_params().promote.registered_model
