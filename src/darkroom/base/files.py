@@ -53,14 +53,14 @@ def is_there(path: str | Path) -> bool:
     except (FileNotFoundError, NotADirectoryError):
         return False
     except OSError as error:
-        raise InputError(f"{path} cannot be looked at ({error.strerror}); make its folder readable") from None
+        raise InputError(f"{path} cannot be read ({error.strerror}); make its folder readable") from None
     try:
         _require_regular(path.stat().st_mode)
     except OSError as error:
         broken = isinstance(error, FileNotFoundError)
         reason = f"it is a link to {path.readlink()}, which is not there" if broken else error.strerror
         raise InputError(
-            f"{path} cannot be read ({reason}); put the file back, or remove this if there is none"
+            f"{path} cannot be read ({reason}); restore the file, or remove this if there is none"
         ) from None
     return True
 
