@@ -167,7 +167,7 @@ def read_json(path: str | Path) -> Any:
     Raises:
         InputError: the file is not valid JSON.
     """
-    return parse_json(Path(path).read_bytes(), str(path))
+    return parse_json(_content(path), str(path))
 
 
 def write_record(path: str | Path, values: Any) -> None:
@@ -185,7 +185,20 @@ def read_record(path: str | Path) -> Any:
     Raises:
         InputError: the file is not valid JSON.
     """
-    return parse_record(Path(path).read_bytes(), str(path))
+    return parse_record(_content(path), str(path))
+
+
+def _content(path: str | Path) -> bytes:
+    try:
+        with open_regular(path) as file:
+            return file.read()
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise InputError(
+            f"{path} cannot be read ({error.strerror}); restore it (git checkout HEAD -- {path}), or recreate it with "
+            "dvc repro"
+        ) from None
 
 
 def parse_record(text: str | bytes, name: str) -> Any:
