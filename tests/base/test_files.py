@@ -8,12 +8,16 @@ from pathlib import Path
 
 import pytest
 
+from darkroom.base import files, spreadsheets
 from darkroom.base.errors import InputError
 from darkroom.base.files import files_below, is_there
 from darkroom.data import sources
+from darkroom.data.prepared.datasets import Description
 from darkroom.params import DataParams
+from darkroom.promotion.published import Promotion
 from darkroom.reporting.results import Results
 from darkroom.serving import predict
+from darkroom.tracking.record import RunRecord
 
 SOMEBODY = 12345
 
@@ -110,3 +114,22 @@ def test_a_file_or_a_link_to_one_is_there(tmp_path):
     (tmp_path / "link").symlink_to("file")
     assert is_there(tmp_path / "file")
     assert is_there(str(tmp_path / "link"))
+
+
+@pytest.mark.parametrize("text", ["{}", "[]", "null", "[1]", "3", "[{}]", '"run"', "[[{}]]", "{", "\x00\xff"])
+@pytest.mark.parametrize("read", [RunRecord.read, Description.read, Promotion.read])
+def test_json_of_another_form_is_named_with_the_remedy(tmp_path, read, text):
+    path = tmp_path / "run.json"
+    path.write_text(text, encoding="latin-1")
+    with pytest.raises(InputError) as caught:
+        read(path)
+    assert str(caught.value).startswith(str(path))
+    assert "dvc repro" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("read", [files.read_json, files.read_record, spreadsheets.read])
+def test_a_pipe_is_not_waited_for(tmp_path, read):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises((InputError, OSError), match="a named pipe; a file was expected"):
+        read(tmp_path / "pipe")

@@ -170,6 +170,26 @@ def read_json(path: str | Path) -> Any:
     return parse_json(_content(path), str(path))
 
 
+def read_mapping(path: str | Path) -> dict[str, Any]:
+    """Read a JSON file that holds an object.
+
+    Raises:
+        InputError: the file is not valid JSON, or holds something else.
+    """
+    content = read_json(path)
+    if not isinstance(content, dict):
+        raise other_form(str(path), f"{type(content).__name__} instead of an object")
+    return content
+
+
+def other_form(name: str, what: str) -> InputError:
+    """Return the error for a file of Darkroom's that has another form than it writes."""
+    return InputError(
+        f"{name} does not have the form that Darkroom writes ({what}), perhaps after a merge; restore it (git checkout "
+        f"HEAD -- {name}), or recreate it with dvc repro"
+    )
+
+
 def write_record(path: str | Path, values: Any) -> None:
     """Write a stage's result as a JSON list with one element.
 
@@ -179,7 +199,7 @@ def write_record(path: str | Path, values: Any) -> None:
     write_json(path, [values])
 
 
-def read_record(path: str | Path) -> Any:
+def read_record(path: str | Path) -> dict[str, Any]:
     """Read a file written by ``write_record``, or by earlier versions of Darkroom, without the list.
 
     Raises:
@@ -201,10 +221,13 @@ def _content(path: str | Path) -> bytes:
         ) from None
 
 
-def parse_record(text: str | bytes, name: str) -> Any:
+def parse_record(text: str | bytes, name: str) -> dict[str, Any]:
     """Parse what ``read_record`` reads; see ``parse_json``."""
     content = parse_json(text, name)
-    return content[0] if isinstance(content, list) and content else content
+    record = content[0] if isinstance(content, list) and content else content
+    if not isinstance(record, dict):
+        raise other_form(name, f"{type(record).__name__} instead of an object")
+    return record
 
 
 def parse_json(text: str | bytes, name: str) -> Any:

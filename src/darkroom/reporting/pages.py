@@ -11,6 +11,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from PIL import Image
 
 from darkroom.base import wording
+from darkroom.base.files import is_there
 from darkroom.base.terminal import shown_lines
 
 THUMBNAIL = 96
@@ -88,7 +89,7 @@ def embed_sheet(pixels: npt.NDArray[np.uint8], side: int, columns: int) -> str:
 
 def embed_file(path: Path) -> str | None:
     """Return a PNG file as a data URI; None if the file does not exist."""
-    return _data_uri(path.read_bytes(), "png") if path.is_file() else None
+    return _data_uri(path.read_bytes(), "png") if is_there(path) else None
 
 
 def _embed(image: Image.Image, form: str, **options: int) -> str:

@@ -1,7 +1,7 @@
 """Hide passwords and keys in a diff before it is recorded in a store that others can read.
 
-``detect-secrets`` finds them. ``secret_lines`` adds forms that it does not know, ``base.credentials`` the values of this
-process's environment, and passwords in addresses that contain ``/`` or ``@``.
+``detect-secrets`` finds them. ``secret_lines`` adds forms that it does not know, ``base.credentials`` the values of
+this process's environment, and passwords in addresses that contain ``/`` or ``@``.
 """
 
 import re
