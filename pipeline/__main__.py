@@ -49,6 +49,7 @@ def run(stage: str, arguments: list[str]) -> None:
 
 
 if __name__ == "__main__":
+    environment.open_standard_streams()
     environment.use_utf8()
     stage, *arguments = sys.argv[1:] or [""]
     script.run(stage or "pipeline", lambda: run(stage, arguments))

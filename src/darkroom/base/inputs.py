@@ -40,8 +40,12 @@ def require(stage: str, arguments: Sequence[str], root: Path) -> None:
     if command[-len(arguments) :] != list(arguments):
         return
     for path in (each.replace(OF_NETWORK, network) for each in declared):
-        if "${" in path or path.partition("/")[0] in CODE or (root / path).exists():
+        if "${" in path or path.partition("/")[0] in CODE:
             continue
+        if (root / path).is_dir() or (root / path).is_file():
+            continue
+        if (root / path).exists():
+            raise InputError(f"{path} is no file, but a pipe or device; remove it, and run dvc repro")
         raise missing(path, in_git=not any(_overlap(path, other) for other in written))
 
 

@@ -16,6 +16,8 @@ from darkroom.base.terminal import shown
 from darkroom.base.types import Pixels
 
 MAXIMUM_LABEL = 24  # characters
+# The user's matplotlibrc may want LaTeX, another font or another size.
+mpl.rcdefaults()
 # Texts contain names of classes and files: what is between two $ is no formula.
 mpl.rcParams["text.parse_math"] = False
 
