@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[1]
 # A stage runs the code of its own checkout, also where DVC runs an experiment in a copy of the repository.
 sys.path.insert(0, str(ROOT / "src"))
 
-from darkroom.base import environment, script
+from darkroom.base import environment, inputs, script
 from darkroom.base.errors import InputError
 
 RESULTS = {"data", "models", "reports", "runs"}
@@ -25,8 +25,8 @@ def run(stage: str, arguments: list[str]) -> None:
     """Check params.yaml, import the stage and call its ``main(params, *arguments)``.
 
     Raises:
-        InputError: there is no such stage, the number of arguments is wrong, params.yaml is refused, or a file of an
-            earlier stage does not exist.
+        InputError: there is no such stage, the number of arguments is wrong, params.yaml is refused, or an input that
+            dvc.yaml declares does not exist.
     """
     if stage not in STAGES:
         raise InputError(f"no stage {stage!r}; dvc.yaml has {', '.join(STAGES)}")
@@ -37,6 +37,7 @@ def run(stage: str, arguments: list[str]) -> None:
     expected = list(inspect.signature(main).parameters)[1:]
     if len(arguments) != len(expected):
         raise InputError(f"usage: python -m pipeline {stage} {' '.join(expected)}   (dvc.yaml has the call)")
+    inputs.require(stage, arguments, Path())
     try:
         main(params, *arguments)
     except FileNotFoundError as error:
@@ -44,16 +45,11 @@ def run(stage: str, arguments: list[str]) -> None:
         missing = os.path.relpath(str(error.filename or error) or ".")
         if missing.partition(os.sep)[0] not in RESULTS:
             raise
-        of_experiment = (
-            "; an experiment in a copy has only what git and DVC know: commit dvc.lock, data/, runs/ and reports/ first"
-        )
-        raise InputError(
-            f"{missing} does not exist: the stage that writes it has not run here; run dvc repro, without "
-            f"--single-item, or dvc pull{of_experiment if 'DVC_EXP_NAME' in os.environ else ''}"
-        ) from error
+        raise inputs.missing(missing) from error
 
 
 if __name__ == "__main__":
+    environment.open_standard_streams()
     environment.use_utf8()
     stage, *arguments = sys.argv[1:] or [""]
     script.run(stage or "pipeline", lambda: run(stage, arguments))

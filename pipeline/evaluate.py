@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from darkroom.base.backend import choose_deterministic_kernels
+from darkroom.base.damage import reading
 from darkroom.base.files import file_digest, write_json, write_record
 from darkroom.base.wording import counted
 from darkroom.data.prepared import own_columns
@@ -84,7 +85,9 @@ def _evaluate(
     """Predict the test split and write the report."""
     description, test = prepared.description, prepared.test
     choose_deterministic_kernels()
-    loaded, sample = inference.load(model), Reference.read(reference.path_of(model))
+    with reading(model):
+        loaded = inference.load(model)
+    sample = Reference.read(reference.path_of(model))
     views = params.test_time_augmentation
     show = known.Shown(loaded, sample.layer, views)
     outputs = show(test.images)
@@ -98,7 +101,8 @@ def _evaluate(
     accuracy_interval = _write_scores(predictions, test, description, files)
     report.draw(predictions, test, reached, description.labels, _title(network, reached), files)
     report.explain(loaded, test, probabilities, description.labels, files.explanations)
-    epochs = pd.read_csv(files.history).to_dict("records")
+    with reading(files.history):
+        epochs = pd.read_csv(files.history).to_dict("records")
     history = [{str(name): float(value) for name, value in epoch.items()} for epoch in epochs]
     figures.curves(history, record.best_epoch - 1, network, files.curves)
     found = _diagnosis(record, history, reached, description)

@@ -437,3 +437,30 @@ def test_a_host_that_loads_a_packaged_model_keeps_its_process_as_it_was(packaged
     assert found["changed"] == {}
     # MLflow's own default, and not that of Darkroom's processes.
     assert found["timeout"] == 120
+
+
+CLOSED = """
+import sys
+from pathlib import Path
+from darkroom.base import environment
+environment.open_standard_streams()
+print("lost"); print("lost", file=sys.stderr); assert sys.stdin.read() == ""
+sys.stdout.flush(); sys.stderr.flush()
+with open("file", "w") as file:
+    file.write(str(file.fileno()))
+"""
+
+
+@pytest.mark.parametrize("closing", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_streams_that_are_closed_are_opened_and_no_file_takes_their_place(tmp_path, closing):
+    command = f'exec "$0" -c "$1" {closing}'
+    variables = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
+    done = subprocess.run(
+        ["sh", "-c", command, sys.executable, CLOSED],
+        cwd=tmp_path,
+        env=variables,
+        stdin=subprocess.DEVNULL,
+        check=False,
+    )
+    assert done.returncode == 0
+    assert int((tmp_path / "file").read_text()) > 2

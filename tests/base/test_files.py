@@ -8,12 +8,16 @@ from pathlib import Path
 
 import pytest
 
+from darkroom.base import files, spreadsheets
 from darkroom.base.errors import InputError
-from darkroom.base.files import files_below
+from darkroom.base.files import files_below, is_there
 from darkroom.data import sources
+from darkroom.data.prepared.datasets import Description
 from darkroom.params import DataParams
+from darkroom.promotion.published import Promotion
 from darkroom.reporting.results import Results
 from darkroom.serving import predict
+from darkroom.tracking.record import RunRecord
 
 SOMEBODY = 12345
 
@@ -84,3 +88,48 @@ def test_without_results_there_are_none(tmp_path):
     assert Results.all_of(tmp_path) == []
     (tmp_path / "runs").touch()
     assert Results.all_of(tmp_path) == []
+
+
+@pytest.mark.parametrize("kind", ["link", "folder", "pipe", "loop"])
+def test_something_else_is_not_taken_for_a_missing_file(tmp_path, kind):
+    place = tmp_path / "splits.csv"
+    assert not is_there(place)
+    assert not is_there(tmp_path / "no folder" / "splits.csv")
+    match kind:
+        case "link":
+            place.symlink_to("/mnt/disk/splits.csv")
+        case "folder":
+            place.mkdir()
+        case "pipe":
+            os.mkfifo(place)
+        case "loop":
+            place.symlink_to(place)
+    with pytest.raises(InputError, match=r"cannot be read .*; restore the file, or remove") as caught:
+        is_there(place)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_file_or_a_link_to_one_is_there(tmp_path):
+    (tmp_path / "file").touch()
+    (tmp_path / "link").symlink_to("file")
+    assert is_there(tmp_path / "file")
+    assert is_there(str(tmp_path / "link"))
+
+
+@pytest.mark.parametrize("text", ["{}", "[]", "null", "[1]", "3", "[{}]", '"run"', "[[{}]]", "{", "\x00\xff"])
+@pytest.mark.parametrize("read", [RunRecord.read, Description.read, Promotion.read])
+def test_json_of_another_form_is_named_with_the_remedy(tmp_path, read, text):
+    path = tmp_path / "run.json"
+    path.write_text(text, encoding="latin-1")
+    with pytest.raises(InputError) as caught:
+        read(path)
+    assert str(caught.value).startswith(str(path))
+    assert "dvc repro" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("read", [files.read_json, files.read_record, spreadsheets.read])
+def test_a_pipe_is_not_waited_for(tmp_path, read):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises((InputError, OSError), match="a named pipe; a file was expected"):
+        read(tmp_path / "pipe")

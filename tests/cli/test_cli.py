@@ -247,7 +247,7 @@ def test_promotion_decides_nothing_without_its_registry(project):
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         address = f"http://127.0.0.1:{unused.getsockname()[1]}"
-        command = ["-m", "pipeline", "promote", "data/prepared", "data/divided", "runs", "reports/promotion.json"]
+        command = ["-m", "pipeline", "promote", "nowhere", "nowhere", "nowhere", "reports/promotion.json"]
         printed = project.run(sys.executable, *command, code=2, MLFLOW_TRACKING_URI=address)
     (line,) = printed.splitlines()
     assert line.startswith("promote: MLFLOW_TRACKING_URI: no MLflow server answers at ")

@@ -305,3 +305,45 @@ def test_of_two_files_of_one_name_the_last_is_used_and_the_first_is_told(tmp_pat
     assert {sample.name: sample.place.read() for sample in found} == {"a/1.png": b"newest", "b/1.png": b"b"}
     assert [file.name for file in left_out] == ["a/1.png (1)", "a/1.png (2)"]
     assert left_out[0].reason == "entry 3 of the archive has the same name"
+
+
+@pytest.mark.parametrize(
+    ("tops", "rule"),
+    [
+        (["entrenamiento", "prueba"], "class"),
+        (["tr", "te", "va"], "class"),
+        (["обучение", "тест"], "class"),
+        (["学習", "テスト"], "class"),
+        (["2019", "2020"], "class"),
+        (["2019/train", "2019/test", "2020/train", "2020/test"], "class/split"),
+        (["cat/round1/train", "cat/round1/test", "dog/round1/train"], "class"),
+    ],
+)
+def test_two_depths_that_may_be_the_classes_are_refused(tops, rule):
+    folders = [f"{top}/{label}" for top in tops for label in ("apple", "pear")]
+    assert f"set data.layout: {rule}" in refusal(*folders)
+    assert {label for label, _ in taken(layout(*folders, rule=rule))} == {top.split("/")[0] for top in tops}
+
+
+@pytest.mark.parametrize(
+    "folders",
+    [
+        ["images", "masks"],
+        ["train/images/a", "train/masks/a", "val/images/a", "val/masks/a"],
+        ["JPEGImages", "SegmentationClass", "annotated"],
+    ],
+)
+def test_a_kind_of_file_is_no_class(folders):
+    line = refusal(*folders)
+    assert "called after a kind of file" in line
+    assert taken(layout(*folders, rule="split/class" if "train" in folders[0] else "class"))
+
+
+@pytest.mark.parametrize("above", ["{}/{}1", "train/{}/{}1", "{}/train/{}1"])
+def test_folders_below_classes_are_told(above):
+    found = layout(
+        *(above.format(label, label) for label in ("animal", "car")),
+        *(["test/car"] if above.startswith("train") else []),
+    )
+    (told,) = [note for note in found.notes if note.startswith("folders below a class count as its own: ")]
+    assert above.format("animal", "animal") in told

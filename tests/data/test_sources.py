@@ -183,12 +183,23 @@ def test_images_come_in_the_order_of_the_parts_of_their_paths():
     assert found == sorted(names, key=lambda name: name.split("/"))
 
 
-@pytest.mark.parametrize(("one", "other"), [("cat", "Cat"), ("cat", " cat"), ("big cat", "bigcat"), ("ü", "u\u0308")])
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("cat", "Cat"),
+        ("cat", " cat"),
+        ("big cat", "bigcat"),
+        ("ü", "u\u0308"),
+        ("7", "07"),
+        ("1", "1.0"),
+        ("cat", "cat."),
+    ],
+)
 def test_labels_that_only_look_alike(tmp_path, one, other):
     for label in (one, other, "dog"):
         (tmp_path / "raw" / label).mkdir(parents=True)
         draw("a", 1).save(tmp_path / "raw" / label / "1.png")
-    with pytest.raises(InputError, match="which differ only in case, spaces or Unicode form"):
+    with pytest.raises(InputError, match="which differ only in case, spaces, Unicode form"):
         find(of("folder", tmp_path / "raw"))
 
 

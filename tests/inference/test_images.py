@@ -51,7 +51,7 @@ def test_the_rotation_tag_is_applied():
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (b"", "not an image"),
+        (b"", "the file is empty"),
         (b"hello", "not an image"),
         (encoded(COLOUR)[:-200], "damaged"),
         (encoded(COLOUR, "JPEG")[:300], "damaged"),

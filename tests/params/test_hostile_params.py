@@ -28,6 +28,12 @@ REFUSED = {
     ),
     "bytes": ("#" * (MAXIMUM_BYTES + 1), r"65,537 bytes; at most 65,536"),
     "digits": ("x: " + "9" * 5000, r"invalid YAML"),
+    "hexadecimal digits": ("train: {seed: 0x" + "f" * 5000 + "}", r"line 1: .*whole number of 5,002 signs"),
+    "more than 64 bits": ("train: {mlp: {epochs: 10000000000000000000000}}", r"a whole number of 23 signs"),
+    "a picture of gigabytes": (
+        "preprocess: {size: [99999, 99999, 3]}",
+        r"size\[0\]: 99999 given; it should",
+    ),
     "no date": ("x: 2024-99-99", r"invalid YAML \(month must be in"),
     "a date as key": ("2024-01-01: 3", r"invalid key"),
     "a list as key": ("? [1, 2]\n: 3", r"invalid key"),

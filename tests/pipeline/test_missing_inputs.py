@@ -19,6 +19,8 @@ MISSING = [
     ("evaluate", "models/mlp.reference.npz"),
     ("promote", "runs"),
     ("card", "reports/promotion.json"),
+    ("card", "reports/mlp/metrics.json"),
+    ("evaluate", "reports/augmentation"),
     ("report", "reports/label_audit.json"),
 ]
 

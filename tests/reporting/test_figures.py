@@ -1,5 +1,9 @@
 """Names in figures: matplotlib takes nothing in them for a formula, and what it cannot draw is an escape."""
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -13,6 +17,7 @@ from darkroom.evaluation import maps
 from darkroom.experiments import figures as of_experiments
 from darkroom.reporting import figures
 from pipeline import preview
+from support.projects import ROOT
 
 NAMES = ["$a$", r"$\frac{x$", "$5-$10", "_^{", r"\$", "猫" * 100, "\U0001f408", "a\n\x1b[2Jb", "\u202eabc", "x" * 255]
 BLANK = np.zeros((2, 8, 8, 1), np.uint8)
@@ -85,3 +90,15 @@ def test_one_epoch_can_be_seen(monkeypatch, epochs, markers):
     lines = [line for axes in figure.axes for line in axes.lines if line.get_label() in {"training", "validation"}]
     assert len(lines) == 4
     assert {line.get_marker() for line in lines} == markers
+
+
+@pytest.mark.slow
+def test_the_users_matplotlibrc_is_not_used(tmp_path):
+    (tmp_path / "matplotlibrc").write_text("text.usetex: True\nsavefig.dpi: 7\nfont.size: 40\n")
+    code = "import sys; from darkroom.reporting import figures; figures.curves(*eval(sys.argv[1]), 'out.png')"
+    history = [{"loss": 1.0, "accuracy": 0.5, "val_loss": 1.0, "val_accuracy": 0.5, "learning_rate": 0.1}] * 2
+    command = [sys.executable, "-c", code, repr((history, 1, "title"))]
+    for folder in (tmp_path, tmp_path / "without"):
+        folder.mkdir(exist_ok=True)
+        subprocess.run(command, cwd=folder, env={**os.environ, "PYTHONPATH": str(ROOT / "src")}, check=True)
+    assert (tmp_path / "out.png").read_bytes() == (tmp_path / "without" / "out.png").read_bytes()

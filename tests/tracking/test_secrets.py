@@ -43,6 +43,18 @@ def repository(tmp_path, monkeypatch):
         ("code.py", 'client = Client("AKIAQ3EGRIXLXBPS7WZT")', "AKIAQ3EGRIXLXBPS7WZT"),
         ("code.py", 'key = "ghp_abcdefghijklmnopqrstuvwxyz0123456789"', "ghp_abcdefghijklmnopqrstuvwxyz0123456789"),
         ("notes.md", KEY, "AAtzc2gtZWQyNTUxOQ"),
+        ("params.yaml", "owner: hf_AbCdEfGhIjKlMnOpQrStUvWxYz012345", "AbCdEf"),
+        ("notes.md", "with sk-ant-api03-abcDEF1234567890abcDEF1234567890-AA", "abcDEF"),
+        ("notes.md", "github_pat_11ABCDEFG0abcdefghijkl_mnopqrstuvwxyz0123456789", "mnopqr"),
+        ("notes.md", "curl -H 'Authorization: Bearer abcdef0123456789' https://host", "abcdef"),
+        ("notes.md", "curl -u admin:sesame-open https://host", "sesame-open"),
+        ("notes.md", "mysql -u me -psesame-open data", "sesame-open"),
+        ("notes.md", "machine host login me password sesame-open", "sesame-open"),
+        ("notes.md", "localhost:5432:studies:me:sesame-open", "sesame-open"),
+        ("notes.md", "<password>sesame-open</password>", "sesame-open"),
+        ("notes.md", '  "auth": "bWU6c2VzYW1lLW9wZW4="', "c2VzYW1l"),
+        ("settings.ini", "Passwort = sesame-open", "sesame-open"),
+        ("code.py", 'connect(passphrase="sesame-open")', "sesame-open"),
         ("notes.md", "the value of the variable is environment-secret", "environment-secret"),
     ],
 )
@@ -80,6 +92,9 @@ def test_a_secret_is_hidden_wherever_else_it_stands(repository):
         ("params.yaml", "train: {seed: 0, mlp: {learning_rate: 0.002}}\nlabels: [cat, dog]\n"),
         ("data.dvc", "outs:\n- md5: d41d8cd98f00b204e9800998ecf8427e.dir\n  size: 3\n"),
         ("notes.md", "see https://host/docs and postgresql://me@host/db, mail me@example.org\n"),
+        ("notes.md", "a basic understanding of tokens: they cost 0.1; docker run -u 1000:1000 image\n"),
+        ("params.yaml", "token_length: 12\nnote: |\n  the basic 12-layer network\n"),
+        ("code.py", "headers = authorization()\nsecret: str | None = None\nlogin(user, password)\n"),
     ],
 )
 def test_ordinary_changes_stay_whole(repository, name, text):
@@ -89,6 +104,14 @@ def test_ordinary_changes_stay_whole(repository, name, text):
     (repository / name).write_text(text)
     diff = uncommitted_diff()
     assert hide_secrets(diff) == (diff, 0)
+
+
+def test_a_block_of_text_is_hidden_to_its_end(repository):
+    (repository / "params.yaml").write_text("a:\n  password: |\n    sesame-one\n\n    sesame-two\n  other: 3\n")
+    shown, count = hide_secrets(uncommitted_diff())
+    assert "sesame" not in shown
+    assert "+  other: 3" in shown
+    assert count == 3  # with the empty line
 
 
 def test_new_files_are_named_by_their_hash_unless_asked(repository):

@@ -27,6 +27,8 @@ FORCED = {
     "NO_ALBUMENTATIONS_UPDATE": "1",
     # Layers, optimizers and device strategies are written for TensorFlow.
     "KERAS_BACKEND": "tensorflow",
+    # Figures are files. A notebook names a backend for itself, which its subprocesses need not have.
+    "MPLBACKEND": "agg",
     # File names and texts are UTF-8, whatever the locale; see ``use_utf8``.
     "PYTHONUTF8": "1",
 }
@@ -101,11 +103,27 @@ def prepare() -> None:
     _print_anything()
 
 
+def open_standard_streams() -> None:
+    """Open standard input, output and error where they are closed, as a daemon's may be; what is written is lost.
+
+    The next files to be opened would get their numbers, and what libraries print would be written into them. Call this
+    first in a program's main module.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            # The system gives the lowest free number.
+            os.open(os.devnull, os.O_RDWR)
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(number, "w" if number else "r", encoding="utf-8", closefd=False))  # noqa: SIM115
+
+
 def use_utf8() -> None:
     """Start this program again in Python's UTF-8 mode, unless file names and texts are UTF-8 already.
 
     Otherwise the locale would decide how file names, and with them classes, are read. Output keeps the terminal's
-    encoding. Call this first in a program's main module.
+    encoding. Call this before anything else but ``open_standard_streams``.
     """
     encodings = {locale.getencoding().lower(), sys.getfilesystemencoding().lower()}
     if sys.flags.utf8_mode or encodings == {"utf-8"}:

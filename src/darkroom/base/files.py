@@ -40,6 +40,31 @@ def open_regular(path: str | Path) -> BinaryIO:
     return file
 
 
+def is_there(path: str | Path) -> bool:
+    """Return whether a file exists that may be missing, and whose absence has a meaning of its own.
+
+    Raises:
+        InputError: something else is there, such as a folder, a pipe or a link to a disk that is not mounted, or nobody
+            can tell.
+    """
+    path = Path(path)
+    try:
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as error:
+        raise InputError(f"{path} cannot be read ({error.strerror}); make its folder readable") from None
+    try:
+        _require_regular(path.stat().st_mode)
+    except OSError as error:
+        broken = isinstance(error, FileNotFoundError)
+        reason = f"it is a link to {path.readlink()}, which is not there" if broken else error.strerror
+        raise InputError(
+            f"{path} cannot be read ({reason}); restore the file, or remove this if there is none"
+        ) from None
+    return True
+
+
 def read_limited(path: str | Path, most: int) -> bytes:
     """Return the content of a regular file.
 
@@ -142,7 +167,27 @@ def read_json(path: str | Path) -> Any:
     Raises:
         InputError: the file is not valid JSON.
     """
-    return parse_json(Path(path).read_bytes(), str(path))
+    return parse_json(_content(path), str(path))
+
+
+def read_mapping(path: str | Path) -> dict[str, Any]:
+    """Read a JSON file that holds an object.
+
+    Raises:
+        InputError: the file is not valid JSON, or holds something else.
+    """
+    content = read_json(path)
+    if not isinstance(content, dict):
+        raise other_form(str(path), f"{type(content).__name__} instead of an object")
+    return content
+
+
+def other_form(name: str, what: str) -> InputError:
+    """Return the error for a file of Darkroom's that has another form than it writes."""
+    return InputError(
+        f"{name} does not have the form that Darkroom writes ({what}), perhaps after a merge; restore it (git checkout "
+        f"HEAD -- {name}), or recreate it with dvc repro"
+    )
 
 
 def write_record(path: str | Path, values: Any) -> None:
@@ -154,19 +199,35 @@ def write_record(path: str | Path, values: Any) -> None:
     write_json(path, [values])
 
 
-def read_record(path: str | Path) -> Any:
+def read_record(path: str | Path) -> dict[str, Any]:
     """Read a file written by ``write_record``, or by earlier versions of Darkroom, without the list.
 
     Raises:
         InputError: the file is not valid JSON.
     """
-    return parse_record(Path(path).read_bytes(), str(path))
+    return parse_record(_content(path), str(path))
 
 
-def parse_record(text: str | bytes, name: str) -> Any:
+def _content(path: str | Path) -> bytes:
+    try:
+        with open_regular(path) as file:
+            return file.read()
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise InputError(
+            f"{path} cannot be read ({error.strerror}); restore it (git checkout HEAD -- {path}), or recreate it with "
+            "dvc repro"
+        ) from None
+
+
+def parse_record(text: str | bytes, name: str) -> dict[str, Any]:
     """Parse what ``read_record`` reads; see ``parse_json``."""
     content = parse_json(text, name)
-    return content[0] if isinstance(content, list) and content else content
+    record = content[0] if isinstance(content, list) and content else content
+    if not isinstance(record, dict):
+        raise other_form(name, f"{type(record).__name__} instead of an object")
+    return record
 
 
 def parse_json(text: str | bytes, name: str) -> Any:

@@ -12,7 +12,8 @@ from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from darkroom.base.files import read_limited, write_text
+from darkroom.base.damage import reading
+from darkroom.base.files import open_regular, read_limited, write_text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -68,7 +69,11 @@ def read(source: Path | StringIO, texts: tuple[str, ...] | None = None) -> "pd.D
     import pandas as pd
 
     kinds = str if texts is None else dict.fromkeys(texts, str)
-    table: pd.DataFrame = pd.read_csv(source, dtype=kinds, keep_default_na=False, index_col=False)
+    if isinstance(source, Path):
+        with reading(source), open_regular(source) as file:
+            table: pd.DataFrame = pd.read_csv(file, dtype=kinds, keep_default_na=False, index_col=False)
+    else:
+        table = pd.read_csv(source, dtype=kinds, keep_default_na=False, index_col=False)
     return table.assign(**{name: table[name].map(text_of) for name in (table.columns if texts is None else texts)})
 
 

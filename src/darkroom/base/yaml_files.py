@@ -18,6 +18,8 @@ MAXIMUM_BYTES = 2**16  # of params.yaml
 MAXIMUM_LOCK_BYTES = 2**24  # of dvc.lock and dvc.yaml, which DVC writes or many networks fill
 MAXIMUM_DEPTH = 50  # nested mappings and lists
 MAXIMUM_VALUES = 100_000  # with aliases written out
+MAXIMUM_DIGITS = 19  # of a whole number, as of 64 bits
+INTEGER = "tag:yaml.org,2002:int"
 
 
 def read_yaml(path: str | Path, most: int = MAXIMUM_BYTES) -> Any:
@@ -83,7 +85,7 @@ def require_readable_by_dvc(path: str | Path) -> None:
 
 
 class _BoundedComposer(Composer):
-    """Reject documents that grow when their aliases are written out."""
+    """Reject documents that grow when their aliases are written out, and numbers that no library can hold."""
 
     def compose_document(self) -> Any:
         """Compose the document and count its values."""
@@ -108,6 +110,10 @@ def _written_out(node: Node, counted: dict[int, int | None]) -> int:
         return known
     counted[id(node)] = None
     count = 1
+    if node.tag == INTEGER and len(node.value) > MAXIMUM_DIGITS:
+        raise _refused(
+            node, f"a whole number of {len(node.value):,} signs; at most {MAXIMUM_DIGITS} are read, quote it as a text"
+        )
     if isinstance(node, CollectionNode):
         for value in node.value:
             count += sum(_written_out(each, counted) for each in (value if isinstance(value, tuple) else (value,)))

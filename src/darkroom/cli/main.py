@@ -17,6 +17,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The exit code: 0 success, 1 failure, 2 invalid input, 3 drift or a difference, 130 interrupted.
     """
     if arguments is None:
+        environment.open_standard_streams()
         environment.use_utf8()
         signal.signal(signal.SIGTERM, _end)
     chosen = _parser().parse_args(arguments)

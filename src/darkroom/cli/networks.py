@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from darkroom.base.errors import InputError
-from darkroom.base.files import as_json
+from darkroom.base.files import as_json, is_there
 from darkroom.cli.arguments import class_count, count, image_size, network, share
 from darkroom.cli.progress import step
 from darkroom.networks import Network, NetworkParams
@@ -64,7 +64,7 @@ def _params(chosen: argparse.Namespace) -> int:
 
     params = read_params()
     found = Results(Path(), chosen.network).best_params
-    best = read_best_params(found) if found.is_file() else {}
+    best = read_best_params(found) if is_there(found) else {}
     values = flatten(with_values(params.network(chosen.network), best).model_dump(mode="json"))
     origin = origins(params, chosen.network, best)
     rows = [{"parameter": name, "value": value, "origin": origin[name]} for name, value in values.items()]
@@ -108,7 +108,7 @@ def _values(network: "Network") -> "tuple[NetworkParams, str]":
     from darkroom.networks import PARAMS
     from darkroom.params import read_params
 
-    if Path("params.yaml").is_file():
+    if is_there("params.yaml"):
         params = read_params()
         if params.train.parts.get(network) is not None:
             return params.network(network), f"with train.{network} of params.yaml"

@@ -1,8 +1,8 @@
 """The registered model that params.yaml names."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from darkroom.base.files import is_there
 from darkroom.params import PromoteParams
 
 if TYPE_CHECKING:
@@ -23,4 +23,4 @@ def promotion() -> "PromoteParams":
     """Return the section ``promote`` of params.yaml; its defaults if there is no such file."""
     from darkroom.params import PromoteParams, read_params
 
-    return read_params().promote if Path("params.yaml").is_file() else PromoteParams()
+    return read_params().promote if is_there("params.yaml") else PromoteParams()

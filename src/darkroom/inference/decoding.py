@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image, ImageFile, UnidentifiedImageError
 
 from ..base.errors import ImageError, ImageMemoryError
-from . import heif, metadata
+from . import heif, metadata, scans, unidentified
 
 logging.getLogger("PIL").addHandler(logging.NullHandler())
 BY_PILLOW = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "GIF", "AVIF")
@@ -87,8 +87,6 @@ def guard() -> Iterator[None]:
         yield
     except ImageError:
         raise
-    except UnidentifiedImageError:
-        raise ImageError(f"not an image in a supported format ({', '.join(FORMATS)})") from None
     except Image.DecompressionBombError:
         raise ImageError(f"more than {MAXIMUM_PIXELS:,} pixels") from None
     except MemoryError:
@@ -113,10 +111,11 @@ def decode_for(content: bytes, least: int | None) -> Decoded:
         least: minimum length of each side in pixels; None for full size.
 
     Raises:
-        ImageError: unknown format, damaged, or more pixels than ``MAXIMUM_PIXELS`` or ``MAXIMUM_SIDE`` according to the
-            header.
+        ImageError: unknown format, damaged, more pixels than ``MAXIMUM_PIXELS`` or ``MAXIMUM_SIDE`` according to the
+            header, or more scans than ``scans.MAXIMUM_SCANS``.
     """
     stripped = metadata.strip(content)
+    scans.check(stripped.content)
     with guard():
         opened = _open(stripped.content)
         width, height = opened.size
@@ -190,7 +189,11 @@ def bands(image: Image.Image) -> Iterator[tuple[int, Image.Image]]:
 
 def _open(content: bytes) -> ImageFile.ImageFile:
     """Read a file's header and check its size."""
-    image = heif.open_image(content) if heif.is_heif(content) else Image.open(io.BytesIO(content), formats=BY_PILLOW)
+    try:
+        is_heif = heif.is_heif(content)
+        image = heif.open_image(content) if is_heif else Image.open(io.BytesIO(content), formats=BY_PILLOW)
+    except UnidentifiedImageError:
+        raise unidentified.error(content, FORMATS) from None
     check_size(*image.size)
     return image
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from darkroom import repository
 from darkroom.base import project
 from darkroom.base.errors import InputError
-from darkroom.base.files import read_json, write_text
+from darkroom.base.files import is_there, read_mapping, write_text
 from darkroom.base.git import why_no_commit
 from darkroom.data.formats.samples import File
 from darkroom.data.sources import Found
@@ -175,9 +175,9 @@ def check_registry(report: str | Path = "reports/promotion.json") -> str:
     Raises:
         InputError: the alias is missing or was changed elsewhere, or the last decision was not carried out.
     """
-    if not Path(report).is_file():
+    if not is_there(report):
         return "no promotion yet"
-    decision = read_json(report)
+    decision = read_mapping(report)
     name = read_params().promote.registered_model
     if "champion_run_id" not in decision:
         raise InputError(

@@ -8,6 +8,7 @@ import pandas as pd
 
 from darkroom.base import project
 from darkroom.base.errors import InputError
+from darkroom.base.files import is_there
 from darkroom.base.terminal import shown
 from darkroom.data.formats import corrections, manifest
 from darkroom.data.formats.samples import printable
@@ -75,7 +76,7 @@ def _of_source(found: Found) -> pd.DataFrame:
 
 def _corrected(ingested: "Ingested") -> tuple["Ingested", list[str]]:
     """Return the images with corrected labels, as the stage ``ingest`` writes them, and what was corrected."""
-    if Path("dvc.yaml").is_file() and not LABELS.is_file():
+    if Path("dvc.yaml").is_file() and not is_there(LABELS):
         raise InputError(
             f"{LABELS} is missing, which ingest depends on; restore it (git checkout HEAD -- {LABELS}), or write a "
             f"file with the line {','.join(corrections.COLUMNS)}"

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from darkroom.base.errors import InputError
+from darkroom.base.files import is_there
 from darkroom.networks import Network, NetworkParams, weights_file
 from darkroom.reporting.results import Results
 from darkroom.tracking import address
@@ -32,7 +33,7 @@ def check_weights(network: Network, values: NetworkParams) -> None:
     found = weights_file.sha256(file)
     weights_file.check(network, values, found)
     record = Results(Path(), network).run_record
-    before = RunRecord.read(record).tags if record.is_file() else {}
+    before = RunRecord.read(record).tags if is_there(record) else {}
     trained_with = before.get(weights_file.SHA256, found)
     if values.initial_weights_sha256 is None and before.get(weights_file.NAME) == name and trained_with != found:
         was, now = (digest[: weights_file.SHOWN] for digest in (trained_with, found))

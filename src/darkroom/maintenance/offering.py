@@ -11,7 +11,7 @@ from typing import Any
 
 from darkroom import repository
 from darkroom.base import commands
-from darkroom.base.files import parse_json, read_json
+from darkroom.base.files import parse_json, read_mapping
 from darkroom.base.git import git
 from darkroom.base.terminal import shown
 from darkroom.tracking import lineage
@@ -73,7 +73,7 @@ def offer(page: str, saved: str | None) -> str:
     """
     if not _has_origin():
         return "no git remote origin; commit dvc.lock, data, runs and reports yourself"
-    decision = read_json(PROMOTION)
+    decision = read_mapping(PROMOTION)
     known = _offer_digest(lineage.current_lock(), decision)
     branch, tip = _branch(), _tip(_branch())
     if tip not in {None, saved} and _offered(str(tip)) != known:

@@ -14,7 +14,7 @@ import pandas as pd
 from darkroom import repository
 from darkroom.base import git
 from darkroom.base.errors import InputError
-from darkroom.base.files import read_json, read_record
+from darkroom.base.files import is_there, read_json, read_record
 from darkroom.data.prepared.prepared import Prepared
 from darkroom.networks import Network
 from darkroom.params import read_best_params, read_params, with_values
@@ -52,7 +52,7 @@ def restore(*, every: bool = False) -> Iterator[str]:
     for run_id in recorded if every else ():
         yield from _restore_recorded(run_id, recorded)
     report = folder / "reports" / "promotion.json"
-    if report.is_file():
+    if is_there(report):
         yield from _restore_champion(read_json(report), recorded)
 
 
@@ -81,7 +81,7 @@ def targets_of(network: Network) -> list[str]:
 def lock_of(folder: Path) -> str:
     """Return the text of a folder's dvc.lock; empty if there is none."""
     lock = folder / "dvc.lock"
-    return lock.read_text(encoding="utf-8") if lock.is_file() else ""
+    return lock.read_text(encoding="utf-8") if is_there(lock) else ""
 
 
 def _restore_recorded(run_id: str, recorded: dict[str, str]) -> Iterator[str]:

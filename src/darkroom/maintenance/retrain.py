@@ -10,7 +10,7 @@ from pathlib import Path
 from darkroom import repository
 from darkroom.base import project
 from darkroom.base.errors import DarkroomError, InputError
-from darkroom.base.files import read_json, write_json
+from darkroom.base.files import is_there, read_json, read_mapping, write_json
 from darkroom.base.git import git, head
 from darkroom.maintenance import offering, summary
 from darkroom.maintenance.check import check_inputs
@@ -95,7 +95,7 @@ def _require_clean_tree() -> None:
 def _require_readable_results() -> None:
     lineage.current_lock_digest()
     for path in (PROMOTION, *sorted(Path().glob("runs/*/*.json"))):
-        if path.is_file():
+        if is_there(path):
             read_json(path)
 
 
@@ -213,7 +213,7 @@ def _promote(*, remote: bool, withheld: str | None) -> None:
     """Run the rest of the pipeline: promotion."""
     from darkroom.promotion import predictions
 
-    if withheld is None and PROMOTION.is_file() and read_json(PROMOTION).get("withheld"):
+    if withheld is None and is_there(PROMOTION) and read_mapping(PROMOTION).get("withheld"):
         # The last decision was a dry run; changing its output makes DVC run the stage again.
         write_json(PROMOTION, {})
     reproduce = partial(_reproduce, remote=remote, **({lineage.DECIDE_ONLY: withheld} if withheld else {}))

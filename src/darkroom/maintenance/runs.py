@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from darkroom.base.files import parse_record
+from darkroom.base.files import is_there, parse_record
 from darkroom.base.git import git, networks_at
 from darkroom.registry import versions as registry_versions
 from darkroom.registry.versions import run_of
@@ -74,7 +74,7 @@ def workspace_runs(revision: str | None = None) -> set[str]:
 
 
 def _read(path: Path) -> str | None:
-    return path.read_text(encoding="utf-8") if path.is_file() else None
+    return path.read_text(encoding="utf-8") if is_there(path) else None
 
 
 def shortened(row: dict[str, Any]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
-from darkroom.base.files import read_json, write_text
+from darkroom.base.files import read_mapping, write_text
 from darkroom.base.markdown import plain
 from darkroom.maintenance.offering import PROMOTION
 from darkroom.params import read_params
@@ -37,7 +37,7 @@ def changed(base: str, notes: Iterable[str]) -> str:
         base: revision to compare with.
         notes: further notes.
     """
-    decision = read_json(PROMOTION)
+    decision = read_mapping(PROMOTION)
     return _joined(
         TITLE,
         f"**{decision['outcome'].capitalize()}**: {plain(decision['reason'])}",

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from darkroom.base.backend import keras
+from darkroom.base.damage import reading
 from darkroom.base.types import Floats, Integers
 from darkroom.data.prepared.datasets import Split
 from darkroom.networks import inference, penultimate
@@ -40,7 +41,7 @@ class Reference:
     @classmethod
     def read(cls, path: Path) -> "Reference":
         """Read from ``.npz``."""
-        with np.load(path, allow_pickle=False) as found:
+        with reading(path), path.open("rb") as file, np.load(file, allow_pickle=False) as found:
             return cls(found["features"], found["classes"].astype(np.int64), str(found["layer"]))
 
 

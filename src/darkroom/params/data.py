@@ -20,7 +20,8 @@ class DataParams(Section):
     name_encoding: Name | None = None
     """For ``archive``: encoding of names that are not UTF-8, such as cp437, cp1252, cp932 or gbk."""
     follow_links: bool = False
-    """For ``folder`` and ``parquet``: follow links that lead out of ``path``. DVC's own links count as data."""
+    """For ``folder``, ``parquet`` and ``table``: read files outside of ``path``, which links or a table's paths lead
+    to. DVC's own links count as data."""
     image_column: Name = "image"
     """For ``table``: image paths; for ``parquet``: encoded images."""
     label_column: Name = "label"

@@ -5,7 +5,10 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from darkroom.params.augmentation import AugmentationParams
-from darkroom.params.section import Count, Section, Seed
+from darkroom.params.section import Section, Seed
+
+Side = Annotated[int, Field(ge=1, le=10_000)]
+"""Pixels; all images are packed at this size."""
 
 
 class SplitParams(Section):
@@ -28,8 +31,8 @@ class PreprocessParams(Section):
     """Image size and resizing, splits, and augmentation."""
 
     seed: Seed = 0
-    size: tuple[Count, Count, Literal[1, 3]] = (28, 28, 1)
-    """Height and width in pixels, and channels: 1 for grey, 3 for colour."""
+    size: tuple[Side, Side, Literal[1, 3]] = (28, 28, 1)
+    """Height and width in pixels, at most 10,000, and channels: 1 for grey, 3 for colour."""
     interpolation: Interpolation = "bicubic"
     aspect: Aspect = "stretch"
     background: Background = "white"

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from darkroom.base import spreadsheets, wording
-from darkroom.base.files import read_record
+from darkroom.base.files import is_there, read_record
 from darkroom.drift.training_data import Compared
 from darkroom.promotion import published
 from darkroom.reporting import pages
@@ -205,11 +205,11 @@ def _drift(found: Compared) -> dict[str, Any]:
 
 
 def _json(path: Path) -> dict[str, Any]:
-    return dict(read_record(path)) if path.is_file() else {}
+    return dict(read_record(path)) if is_there(path) else {}
 
 
 def _rows(path: Path) -> list[dict[str, str]]:
-    if not path.is_file():
+    if not is_there(path):
         return []
     with path.open(encoding="utf-8", newline="") as file:
         return [{name: spreadsheets.text_of(cell) for name, cell in row.items()} for row in csv.DictReader(file)]

@@ -7,7 +7,7 @@ from typing import Any
 
 from darkroom.base import wording
 from darkroom.base.errors import InputError
-from darkroom.base.files import read_json
+from darkroom.base.files import read_mapping
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Promotion:
         Raises:
             InputError: keys are missing, as in a file of an earlier version of Darkroom.
         """
-        found = read_json(path)
+        found = read_mapping(path)
         names = [field.name for field in fields(cls)]
         if missing := [name for name in names if name not in found]:
             raise InputError(

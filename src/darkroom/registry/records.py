@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from darkroom.base.files import read_json
+from darkroom.base.files import is_there, read_json
 from darkroom.reporting.results import Report
 from darkroom.tracking.runs import Run
 
@@ -42,7 +42,7 @@ def log_evaluation(run: Run, metrics: Mapping[str, Any], report: Report) -> None
             **{f"test_recall/{label}": of_class["recall"] for label, of_class in metrics["classes"].items()},
         }
     )
-    if (report.diagnosis).is_file():
+    if is_there(report.diagnosis):
         found = read_json(report.diagnosis)
         steps = found.get("next_steps") or [found["advice"]]
         run.tag({"diagnosis": found["verdict"], "next_steps": "\n".join(steps)})
@@ -57,7 +57,7 @@ def log_evaluation_files(run: Run, report: Report) -> None:
 
 def accuracy_bounds(path: Path) -> dict[str, float]:
     """Return the bounds of the 95 % confidence interval of the accuracy from the scores file; none if not known."""
-    if not path.is_file():
+    if not is_there(path):
         return {}
     with path.open(encoding="utf-8") as file:
         row = next(row for row in csv.DictReader(file) if row["score"] == "accuracy")

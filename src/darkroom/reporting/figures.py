@@ -17,6 +17,8 @@ from darkroom.base.types import Pixels
 
 MAXIMUM_LABEL = 24  # characters
 MAXIMUM_NAME = 56  # characters, two lines
+# The user's matplotlibrc may want LaTeX, another font or another size.
+mpl.rcdefaults()
 # Texts contain names of classes and files: what is between two $ is no formula.
 mpl.rcParams["text.parse_math"] = False
 

@@ -12,6 +12,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from PIL import Image
 
 from darkroom.base import wording
+from darkroom.base.files import is_there
 from darkroom.base.terminal import shown_lines
 
 THUMBNAIL = 96
@@ -103,7 +104,7 @@ def embed_file(path: Path) -> str | None:
 
     A large one, such as a figure of photographs, becomes a WebP picture of a tenth of its bytes.
     """
-    if not path.is_file():
+    if not is_there(path):
         return None
     if path.stat().st_size <= LARGE:
         return _data_uri(path.read_bytes(), "png")

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from darkroom.base.errors import InputError
+from darkroom.base.files import is_there
 
 REFERENCE = ".reference.npz"
 """Ending of the file of ``networks.reference``, beside the network's."""
@@ -141,7 +142,7 @@ class Results:
         """
         folder = root / "runs"
         try:
-            names = sorted(place.name for place in folder.iterdir() if (place / "run.json").is_file())
+            names = sorted(place.name for place in folder.iterdir() if is_there(place / "run.json"))
         except (FileNotFoundError, NotADirectoryError):
             return []
         except OSError as error:

@@ -16,6 +16,9 @@ from optuna.visualization import matplotlib as plots
 from darkroom.search.study import DUPLICATE, TRIED, Study
 
 mpl.use("agg")
+# As in reporting.figures: not the user's matplotlibrc, and no formulas.
+mpl.rcdefaults()
+mpl.rcParams["text.parse_math"] = False
 LOSS = "lowest validation loss"
 WIDTH_OF_A_PARAMETER = 2.4  # inches
 

@@ -10,6 +10,7 @@ from darkroom.base import project
 from darkroom.base.credentials import hide
 from darkroom.base.errors import InputError
 from darkroom.base.failures import of_full_disk
+from darkroom.base.files import is_there
 from darkroom.base.project import project_root
 from darkroom.tracking import sqlite_files
 
@@ -72,7 +73,7 @@ def check_tracking(*, must_exist: bool = False, reading: bool = False) -> None:
     """
     _check_variables()
     if file := sqlite_file():
-        if must_exist and not file.exists():
+        if not is_there(file) and must_exist:
             raise InputError(
                 f"no tracking store {file}; run dvc repro first, or in a clone dvc pull and darkroom restore, or set "
                 "MLFLOW_TRACKING_URI to the store you mean"

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+from darkroom.base.files import is_there
 from darkroom.base.git import git, head
 from darkroom.base.yaml_files import parse_yaml
 from darkroom.tracking.diff import uncommitted_diff
@@ -86,7 +87,7 @@ def current_lock_digest() -> str:
 def current_lock() -> str:
     """Return the text of the workspace's dvc.lock; empty if there is no file."""
     lock = Path("dvc.lock")
-    return lock.read_text(encoding="utf-8") if lock.is_file() else ""
+    return lock.read_text(encoding="utf-8") if is_there(lock) else ""
 
 
 def recorded_runs() -> dict[str, str]:

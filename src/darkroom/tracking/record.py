@@ -3,7 +3,8 @@
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 
-from darkroom.base.files import read_record, write_record
+from darkroom.base.failures import first_line
+from darkroom.base.files import other_form, read_record, write_record
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,14 @@ class RunRecord:
 
     @classmethod
     def read(cls, path: str | Path) -> "RunRecord":
-        """Read a file written by ``write``; unknown keys are ignored."""
+        """Read a file written by ``write``; unknown keys are ignored.
+
+        Raises:
+            InputError: the file is damaged, or lacks a key.
+        """
         known = {each.name for each in fields(cls)}
         # Earlier versions of Darkroom also recorded the packaged model's URI.
-        return cls(**{name: value for name, value in read_record(path).items() if name in known})
+        try:
+            return cls(**{name: value for name, value in read_record(path).items() if name in known})
+        except TypeError as error:
+            raise other_form(str(path), first_line(error)) from None

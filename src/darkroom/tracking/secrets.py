@@ -1,7 +1,7 @@
 """Hide passwords and keys in a diff before it is recorded in a store that others can read.
 
-``detect-secrets`` finds them; ``base.credentials`` adds the values of this process's environment, and passwords in
-addresses that contain ``/`` or ``@``.
+``detect-secrets`` finds them. ``secret_lines`` adds forms that it does not know, ``base.credentials`` the values of
+this process's environment, and passwords in addresses that contain ``/`` or ``@``.
 """
 
 import re
@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from darkroom.base.credentials import SHORTEST, has_secret, hide
+from darkroom.tracking import secret_lines
 
 HIDDEN = "[hidden by Darkroom: "
 """How the line begins that replaces a line with a password or key; its kind follows."""
@@ -21,9 +22,6 @@ CODE = {".py", ".js", ".ts", ".c", ".cpp", ".java", ".go", ".ipynb", ".json"}
 """File types in which detect-secrets looks for quoted values only, as ``password = "…"``: others are variables."""
 DIGESTS = {".dvc", ".lock"}
 """File types that consist of digests, which look like keys."""
-
-TOKEN = re.compile(r"""token['"]?\s*[:=]\s*['"]?[^\s'"]{6,}['"]?,?\s*$""", re.IGNORECASE)
-"""A setting that detect-secrets does not know."""
 
 KEY_LINE = re.compile(r"(?=.*[A-Z])(?=.*[a-z])(?=.*\d)[A-Za-z0-9+/]{16,}={0,2}")
 """A line that is base64 and nothing else."""
@@ -55,8 +53,12 @@ def hide_secrets(diff: str) -> tuple[str, int]:
             found[number] = kind
             values[value] = kind
         found |= dict.fromkeys(_key_blocks(part, lines), KEY_BLOCK)
-        if part.suffix not in CODE:
-            found |= {number: OTHER for number in part.lines if TOKEN.search(lines[number])}
+        texts = [(number, lines[number][1:]) for number in part.lines]
+        is_code = part.suffix in CODE
+        for side in ("+ ", "- "):
+            of_side = [(number, text) for number, text in texts if lines[number][0] in side]
+            found |= dict.fromkeys(secret_lines.blocks(of_side), OTHER)
+        found |= {number: OTHER for number, text in texts if secret_lines.holds_secret(text, is_code=is_code)}
     values = {value: kind for value, kind in values.items() if len(value) >= SHORTEST}
     for number in inside:
         for value, kind in values.items():

@@ -2,12 +2,14 @@
 
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import BinaryIO, Self
 
 import numpy as np
 import numpy.typing as npt
 
+from darkroom.base.damage import reading
 from darkroom.base.types import Pixels
 
 Rows = Sequence[int] | npt.NDArray[np.integer]
@@ -52,11 +54,21 @@ class ArrayFile:
     """
 
     def __init__(self, path: str | Path) -> None:
+        """Open the file.
+
+        Raises:
+            InputError: it is damaged, or shorter than it declares.
+        """
         self._file = Path(path).open("rb")  # noqa: SIM115 - closed by __exit__
-        self.shape = _read_shape(self._file)
-        """Shape of the whole array; the first axis is the rows."""
-        self._start = self._file.tell()
-        self._row_bytes = int(np.prod(self.shape[1:]))
+        with ExitStack() as opened, reading(path):
+            opened.enter_context(self._file)
+            self.shape = _read_shape(self._file)
+            """Shape of the whole array; the first axis is the rows."""
+            self._start = self._file.tell()
+            self._row_bytes = int(np.prod(self.shape[1:]))
+            if os.fstat(self._file.fileno()).st_size < self._start + self.shape[0] * self._row_bytes:
+                raise ValueError("it is shorter than it declares")
+            opened.pop_all()  # it stays open
 
     def __len__(self) -> int:
         return int(self.shape[0])

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from darkroom.base.damage import reading
 from darkroom.base.types import Integers
 
 COLUMNS = {"picture": "str", "family": "int64"}
@@ -35,4 +36,5 @@ def write(families: pd.DataFrame, path: str | Path) -> None:
 
 def read(path: str | Path) -> pd.DataFrame:
     """Read a table written by ``write``."""
-    return pd.read_parquet(path)
+    with reading(path):
+        return pd.read_parquet(path)

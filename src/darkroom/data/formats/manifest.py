@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from darkroom.base import spreadsheets
+from darkroom.base.damage import reading
 from darkroom.base.types import SplitName
 
 COLUMNS = {
@@ -81,7 +82,8 @@ def write(manifest: pd.DataFrame, path: str | Path) -> None:
 def read(path: str | Path) -> pd.DataFrame:
     """Read a manifest."""
     # Memory mapping saves a quarter of the time. The frame is a copy, so the file may change or be deleted.
-    return pd.read_parquet(path, memory_map=True)
+    with reading(path):
+        return pd.read_parquet(path, memory_map=True)
 
 
 def write_quarantine(quarantine: pd.DataFrame, path: str | Path) -> None:

@@ -6,7 +6,8 @@ from typing import Any, Literal
 
 import pandas as pd
 
-from darkroom.base.files import read_json, write_json
+from darkroom.base.failures import first_line
+from darkroom.base.files import other_form, read_mapping, write_json
 from darkroom.base.types import Integers, Pixels
 
 
@@ -45,9 +46,16 @@ class Description:
 
     @classmethod
     def read(cls, path: str | Path) -> "Description":
-        """Read from JSON."""
-        values: dict[str, Any] = read_json(path)
-        return cls(**{**values, **{key: tuple(values[key]) for key in ("labels", "size", "mean", "deviation")}})
+        """Read from JSON.
+
+        Raises:
+            InputError: the file is damaged, or lacks a key.
+        """
+        values = read_mapping(path)
+        try:
+            return cls(**{**values, **{key: tuple(values[key]) for key in ("labels", "size", "mean", "deviation")}})
+        except (KeyError, TypeError) as error:
+            raise other_form(str(path), f"{type(error).__name__}: {first_line(error)}") from None
 
 
 @dataclass(frozen=True)

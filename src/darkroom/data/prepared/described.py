@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from darkroom.base.damage import reading
 from darkroom.base.errors import InputError
 from darkroom.base.files import read_json, write_json
 from darkroom.base.types import Floats
@@ -76,12 +77,14 @@ class Described:
 
     def features(self) -> Floats:
         """Memory-map the features: float32 of shape (images, dimensions)."""
-        found: Floats = np.load(self.features_file, mmap_mode="r")
+        with reading(self.features_file):
+            found: Floats = np.load(self.features_file, mmap_mode="r")
         return found
 
     def images(self) -> pd.DataFrame:
         """Read the table of images, with ``COLUMNS``."""
-        return pd.read_parquet(self.images_file)
+        with reading(self.images_file):
+            return pd.read_parquet(self.images_file)
 
     def write(self, features: Floats, images: pd.DataFrame, record: DescribedRecord) -> None:
         """Replace the content of the folder; the record comes last, so that an interruption leaves none."""

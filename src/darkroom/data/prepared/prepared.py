@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from darkroom.base.damage import reading
 from darkroom.base.errors import InputError
 from darkroom.base.files import file_digest
 from darkroom.base.types import Pixels, SplitName
@@ -53,7 +54,8 @@ class Prepared:
 
     def images(self, name: SplitName) -> Pixels:
         """Memory-map the images of a split: uint8 of shape (images, height, width, channels)."""
-        packed: Pixels = np.load(self.images_file(name), mmap_mode="r")
+        with reading(self.images_file(name)):
+            packed: Pixels = np.load(self.images_file(name), mmap_mode="r")
         return packed
 
     def manifest(self, name: SplitName, columns: Sequence[str] | None = None) -> pd.DataFrame:
@@ -63,7 +65,8 @@ class Prepared:
             name: the split.
             columns: columns to read; all by default.
         """
-        return pd.read_parquet(self.manifest_file(name), columns=None if columns is None else list(columns))
+        with reading(self.manifest_file(name)):
+            return pd.read_parquet(self.manifest_file(name), columns=None if columns is None else list(columns))
 
     def split(self, name: SplitName) -> Split:
         """Read a split; the images are memory-mapped."""

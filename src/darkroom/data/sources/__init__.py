@@ -61,10 +61,14 @@ def _finder(data: DataParams, size: tuple[int, int, int]) -> Callable[[Path], Fo
             from darkroom.data.sources import archives
 
             return lambda root: Found(*archives.find(root, data.layout, data.name_encoding))
-        case "table" | "parquet":
+        case "table":
             from darkroom.data.sources import tables
 
-            return lambda _: Found(*(tables.find_table if data.source == "table" else tables.find_parquet)(data))
+            return lambda _: Found(*tables.find_table(data))
+        case "parquet":
+            from darkroom.data.sources import parquet_images
+
+            return lambda _: Found(*parquet_images.find_parquet(data))
         case "price_charts":
             from darkroom.data.sources import charts
 
@@ -81,9 +85,9 @@ def _told(found: Found) -> str:
     """Return what was taken for what, and the commonest reason why files are left out, for an error."""
     told = list(found.notes)
     if found.left_out:
-        reason, count = Counter(each.reason for each in found.left_out).most_common(1)[0]
+        (reason, remedy), count = Counter((each.reason, each.remedy) for each in found.left_out).most_common(1)[0]
         first = shown(next(each.name for each in found.left_out if each.reason == reason))
-        told.append(f"left out: {len(found.left_out)} files; {count} (such as {first}): {reason}")
+        told.append(f"left out: {len(found.left_out)} files; {count} (such as {first}): {reason}: {remedy}")
     table = table_hint([each.name for each in found.left_out]) if not found.samples else ""
     return (f" ({'; '.join(told)})" if told else "") + table
 
@@ -97,13 +101,13 @@ def _expected(data: DataParams) -> str:
 
 
 def _reject_similar_labels(labels: list[str], path: str) -> None:
-    """Reject labels that differ only in case, spaces, invisible characters or Unicode form."""
+    """Reject labels that differ only in what ``plain`` leaves out."""
     seen: dict[str, str] = {}
     for label in labels:
         form = plain(label)
         if form in seen:
             raise InputError(
                 f"data.path: {path} has the classes {seen[form]!r} and {label!r}, which differ only in case, "
-                "spaces or Unicode form; give their images one label"
+                "spaces, Unicode form, a final dot or how a number is written; give their images one label"
             )
         seen[form] = label

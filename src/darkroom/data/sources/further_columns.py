@@ -3,6 +3,7 @@
 All of them are read that are short texts or numbers; evaluation slices by them (``data/prepared/own_columns.py``).
 """
 
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -69,7 +70,9 @@ def chosen(there: Sequence[str], own: Collection[str], size: int) -> Further:
     """
     others = [name for name in there if name not in own and name and not name.startswith(INDEX)]
     left_out = {name: "as Darkroom knows them itself" for name in others if name in TAKEN}
-    others = [name for name in others if name not in TAKEN]
+    twice = {name for name, count in Counter(others).items() if count > 1}
+    left_out |= dict.fromkeys((name for name in others if name in twice), "as several have the same name")
+    others = [name for name in others if name not in TAKEN | twice]
     if len(others) > limits.MAXIMUM_FURTHER:
         return Further(left_out=dict.fromkeys(others, f"more than {limits.MAXIMUM_FURTHER} ({ELSEWHERE})") | left_out)
     if size > limits.MAXIMUM_FURTHER_BYTES:

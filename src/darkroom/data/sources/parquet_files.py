@@ -123,6 +123,8 @@ def _short(column: pa.Array, name: str) -> list[Any]:
         column = column.dictionary_decode()
     if (longest := _longest(column)) > limits.MAXIMUM_TEXT:
         raise ValueError(f"column {name} has a text of {longest:,} bytes; at most {limits.MAXIMUM_TEXT:,} are accepted")
+    if _is_bytes(column.type):
+        column = column.cast(pa.large_string())  # refuses what is not UTF-8
     values: list[Any] = column.to_pylist()
     return values
 
@@ -130,9 +132,13 @@ def _short(column: pa.Array, name: str) -> list[Any]:
 def _longest(column: pa.Array) -> int:
     """Return the bytes of the longest text; 0 for numbers."""
     kind = column.type
-    if not (pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_binary(kind)):
+    if not (pa.types.is_string(kind) or pa.types.is_large_string(kind) or _is_bytes(kind)):
         return 0
     return int(pc.max(pc.binary_length(column)).as_py() or 0)
+
+
+def _is_bytes(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind))
 
 
 def read_column(table: ParquetTable, name: str, most: int) -> tuple[pa.ChunkedArray | None, str]:

@@ -1,6 +1,7 @@
 """Splits of Parquet files by their paths, as Hugging Face lays them out, and files without labels."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,6 +12,8 @@ from darkroom.data.sources.tree import LayoutName, named
 
 SHOWN = 6
 """Maximum number of files to list."""
+PART = re.compile(r"(?P<name>.+)-(?P<number>\d{5})-of-(?P<all>\d{5}).*")
+"""Name of a part of a split, as Hugging Face writes it."""
 MISSING = -1
 """Class number of Hugging Face for an image without a label."""
 
@@ -72,6 +75,45 @@ def _names(file: Path, root: Path) -> list[str]:
 
 def _of(files: Sequence[Path], root: Path) -> list[str]:
     return [file.name if file == root else file.relative_to(root).as_posix() for file in files]
+
+
+def missing_parts(files: Sequence[Path]) -> tuple[str, ...]:
+    """Return a note on parts that are not there: of ``train-00000-of-00002`` alone, the second."""
+    there: dict[tuple[Path, str, int], set[int]] = {}
+    for file in files:
+        if match := PART.fullmatch(file.stem):
+            there.setdefault((file.parent, match["name"], int(match["all"])), set()).add(int(match["number"]))
+    gaps = [
+        f"{len(found)} of {total} parts of {named([name])}"
+        for (_, name, total), found in there.items()
+        if len(found) < total
+    ]
+    return (f"not all parts are here: {', '.join(gaps)}; the others may not have been downloaded",) if gaps else ()
+
+
+def require_same_classes(classes: Mapping[Path, frozenset[str] | None], root: Path) -> None:
+    """Check that files with numbered classes mean the same by them.
+
+    Args:
+        classes: the names of each file's classes: none if it names none; None if its labels are texts.
+        root: the source.
+
+    Raises:
+        InputError: they have other names, as files of two data sets have, or only some have names.
+    """
+    numbered = [(file, names) for file, names in classes.items() if names is not None]
+    for file, names in numbered:
+        first, expected = numbered[0]
+        if names != expected:
+            one, other = _of([first, file], root)
+            raise InputError(
+                f"data.path: the numbered classes of {named([one])} are {_classes(expected)}, those of "
+                f"{named([other])} {_classes(names)}; set data.path to the files of one data set, or name all classes"
+            )
+
+
+def _classes(names: frozenset[str]) -> str:
+    return named(sorted(names)) if names else "without names"
 
 
 def has_no_labels(labels: Sequence[Any], *, numbered: bool) -> bool:

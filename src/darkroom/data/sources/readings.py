@@ -6,6 +6,7 @@ from typing import Generic, NamedTuple, TypeVar
 from darkroom.base.errors import InputError
 from darkroom.data.formats.manifest import UNLABELLED
 from darkroom.data.formats.samples import LeftOut
+from darkroom.data.sources import ambiguity
 from darkroom.data.sources.split_names import Part, as_split, part_of, part_within, split_of
 from darkroom.data.sources.tree import NO_CLASS, Folder, Labelled, LayoutName, named, plain, shared_depth
 
@@ -36,11 +37,14 @@ def read(folders: Sequence[Folder[FileT]], rule: LayoutName, others: Sequence[st
     """
     match _chosen(folders, others) if rule == "auto" else rule:
         case "split/class":
-            return _split_class(folders, others, certain=rule != "auto")
+            found = _split_class(folders, others, certain=rule != "auto")
         case "class/split":
-            return _class_split(folders)
+            found = _class_split(folders)
         case _:
-            return _class(folders)
+            found = _class(folders)
+    if rule == "auto":
+        ambiguity.reject_kinds_of_files(found.labelled)
+    return found
 
 
 def _chosen(folders: Sequence[Folder[FileT]], others: Sequence[str]) -> LayoutName:
@@ -82,8 +86,10 @@ def _class_or_class_split(folders: Sequence[Folder[FileT]]) -> LayoutName:
     for folder in folders:
         (splits if len(folder.path) > 1 and split_of(folder.path[1]) else rest).append(folder)
     if not splits:
+        ambiguity.reject_in_classes(folders)
         return "class"
     if not rest and any(part_of(folder.path[1]) == "train" for folder in splits):
+        ambiguity.reject_in_splits(folders)
         return "class/split"
     example = "/".join((rest or splits)[0].path[:2])
     raise InputError(
@@ -94,9 +100,14 @@ def _class_or_class_split(folders: Sequence[Folder[FileT]]) -> LayoutName:
 
 
 def _class(folders: Sequence[Folder[FileT]]) -> Reading[FileT]:
-    deeper = [f"{'/'.join(folder.path)}/" for folder in folders if len(folder.path) > 1]
-    notes = (f"folders below a class count as its own: {named(deeper)}",) if deeper else ()
-    return Reading([(folder.content, folder.path[0], None) for folder in folders], [], notes)
+    deeper = [folder for folder in folders if len(folder.path) > 1]
+    return Reading([(folder.content, folder.path[0], None) for folder in folders], [], _inner(deeper))
+
+
+def _inner(deeper: Sequence[Folder[FileT]]) -> tuple[str, ...]:
+    """Return the note on folders that lie below those of classes."""
+    names = [f"{'/'.join(folder.path)}/" for folder in deeper]
+    return (f"folders below a class count as its own: {named(names)}",) if names else ()
 
 
 def _class_split(folders: Sequence[Folder[FileT]]) -> Reading[FileT]:
@@ -111,7 +122,10 @@ def _class_split(folders: Sequence[Folder[FileT]]) -> Reading[FileT]:
     if not any(split == "train" for _, _, split in found):
         raise InputError("data.path: no class has a folder train; data.layout: class/split needs <class>/train/<image>")
     taken = {folder.path[1]: part_within(folder.path[1:2]) for folder in folders if len(folder.path) > 1}
-    return Reading(found, left_out, (f"top folders taken for classes, those in them for splits: {_taken(taken)}",))
+    inner = _inner([folder for folder in folders if len(folder.path) > 2])  # noqa: PLR2004 - class and split
+    return Reading(
+        found, left_out, (f"top folders taken for classes, those in them for splits: {_taken(taken)}", *inner)
+    )
 
 
 def _split_class(folders: Sequence[Folder[FileT]], others: Sequence[str], *, certain: bool) -> Reading[FileT]:
@@ -140,7 +154,10 @@ def _split_class(folders: Sequence[Folder[FileT]], others: Sequence[str], *, cer
     found: list[Labelled[FileT]] = []
     left_out: list[LeftOut] = []
     notes: list[str] = []
+    deeper: list[Folder[FileT]] = []
     for top, inside in below.items():
+        depth = _depth(inside, frozenset(known))
+        deeper += [folder for folder in inside if len(folder.path) > depth + 1]
         labelled, without = _one_split(top, parts[top], inside, frozenset(known))
         found, left_out = found + labelled, left_out + without
         if not labelled:
@@ -148,7 +165,7 @@ def _split_class(folders: Sequence[Folder[FileT]], others: Sequence[str], *, cer
             del parts[top]
     _reject_labels_called_after_splits(found, certain=certain)
     taken = f"top folders taken for splits, those in them for classes: {_taken(parts)}"
-    return Reading(found, left_out, (taken, *notes))
+    return Reading(found, left_out, (taken, *notes, *_inner(deeper)))
 
 
 def _one_split(

@@ -1,5 +1,6 @@
 """Folders with their files, and words about them, shared by the readings of a layout."""
 
+import re
 import unicodedata
 from collections.abc import Iterable
 from typing import Generic, Literal, NamedTuple, TypeVar
@@ -17,6 +18,8 @@ NO_CLASS = ("it lies beside the class folders", "move it into the folder of its 
 
 INVISIBLE = {"Cc", "Cf"}
 """Unicode categories of characters that show nothing, such as a zero-width space."""
+NUMBER = re.compile(r"(?P<sign>-?)0*(?P<digits>[0-9]+)(\.0*)?")
+"""A whole number, however it is written."""
 
 
 class FolderFiles(NamedTuple, Generic[FileT]):
@@ -58,6 +61,13 @@ def named(folders: Iterable[str]) -> str:
 
 
 def plain(label: str) -> str:
-    """Return a label without case, spaces, invisible characters and Unicode form; labels that look alike are equal."""
+    """Return a label in the form that it shares with those that look alike.
+
+    Without case, spaces, invisible characters, Unicode form and final dots, which Windows removes; numbers without
+    leading and decimal zeros, which tables add: ``1.0``, ``01``.
+    """
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", label).casefold())
-    return "".join(sign for sign in folded if not sign.isspace() and unicodedata.category(sign) not in INVISIBLE)
+    text = "".join(sign for sign in folded if not sign.isspace() and unicodedata.category(sign) not in INVISIBLE)
+    if number := NUMBER.fullmatch(text):
+        return number["sign"] + number["digits"]
+    return text.rstrip(".") or text

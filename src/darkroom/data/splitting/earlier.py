@@ -15,6 +15,7 @@ from pyarrow import ArrowInvalid
 
 from darkroom.base.errors import InputError
 from darkroom.base.failures import first_line
+from darkroom.base.files import is_there
 from darkroom.base.types import HASH_DIGITS, Flags, Integers, Pixels
 from darkroom.data.splitting.kept import Kept
 
@@ -49,7 +50,7 @@ def read(path: Path, side: int) -> Pictures:
         InputError: the file was not written by ``write``.
     """
     nothing = Pictures([], np.zeros((0, side, side), np.uint8), np.zeros(0, bool), np.zeros(0, bool))
-    if not path.is_file():
+    if not is_there(path):
         return nothing
     with path.open("rb") as file:
         try:

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from darkroom.base.errors import InputError
-from darkroom.base.files import replace_text
+from darkroom.base.files import is_there, replace_text
 from darkroom.base.types import HASH_DIGITS, SplitName
 from darkroom.data.formats.manifest import SPLITS
 from darkroom.params import PreprocessParams
@@ -79,7 +79,7 @@ def read(path: Path, params: PreprocessParams) -> Kept:
     Raises:
         InputError: the file has an unknown form, a line is malformed, or a file is in two splits.
     """
-    if not path.is_file():
+    if not is_there(path):
         return NOTHING
     head, *lines = path.read_text(encoding="utf-8", errors="replace").splitlines() or [""]
     form = FORM.fullmatch(head) or FORM_BY_FILE.fullmatch(head)

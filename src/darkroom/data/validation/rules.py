@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from darkroom.base.errors import InputError
-from darkroom.base.files import as_json, read_json, replace_text
+from darkroom.base.files import as_json, is_there, read_json, replace_text
 from darkroom.data.formats.manifest import labels_of
 from darkroom.params import DataParams, ValidateParams
 
@@ -167,7 +167,7 @@ def read_learnt(path: Path, data: DataParams) -> list[Rule] | None:
     Raises:
         InputError: the file does not have the form that ``write_learnt`` writes.
     """
-    if not path.is_file():
+    if not is_there(path):
         return None
     content = read_json(path)
     try:
