@@ -36,8 +36,12 @@ def project(tmp_path, monkeypatch):
 CODE = {
     *("base/__init__.py", "base/errors.py", "inference/__init__.py", "inference/charts.py", "inference/classifier.py"),
     *("inference/decoding.py", "inference/heif.py", "inference/images.py", "inference/metadata.py"),
-    *("inference/neighbours.py", "inference/views.py"),
+    *("inference/neighbours.py", "inference/scans.py", "inference/unidentified.py", "inference/views.py"),
 }
+
+
+IMAGES_MODULE = ("metadata", "heif", "scans", "unidentified", "decoding", "images")
+"""What was one module then, in an order in which each needs the ones before."""
 
 
 def earlier_layout(folder):
@@ -46,15 +50,15 @@ def earlier_layout(folder):
     for name, files in {
         "errors.py": ["base/errors.py"],
         "charts.py": ["inference/charts.py"],
-        "images.py": ["inference/metadata.py", "inference/heif.py", "inference/decoding.py", "inference/images.py"],
+        "images.py": [f"inference/{name}.py" for name in IMAGES_MODULE],
         "serving.py": ["inference/views.py", "inference/neighbours.py", "inference/classifier.py"],
         "packaged_model.py": ["inference/packaged_model.py"],
     }.items():
         text = "".join((packages.DARKROOM / file).read_text() for file in files)
         text = text.replace("from ..base.errors", "from .errors")
         if name == "images.py":  # one module then
-            text = re.sub(r"from \.(decoding)? import (\([^)]*\)|(heif, )?metadata)\n", "", text)
-            text = re.sub(r"\b(metadata|heif)\.(strip|of_exif|is_heif|open_image)\b", r"\2", text)
+            text = re.sub(r"from \.(decoding|unidentified)? import (\([^)]*\)|.*)\n", "", text)
+            text = re.sub(rf"\b({'|'.join(IMAGES_MODULE[:-2])})\.(\w+)", r"\2", text)
         text = re.sub(r"from \.(views|neighbours) import .*\n", "", text)
         # What it ran when a model was loaded.
         text = re.sub(r"import_module\(f.*\n", 'import_module(f"{name}.serving")\n', text)
