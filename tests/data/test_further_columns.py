@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from darkroom.base.errors import InputError
 from darkroom.data.prepared import own_columns
-from darkroom.data.sources import find, further_columns, limits
+from darkroom.data.sources import find, limits
+from darkroom.data.sources.tables import further_columns
 from darkroom.params import DataParams
 from support.pictures import write_folder
 

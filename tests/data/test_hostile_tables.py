@@ -12,8 +12,9 @@ import pytest
 
 from benchmarks.fuzz import core, tables
 from darkroom.base.errors import InputError
-from darkroom.data.sources import csv_files, limits
+from darkroom.data.sources import limits
 from darkroom.data.sources.price_tables import read_table
+from darkroom.data.sources.tables import csv_files
 from support.pictures import draw, find, ingested
 from support.sources import cheap, of
 

@@ -62,11 +62,11 @@ def _finder(data: DataParams, size: tuple[int, int, int]) -> Callable[[Path], Fo
 
             return lambda root: Found(*archives.find(root, data.layout, data.name_encoding))
         case "table":
-            from darkroom.data.sources import tables
+            from darkroom.data.sources.tables import path_tables
 
-            return lambda _: Found(*tables.find_table(data))
+            return lambda _: Found(*path_tables.find_table(data))
         case "parquet":
-            from darkroom.data.sources import parquet_images
+            from darkroom.data.sources.tables import parquet_images
 
             return lambda _: Found(*parquet_images.find_parquet(data))
         case "price_charts":

@@ -8,7 +8,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from darkroom.base.errors import InputError
-from darkroom.data.sources import csv_files
+from darkroom.data.sources.tables import csv_files
 
 PRICES = ("open", "high", "low", "close")
 DAY = r"^(\d{4}-\d\d-\d\d)(?:[T ].*)?$"  # a time of day is ignored

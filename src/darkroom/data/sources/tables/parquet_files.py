@@ -17,8 +17,9 @@ from darkroom.base.errors import ImageError
 from darkroom.base.failures import first_line
 from darkroom.base.files import open_regular
 from darkroom.data.formats.samples import MAXIMUM_FILE_BYTES
-from darkroom.data.sources import limits, parquet_pages
-from darkroom.data.sources.parquet_pages import RowGroup
+from darkroom.data.sources import limits
+from darkroom.data.sources.tables import parquet_pages
+from darkroom.data.sources.tables.parquet_pages import RowGroup
 
 DAMAGE = (pa.ArrowException, OSError, ValueError, LookupError, OverflowError, MemoryError, NotImplementedError)
 """Exceptions of pyarrow on damaged files."""

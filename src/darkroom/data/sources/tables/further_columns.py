@@ -14,8 +14,9 @@ import pyarrow.compute as pc
 
 from darkroom.base.terminal import named
 from darkroom.data.formats import manifest
-from darkroom.data.sources import limits, parquet_files
-from darkroom.data.sources.parquet_files import ParquetTable
+from darkroom.data.sources import limits
+from darkroom.data.sources.tables import parquet_files
+from darkroom.data.sources.tables.parquet_files import ParquetTable
 
 NAME = "name"
 SHOWN = 20

@@ -12,12 +12,12 @@ from darkroom.base.failures import first_line
 from darkroom.base.types import SplitName
 from darkroom.data.formats.manifest import UNLABELLED
 from darkroom.data.formats.samples import File, LeftOut, Sample
-from darkroom.data.sources import csv_files, further_columns, parquet_files, parquet_splits
-from darkroom.data.sources.columns import LABEL_IT, Listed, require_columns
-from darkroom.data.sources.further_columns import Further
 from darkroom.data.sources.layout import is_hidden
 from darkroom.data.sources.split_names import split_of
-from darkroom.data.sources.table_paths import OUTSIDE, Paths
+from darkroom.data.sources.tables import csv_files, further_columns, parquet_files, parquet_splits
+from darkroom.data.sources.tables.columns import LABEL_IT, Listed, require_columns
+from darkroom.data.sources.tables.further_columns import Further
+from darkroom.data.sources.tables.paths import OUTSIDE, Paths
 from darkroom.params import DataParams
 
 TABLES = (".csv", ".tsv", ".parquet")

@@ -13,12 +13,13 @@ from darkroom.base.files import files_below, leads_out
 from darkroom.base.types import SplitName
 from darkroom.data.formats.manifest import UNLABELLED
 from darkroom.data.formats.samples import LeftOut, Sample
-from darkroom.data.sources import further_columns, limits, parquet_files, parquet_splits
-from darkroom.data.sources.columns import LABEL_IT, Listed, require_columns
+from darkroom.data.sources import limits
 from darkroom.data.sources.folders import LEADS_OUT
-from darkroom.data.sources.further_columns import Further
 from darkroom.data.sources.layout import is_hidden
-from darkroom.data.sources.parquet_files import ImageColumn, InParquet
+from darkroom.data.sources.tables import further_columns, parquet_files, parquet_splits
+from darkroom.data.sources.tables.columns import LABEL_IT, Listed, require_columns
+from darkroom.data.sources.tables.further_columns import Further
+from darkroom.data.sources.tables.parquet_files import ImageColumn, InParquet
 from darkroom.params import DataParams
 
 if TYPE_CHECKING:
