@@ -95,7 +95,7 @@ SOUND = {
     "deeper/below/it.png": encoded(COLOUR.rotate(4), "PNG"),
 }
 DAMAGED = {
-    "empty.png": (b"", "not an image"),
+    "empty.png": (b"", "the file is empty"),
     "text.jpg": (b"hello " * 20, "not an image"),
     "truncated.jpg": (encoded(COLOUR, "JPEG")[:-600], "damaged"),
     "truncated.png": (encoded(COLOUR, "PNG")[:-900], "damaged"),

@@ -115,7 +115,10 @@ def test_the_page_of_the_candidate_and_that_of_another_network(small):
     candidate = decision["candidate"]["network"]
     (other,) = {"mlp", "lenet5"} - {candidate}
     assert f"{candidate}, darkroom version 1" in text_of(small, candidate)
-    assert f"Promoted : {decision['reason']}" in text_of(small, candidate)
+    # What each rule found stands in a table below.
+    assert f"Promoted : {decision['reason'].partition(';')[0]}" in text_of(small, candidate)
+    for finding in decision["findings"]:
+        assert finding["text"].partition(": ")[2] in text_of(small, candidate)
     assert f"Not the candidate of this run : {candidate} is the candidate" in text_of(small, other)
     assert "Promoted" not in text_of(small, other)
 

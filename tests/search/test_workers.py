@@ -22,6 +22,13 @@ from support.processes import SPACE, is_alive, pids, until
 from support.projects import environment
 
 
+class Finalized:
+    """Ctrl-C arrives in its finalizer, where Python ignores exceptions."""
+
+    def __del__(self):
+        os.kill(os.getpid(), signal.SIGINT)
+
+
 def run(folder, kind, trials=7, workers=2, **params):
     """Search with workers; return the trials, what was seen, and how often each number was tried."""
     chosen = SearchParams(**{"budget": {"trials": trials}, "workers": workers, "pruner": {"name": "none"}, **params})
@@ -31,8 +38,10 @@ def run(folder, kind, trials=7, workers=2, **params):
         def started(self, number, tried):
             began.append((number, tried))
 
-        def epoch(self, number, epoch, values):
-            pass
+        def epoch(self, *_):
+            if (folder / "finalizer").exists():
+                (folder / "finalizer").unlink()
+                del [Finalized()][0]
 
         def ended(self, trial):
             ended.append(trial)
@@ -137,6 +146,13 @@ def test_workers_do_not_outlive_a_killed_search(tmp_path):
         until(lambda: not any(is_alive(pid) for pid in pids(tmp_path)), 5)
     with persistent_study(tmp_path / "study.db", SearchParams()) as study:
         assert {trial.state.name for trial in study.trials} == {"FAIL"}
+
+
+@pytest.mark.slow
+def test_an_interrupt_that_python_ignores_ends_the_search(tmp_path):
+    with searching(tmp_path) as process:
+        (tmp_path / "finalizer").touch()
+        assert process.wait(60) == 130
 
 
 @pytest.mark.slow

@@ -37,7 +37,7 @@ def squares(count, seed):
     for image, of_class, (row, column) in zip(images, classes, corners, strict=True):
         across = np.broadcast_to(stripes[:, None], (SQUARE, SQUARE))
         image[row : row + SQUARE, column : column + SQUARE, 0] = across if of_class else across.T
-    return Split(images, classes, pd.DataFrame()), corners
+    return Split(images, classes, pd.DataFrame({"name": [f"{number}.png" for number in range(count)]})), corners
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from time import monotonic
 from typing import Any
@@ -17,6 +17,7 @@ from darkroom.params.combinations import grid, is_active
 from darkroom.params.samplers import GridSettings, RandomSettings
 from darkroom.search import sampling
 from darkroom.search.executors.protocol import Executor, Outcome, Trial, Watch
+from darkroom.search.interrupts import kept_interrupts
 from darkroom.search.study import (
     DIVERGED,
     DUPLICATE,
@@ -87,12 +88,8 @@ def search(
     """
     active = _Search(study, values, space, params, watch)
     try:
-        while True:
-            while len(active.running) < executor.workers and active.limit() is None:
-                executor.start(*active.begin())
-            if not active.running:
-                break
-            active.end(*executor.wait(active.on_epoch))
+        with kept_interrupts() as check:
+            _run(active, executor, check)
     except BaseException as error:
         state = "interrupted" if isinstance(error, KeyboardInterrupt) else "lost"
         for number in list(active.running):
@@ -102,6 +99,22 @@ def search(
     if not any(trial.state == "complete" for trial in trials):
         raise TrainingError(f"none of {len(trials)} trials finished; the last one: {trials[-1].reason}")
     return SearchResult(trials, active.limit() or "trials", active.seconds())
+
+
+def _run(active: "_Search", executor: Executor, check_interrupts: Callable[[], None]) -> None:
+    """Run trials until a limit is reached and none runs any more."""
+
+    def on_epoch(number: int, epoch: int, values: Mapping[str, float]) -> bool:
+        check_interrupts()
+        return active.on_epoch(number, epoch, values)
+
+    while True:
+        check_interrupts()
+        while len(active.running) < executor.workers and active.limit() is None:
+            executor.start(*active.begin())
+        if not active.running:
+            return
+        active.end(*executor.wait(on_epoch))
 
 
 class _Search:
