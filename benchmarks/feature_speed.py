@@ -1,11 +1,13 @@
 """Speed of the features of a pretrained network, compared with a bare loop of LiteRT over the same layers.
 
-    python -m benchmarks.feature_speed [NETWORK [IMAGES]]
+    python -m benchmarks.feature_speed [NETWORK [IMAGES]] [--memory BATCH]
 
 ``darkroom`` computes features as the stages ``features`` and ``describe`` do. ``LiteRT`` is TensorFlow Lite's
 interpreter with XNNPACK on all cores. All compute the same numbers from the same uint8 images in memory (noise, which
 takes as long as photographs). They alternate for 11 rounds (see turns.py). Prints medians, and median and quartiles of
 the ratios per round, in Markdown; a ratio above 1 means more time than the pipeline takes.
+
+``--memory``: print the peak memory of this process after a prediction in steps of so many images instead.
 """
 
 import argparse
@@ -20,7 +22,7 @@ import numpy as np
 from benchmarks import turns
 from benchmarks.recipes import machine
 from benchmarks.turns import Way, median, now, ratios, since
-from darkroom.base.backend import keras, tf
+from darkroom.base.backend import keras, peak_memory, tf
 from darkroom.base.types import Floats, Pixels
 from darkroom.data.prepared.datasets import Description
 from darkroom.networks import PARAMS, Network, inference
@@ -37,10 +39,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("network", nargs="?", default="efficientnet_lite0")
     parser.add_argument("images", type=int, nargs="?", default=256)
+    parser.add_argument("--memory", type=int, metavar="BATCH")
     chosen = parser.parse_args()
     warnings.filterwarnings("ignore", message="(?s).*tf.lite.Interpreter is deprecated")
     part = frozen_layers(chosen.network)
     images = np.random.default_rng(0).integers(0, 256, (chosen.images, *SIZE), dtype=np.uint8)
+    if chosen.memory:
+        part.predict(images, batch_size=chosen.memory, verbose=0)
+        print(f"{len(images)} images, {chosen.memory} at a time: {peak_memory() / 1e6:,.0f} MB")
+        return
     computations = {
         "darkroom": inference.with_constant_weights(part),
         "Keras' predict": partial(inference.probabilities, part),

@@ -12,6 +12,7 @@ BENCHMARKS = (
     ("input_pipeline", "augmentation"),
     ("input_pipeline", "share"),
     ("input_pipeline", "stage"),
+    ("feature_speed",),
     ("default_pipeline",),
     ("search", "grid", "20"),
     ("search", "workers"),
