@@ -91,6 +91,22 @@ def test_a_small_group_is_said_and_not_tested():
     assert south.outcomes == ()
 
 
+def test_a_group_after_a_small_one_is_tested():
+    known, new = sample(numbers(80, 0), halves(40)), sample(numbers(39, 1), {"site": ["n"] * 19 + ["s"] * 20})
+    _, (north, south) = groups.compare(known, new, 0.01, 0)
+    assert (len(north.outcomes), len(south.outcomes)) == (0, 1)
+
+
+@pytest.mark.parametrize("count", [19, 20])
+def test_twenty_images_of_a_value_are_enough(count):
+    known = sample(numbers(80, 0), {"site": ["n"] * count + ["s"] * (80 - count)}, ["a"] * 80)
+    new = sample(numbers(30, 1, 3.0), {"site": ["n"] * 30}, ["a"] * 30)
+    _, (north,) = groups.compare(known, new, 0.01, 0)
+    assert north.alike is (count == 20)
+    assert [outcome.test for outcome in north.outcomes] == ["x", "predictions", "features"]
+    assert north.drifted == ["x", "features"]
+
+
 def test_near_duplicates_count_once_in_a_group():
     new = sample(numbers(40, 1), {"site": ["n"] * 40})
     burst = Sample(new.measures, families=np.repeat(np.arange(10), 4), columns=new.columns)
