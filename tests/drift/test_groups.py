@@ -9,6 +9,7 @@ import pytest
 
 from darkroom.cli import main
 from darkroom.drift import groups, permutation
+from darkroom.drift.comparison import Comparison
 from darkroom.drift.samples import Embeddings, Sample
 from darkroom.inference.images import to_pixels
 from support.pictures import draw
@@ -105,6 +106,13 @@ def test_twenty_images_of_a_value_are_enough(count):
     assert north.alike is (count == 20)
     assert [outcome.test for outcome in north.outcomes] == ["x", "predictions", "features"]
     assert north.drifted == ["x", "features"]
+
+
+def test_rows_name_their_group():
+    of_all, of_groups = groups.compare(sample(numbers(80, 0), halves(40)), sample(numbers(40, 1), halves(20)), 0.01, 0)
+    compared = Comparison(of_all, None, None, None, [], [], [], of_groups)
+    assert [row["group"] for row in compared.rows()] == ["", "", "site=n", "site=s"]
+    assert "group" not in replace(compared, groups=[]).rows()[0]
 
 
 def test_near_duplicates_count_once_in_a_group():
