@@ -24,7 +24,7 @@ GPU_BATCH = 64
 
 
 def batch_for(inputs: np.ndarray[Any, Any]) -> int:
-    """Return how many inputs to predict at a time, fewer of large images: 256 of 224×224 pixels need 2.5 GB.
+    """Return how many inputs to predict at a time, fewer of large ones: 256 images of 224×224 pixels need 3.6 GB.
 
     Args:
         inputs: images of shape (images, height, width, channels), or features.

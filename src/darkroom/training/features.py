@@ -116,6 +116,8 @@ def compute(
         first: number of images whose features are there already, a multiple of ``CHUNK``.
         on_chunk: called after each chunk with the number of images done.
     """
+    if first >= len(images):
+        return
     outputs = inference.with_constant_weights(part)
     for start in range(first, len(images), CHUNK):
         chunk = np.asarray(images[start : start + CHUNK])
