@@ -91,7 +91,9 @@ def test_nothing_is_said_about_a_class_that_is_often_missed():
 
 
 def test_a_few_images_are_too_few():
-    assert "too few" in suspects.likely_errors(np.full((10, 2), 0.5), np.zeros(10, np.int64)).silent
+    found = suspects.likely_errors(np.full((10, 2), 0.5), np.repeat([0, 1], [7, 3]))
+    assert "too few" in found.silent
+    assert found.agreement == 0.7
 
 
 def test_all_planted_errors_of_an_ideal_model_are_named():

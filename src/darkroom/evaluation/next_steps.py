@@ -116,7 +116,8 @@ def _steps(result: Result, verdict: Verdict, advice: str) -> Iterator[str]:
     if half > WIDE:
         yield (
             f"with {result.test_images} test images the accuracy is known to ± {100 * half:.0f} points; "
-            "differences below that mean nothing: add images"
+            "differences below that mean nothing: add images (reports/label_audit.html names the share of all other "
+            "images that a simple model gets right in cross-validation)"
         )
 
 

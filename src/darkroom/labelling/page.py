@@ -5,6 +5,7 @@ from typing import Any
 from darkroom.base.types import Pixels
 from darkroom.base.wording import counted, percent
 from darkroom.labelling.audit import ERROR, ODD, TWO_LABELS, Audit
+from darkroom.labelling.out_of_fold import FOLDS
 from darkroom.labelling.suspects import LEAST_RATE
 from darkroom.reporting import pages
 
@@ -75,7 +76,7 @@ def _sentence(audit: Audit) -> str:
 def _notes(audit: Audit, made_of: str, limits: str) -> list[str]:
     found = audit.found
     judge = f"Each picture is judged by a model that was trained on others: logistic regression on {made_of}."
-    notes = [f"{judge} It agrees with {percent(found.agreement)} of the labels."]
+    notes = [f"{judge} It agrees with {percent(found.agreement)} of the labels ({FOLDS}-fold cross-validation)."]
     if not found.silent and found.rate < LEAST_RATE:
         notes.append("Few labels seem to be wrong. Listed are the least probable ones, of at most one picture in 100.")
     elif not found.silent:

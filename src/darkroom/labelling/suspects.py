@@ -62,11 +62,11 @@ def likely_errors(probabilities: Probabilities, classes: Integers) -> Suspects:
         classes: their labels, as class numbers.
     """
     count = len(classes)
-    if count < LEAST_IMAGES:
-        return Suspects(_none(), 0.0, 0.0, f"{count} images are too few, {LEAST_IMAGES} are needed")
     predicted = probabilities.argmax(axis=1)
     right = predicted == classes
-    agreement = float(right.mean())
+    agreement = float(right.mean()) if count else 0.0
+    if count < LEAST_IMAGES:
+        return Suspects(_none(), agreement, 0.0, f"{count} images are too few, {LEAST_IMAGES} are needed")
     confidence = probabilities.max(axis=1)
     share = CERTAIN_SHARE
     if share * count < FEW_CERTAIN and agreement >= LEAST_AGREEMENT_OF_FEW:

@@ -1,5 +1,6 @@
 """Load a saved network and compute its predictions for prepared images."""
 
+import functools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -63,17 +64,21 @@ def with_constant_weights(model: keras.Model) -> Callable[[Pixels], Floats]:
 
     Returns:
         A function from uint8 images of shape (images, height, width, channels) to float32 of shape (images, …). It
-        raises DarkroomError where an output is NaN or infinite.
+        raises DarkroomError where an output is NaN or infinite. Its first call builds the graph (half a second).
     """
-    weights = [
-        [np.asarray(weight) for weight in kind] for kind in (model.trainable_variables, model.non_trainable_variables)
-    ]
-    specification = tf.TensorSpec((None, *model.input_shape[1:]), tf.uint8)
-    function = tf.function(lambda images: model.stateless_call(*weights, images, training=False)[0])
-    compute = function.get_concrete_function(specification)
     batch = GPU_BATCH if tf.config.list_logical_devices("GPU") else CPU_BATCH
 
+    @functools.cache
+    def graph() -> Callable[[tf.Tensor], tf.Tensor]:
+        kinds = (model.trainable_variables, model.non_trainable_variables)
+        weights = [[np.asarray(weight) for weight in kind] for kind in kinds]
+        specification = tf.TensorSpec((None, *model.input_shape[1:]), tf.uint8)
+        function = tf.function(lambda images: model.stateless_call(*weights, images, training=False)[0])
+        concrete: Callable[[tf.Tensor], tf.Tensor] = function.get_concrete_function(specification)
+        return concrete
+
     def outputs(images: Pixels) -> Floats:
+        compute = graph()
         # Several steps at once: within a step, some operations use one core.
         starts = range(0, len(images), batch)
         steps = in_threads(lambda start: compute(tf.constant(images[start : start + batch])), starts)

@@ -12,9 +12,10 @@ from darkroom.base.backend import keras, make_reproducible
 from darkroom.base.files import read_json, replace_text
 from darkroom.base.types import Floats, Pixels
 from darkroom.data.prepared.features import SPLITS, FeatureFolder, FeatureRecord
+from darkroom.networks import inference
 from darkroom.training import frozen
 from darkroom.training.estimate import duration
-from darkroom.training.features import compute, feature_key
+from darkroom.training.features import Outputs, compute, feature_key
 from darkroom.training.job import TrainingJob
 from darkroom.training.model import build_model
 
@@ -62,8 +63,9 @@ def write_features(job: TrainingJob, weights: str | None, folder: FeatureFolder,
     unfinished.folder.mkdir(parents=True, exist_ok=True)
     with project.lock(unfinished.folder.with_suffix(".lock")):
         progress = _Progress(count, report)
+        outputs = inference.with_constant_weights(part)
         for split, of_split in images.items():
-            _compute_file(part, of_split, unfinished.array_file(split), progress)
+            _compute_file(outputs, of_split, unfinished.array_file(split), shape, progress)
         folder.write(record, unfinished, move=True)
         shutil.rmtree(unfinished.folder)
     report(f"features of {count} images at {layer}, {'×'.join(map(str, shape))} numbers each")
@@ -96,10 +98,10 @@ class _Progress:
         self._report(f"features of {self._done} of {self._count} images, {rate:.0f} images/s, {left} left")
 
 
-def _compute_file(part: keras.Model, images: Pixels, path: Path, progress: _Progress) -> None:
+def _compute_file(outputs: Outputs, images: Pixels, path: Path, shape: tuple[int, ...], progress: _Progress) -> None:
     """Compute the features of a split into a file, beside which the number of finished images is kept."""
     counted = path.with_suffix(".json")
-    done, found = _unfinished(path, counted, (len(images), *part.output_shape[1:]))
+    done, found = _unfinished(path, counted, (len(images), *shape))
     progress.found(done)
     before = done
 
@@ -110,7 +112,7 @@ def _compute_file(part: keras.Model, images: Pixels, path: Path, progress: _Prog
         progress.add(count - before)
         before = count
 
-    compute(part, images, found, done, save)
+    compute(outputs, images, found, done, save)
 
 
 def _unfinished(path: Path, counted: Path, shape: tuple[int, ...]) -> tuple[int, Floats]:

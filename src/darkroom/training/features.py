@@ -19,6 +19,7 @@ CHUNK = 512
 """Images between two reports, and between two points at which a killed stage resumes."""
 METHOD = "constant weights"
 """Part of the key of features: another way to compute them rounds in another way."""
+Outputs = Callable[[Pixels], Floats]
 WITHOUT_EFFECT = ("trainable", "rate")
 """Settings of layers that do not change what they compute in inference; so do regularizers."""
 
@@ -52,7 +53,8 @@ class Features:
             return there
         # Free the old ones first, so that memory never holds both.
         self._kept = ()
-        self._kept = tuple(_in_memory(part, each) for each in images)
+        outputs = inference.with_constant_weights(part)
+        self._kept = tuple(_in_memory(outputs, part.output_shape[1:], each) for each in images)
         self._of = key
         return self._kept
 
@@ -96,29 +98,26 @@ def _computation(config: Any) -> Any:
     }
 
 
-def _in_memory(part: keras.Model, images: Pixels) -> Floats:
-    found = np.empty((len(images), *part.output_shape[1:]), np.float32)
-    compute(part, images, found)
+def _in_memory(outputs: Outputs, shape: tuple[int, ...], images: Pixels) -> Floats:
+    found = np.empty((len(images), *shape), np.float32)
+    compute(outputs, images, found)
     return found
 
 
 def compute(
-    part: keras.Model, images: Pixels, into: Floats, first: int = 0, on_chunk: Callable[[int], None] | None = None
+    outputs: Outputs, images: Pixels, into: Floats, first: int = 0, on_chunk: Callable[[int], None] | None = None
 ) -> None:
     """Compute features, in inference mode.
 
     Chunks have the same images wherever the computation starts, so that the results are bit-identical.
 
     Args:
-        part: the frozen layers, from images to features.
+        outputs: the frozen layers, see ``inference.with_constant_weights``.
         images: uint8 of shape (images, height, width, channels).
         into: float32 of shape (images, …), which is filled in.
         first: number of images whose features are there already, a multiple of ``CHUNK``.
         on_chunk: called after each chunk with the number of images done.
     """
-    if first >= len(images):
-        return
-    outputs = inference.with_constant_weights(part)
     for start in range(first, len(images), CHUNK):
         chunk = np.asarray(images[start : start + CHUNK])
         into[start : start + len(chunk)] = outputs(chunk)
