@@ -21,6 +21,7 @@ import platform
 import statistics
 import sys
 from dataclasses import dataclass
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,8 @@ import numpy as np
 from benchmarks import published
 from darkroom import training
 from darkroom.base.backend import limit_threads
+from darkroom.data.prepared.datasets import Split
+from darkroom.inference.views import mean_probabilities
 from darkroom.networks import PARAMS, Network, NetworkParams, inference, names, with_recipe
 
 RESULTS = Path(__file__).parent / "results"
@@ -42,6 +45,8 @@ PUBLISHED = {
     "resnet20": "0.9179",
 }
 """Test accuracies of the book, on lossless images."""
+FLIPPED = "with_flips"
+"""Of an accuracy: the mean of the predictions of an image and its mirror image, where training mirrored images too."""
 HEADER = """\
 | network | data | recipe | accuracy | published | epochs | minutes of one training |
 | --- | --- | --- | --- | --- | --- | --- |"""
@@ -152,12 +157,20 @@ def run(plan: Plan, seed: int) -> dict[str, Any]:
         "history": [{key: round(value, 5) for key, value in epoch.items()} for epoch in trained.history],
     }
     if not plan.trial:
-        predicted = inference.probabilities(trained.model, test.images).argmax(axis=1)
-        result["test_accuracy"] = float(np.mean(predicted == test.classes))
+        result["test_accuracy"] = accuracy(trained.model, test)
+    if result["augmentation"] and result["augmentation"]["horizontal_flip"]:
+        part, images = ("validation", validation) if plan.trial else ("test", test)
+        result[f"{part}_accuracy_{FLIPPED}"] = accuracy(trained.model, images, ("horizontal_flip",))
     path.parent.mkdir(exist_ok=True, parents=True)
     path.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     checkpoint.unlink(missing_ok=True)
     return result
+
+
+def accuracy(model: Any, split: Split, views: tuple[str, ...] = ()) -> float:
+    """Return the share of right predictions, averaged over views of each image (test-time augmentation)."""
+    predicted = mean_probabilities(partial(inference.probabilities, model), split.images, views)
+    return float(np.mean(predicted.argmax(axis=1) == split.classes))
 
 
 class _Clock:
@@ -190,11 +203,13 @@ def row(results: list[dict[str, Any]]) -> str:
     accuracies = [result[f"{which}_accuracy"] for result in results]
     spread = f" ± {statistics.stdev(accuracies):.4f}" if len(accuracies) > 1 else ""
     minutes = statistics.mean(result["minutes"] for result in results)
+    flipped = [result[f"{which}_accuracy_{FLIPPED}"] for result in results if f"{which}_accuracy_{FLIPPED}" in result]
+    flips = f", {statistics.mean(flipped):.4f} with flips" if flipped else ""
     precision = " in bfloat16" * (first["values"]["precision"] == "bfloat16")
     threads = f", {first['threads']} thread" if "threads" in first else ""
     return (
         f"| `{first['network']}` | {first['data']} | {first['values']['recipe']}{precision}{threads} | "
-        f"{which} {statistics.mean(accuracies):.4f}{spread} ({len(results)} seed{'s' * (len(results) > 1)}) | "
+        f"{which} {statistics.mean(accuracies):.4f}{spread}{flips} ({len(results)} seed{'s' * (len(results) > 1)}) | "
         f"{PUBLISHED.get(first['network'], '–')} | {first['epochs']} | {minutes:.1f} |"
     )
 
