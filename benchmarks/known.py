@@ -228,14 +228,15 @@ def _features(images: Iterator[Pixels]) -> Floats:
     """Return the features of images, computed in chunks."""
     whole = load("efficientnet_lite0").imagenet()
     part = keras.Model(whole.input, whole.get_layer("average").output, name="features")
+    outputs = inference.with_constant_weights(part)
     found, chunk = [], list[Pixels]()
     for image in images:
         chunk.append(image)
         if len(chunk) == CHUNK:
-            found.append(inference.probabilities(part, np.stack(chunk), 64))
+            found.append(outputs(np.stack(chunk)))
             chunk.clear()
     if chunk:
-        found.append(inference.probabilities(part, np.stack(chunk), 64))
+        found.append(outputs(np.stack(chunk)))
     return np.concatenate(found)
 
 
