@@ -143,7 +143,7 @@ class _Readers:
     def compared(self, content: bytes) -> Pixels:
         images, unreadable = arrivals.read([Sample("given", "", _InMemory(content))], self._description)
         if unreadable:
-            raise ImageError(unreadable[0])
+            raise ImageError(str(unreadable[0]))
         return images[0].pixels
 
     def explained(self, content: bytes) -> Pixels:

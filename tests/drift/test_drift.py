@@ -247,8 +247,8 @@ def test_links_are_not_followed_and_said(here):
     assert [one.name for one in found] == ["a/1000.png", "a/1001.png", "linked.png", "more/*"]
     read, failures = arrivals.read(found, Prepared(here / "data/prepared").description)
     assert [one.name for one in read] == ["a/1000.png", "a/1001.png"]
-    assert [line.partition(": ")[0] for line in failures] == ["linked.png", "more/*"]
-    assert all("link" in line for line in failures)
+    assert [one.name for one in failures] == ["linked.png", "more/*"]
+    assert all("link" in one.reason for one in failures)
 
 
 @pytest.mark.slow
@@ -393,6 +393,27 @@ def test_what_drift_refuses(here, capsys, monkeypatch):
     assert "no MLflow server answers at http://127.0.0.1:9" in refused(capsys, new)
     Path("data/prepared").unlink()
     assert "run dvc repro preprocess" in refused(capsys, new, "--no-model")
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"<html>Please log in, visitor %d</html>", "not an image in a supported format"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:%064d\nsize 9\n", "a pointer of Git LFS instead"),
+        (b"", "the file is empty"),
+    ],
+)
+@pytest.mark.parametrize("sound", [0, 5])
+def test_of_images_that_cannot_be_read_the_commonest_reason_is_told(here, capsys, content, reason, sound):
+    folder = Path(write_new(here / "new", labels="a", count=sound, flat=True))
+    folder.mkdir(exist_ok=True)
+    for number in range(40):
+        (folder / f"x{number:02d}.png").write_bytes(content % number if b"%" in content else content)
+    (folder / "y.png").write_bytes(b"GIF89a")
+    line = refused(capsys, str(folder), "--no-model")
+    start = f"{sound} different readable new images; expected at least 20; 41 of {41 + sound} cannot be read: "
+    assert f"{start}40 (such as x00.png): {reason}" in line
+    assert line.endswith("; collect more")
 
 
 @pytest.mark.parametrize("arguments", [["--level", "0"], ["--level", "1"], ["--seed", "-1"], ["--level", "many"]])

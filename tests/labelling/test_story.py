@@ -78,3 +78,9 @@ def test_label_next_chooses_new_pictures_and_leaves_copies_out(wrong, tmp_path):
     ] == (chosen["name"].tolist())
     assert "is not empty" in wrong.run("darkroom", "label-next", str(tmp_path), "--out", "next", code=2)
     assert "does not exist" in wrong.run("darkroom", "label-next", "gone", code=2)
+    (tmp_path / "unread").mkdir()
+    for number in range(30):
+        (tmp_path / "unread" / f"{number:02d}.png").write_bytes(b"<html>" if number else b"")
+    line = wrong.run("darkroom", "label-next", str(tmp_path / "unread"), "--out", "none.csv", code=2).splitlines()[-1]
+    assert "none of 30 pictures can be read; 29 (such as 01.png): not an image in a supported format" in line
+    assert not (wrong.root / "none.csv").exists()

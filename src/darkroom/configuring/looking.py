@@ -12,6 +12,7 @@ import numpy as np
 from darkroom.base.errors import ImageError, InputError
 from darkroom.data import sources
 from darkroom.data.formats.samples import Sample, open_image
+from darkroom.data.formats.usable import commonest
 from darkroom.inference import images
 from darkroom.params import DataParams
 
@@ -69,9 +70,11 @@ def look(path: str) -> Look:
     found = sources.find(data, (1, 1, 3))
     chosen = _spread(found.samples)
     with ThreadPoolExecutor(os.cpu_count()) as threads:
-        seen = [each for each in threads.map(_measure, chosen) if each is not None]
+        measured = list(threads.map(_measure, chosen))
+    seen = [each for each in measured if not isinstance(each, str)]
     if not seen:
-        raise InputError(f"{path}: none of {len(chosen)} images can be decoded; look at some of them in a viewer")
+        why = commonest((sample.name, str(reason)) for sample, reason in zip(chosen, measured, strict=True))
+        raise InputError(f"{path}: none of {len(chosen)} images can be decoded; {why}; look at some in a viewer")
     shorter, longer = (int(np.median([side[axis] for side, _ in seen])) for axis in (0, 1))
     return Look(
         data,
@@ -106,12 +109,12 @@ def _spread(samples: Sequence[Sample]) -> list[Sample]:
     return sorted((samples[row] for row in rows), key=lambda sample: sample.order)
 
 
-def _measure(sample: Sample) -> tuple[tuple[int, int], bool] | None:
-    """Return the shorter and longer side in pixels and whether an image is grey; None if it cannot be decoded."""
+def _measure(sample: Sample) -> tuple[tuple[int, int], bool] | str:
+    """Return the shorter and longer side in pixels and whether an image is grey, or why it cannot be decoded."""
     try:
         decoded = open_image(sample.content(), 64)
         colour = np.asarray(images.to_channels(decoded.image, 3), dtype=np.int16)
-    except ImageError:
-        return None
+    except ImageError as error:
+        return str(error)
     sides = sorted((decoded.width, decoded.height))
     return (sides[0], sides[1]), bool(np.ptp(colour, axis=2).max() <= COLOUR_DIFFERENCE)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import NoReturn
+from typing import NamedTuple, NoReturn
 
 from tqdm import tqdm
 
@@ -38,6 +38,16 @@ class NewImage:
     width: int
     """Width and height in the file."""
     height: int
+
+
+class Unreadable(NamedTuple):
+    """A file that cannot be read as an image, and why."""
+
+    name: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.reason}"
 
 
 def find(place: str) -> list[Sample]:
@@ -85,14 +95,14 @@ def label_by_folder(found: Sequence[Sample], labels: Sequence[str]) -> list[Samp
     return [sample._replace(label=of_one[depth]) for sample, of_one in zip(found, folders, strict=True)]
 
 
-def read(found: Sequence[Sample], description: Description) -> tuple[list[NewImage], list[str]]:
+def read(found: Sequence[Sample], description: Description) -> tuple[list[NewImage], list[Unreadable]]:
     """Read images and resize them like the training images.
 
     Returns:
-        The readable images, and a line for each unreadable one: its name and why.
+        The readable images, and the others.
     """
 
-    def read_one(number: int, given: File | bytes | Pixels | ImageError) -> NewImage | str:
+    def read_one(number: int, given: File | bytes | Pixels | ImageError) -> NewImage | Unreadable:
         sample = found[number]
         try:
             content = reading.read_content(given) if isinstance(given, File) else given
@@ -100,19 +110,19 @@ def read(found: Sequence[Sample], description: Description) -> tuple[list[NewIma
                 raise content
             return _read(sample, content, description)
         except ImageError as error:
-            return f"{sample.name}: {str(error).removeprefix(f'{sample.name}: ')}"
+            return Unreadable(sample.name, str(error).removeprefix(f"{sample.name}: "))
 
     # In the order of the archive: compressed ones can only be read forward.
     in_order = sorted(range(len(found)), key=lambda number: found[number].order)
     portions = reading.split_up(found, in_order, PORTION)
-    results: dict[int, NewImage | str] = {}
+    results: dict[int, NewImage | Unreadable] = {}
     with ThreadPoolExecutor(os.cpu_count()) as pool, _progress(len(found)) as progress:
         for done in in_turn(pool, lambda one: [(at, read_one(at, given)) for at, given in one], portions, portion_size):
             results.update(done)
             progress.update(len(done))
     by_name = [results[number] for number in range(len(found))]
     arrivals = [result for result in by_name if isinstance(result, NewImage)]
-    return arrivals, [result for result in by_name if isinstance(result, str)]
+    return arrivals, [result for result in by_name if isinstance(result, Unreadable)]
 
 
 def _progress(count: int) -> "tqdm[NoReturn]":

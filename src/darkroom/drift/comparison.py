@@ -10,6 +10,7 @@ import numpy as np
 from darkroom.base.errors import InputError
 from darkroom.base.types import Pixels, SplitName
 from darkroom.data.formats.samples import Sample
+from darkroom.data.formats.usable import commonest
 from darkroom.data.prepared.datasets import Description
 from darkroom.data.prepared.prepared import Prepared
 from darkroom.drift import arrivals, families, groups, permutation, samples
@@ -195,18 +196,20 @@ def _read_new(found: Sequence[Sample], description: Description, seed: int) -> t
     sampled = [
         (with_labels or found)[row] for row in sample_rows(singles(len(found)), permutation.MEASURED_AT_MOST, seed)
     ]
-    read, failures = arrivals.read(sampled, description)
+    read, unreadable = arrivals.read(sampled, description)
     first: dict[str, arrivals.NewImage] = {}
     for arrival in read:
         first.setdefault(arrival.picture, arrival)
     different = list(first.values())
-    _require_enough(len(different), "readable new images", "\n".join(["collect more", *failures]))
+    # One line: of a folder in which nothing can be read, a line for each file would hide what they have in common.
+    why = f"{len(unreadable)} of {len(sampled)} cannot be read: {commonest(unreadable)}; " if unreadable else ""
+    _require_enough(len(different), "readable new images", f"{why}collect more")
     labels = np.array([arrival.label for arrival in different]) if with_labels else None
     pixels = np.stack([arrival.pixels for arrival in different])
     shapes = [arrival.width for arrival in different], [arrival.height for arrival in different]
     names = [arrival.name for arrival in different]
     notes = _notes(labels, description.labels, len(read) - len(different))
-    return _measured(names, pixels, labels, shapes, len(found)), notes, failures
+    return _measured(names, pixels, labels, shapes, len(found)), notes, [str(each) for each in unreadable]
 
 
 def _notes(labels: Labels | None, known: Sequence[str], copies: int) -> list[str]:

@@ -11,6 +11,7 @@ from darkroom.base import spreadsheets
 from darkroom.base.errors import ImageError, InputError
 from darkroom.base.types import Flags, Pixels, SplitName
 from darkroom.data.formats.samples import Sample
+from darkroom.data.formats.usable import commonest
 from darkroom.data.prepared.prepared import Prepared
 from darkroom.data.splitting import near_duplicates
 from darkroom.data.splitting.relations import connected
@@ -58,7 +59,9 @@ def label_next(found: Sequence[Sample], prepared: Prepared, model: ReferenceMode
             f"{model.uri} expects images of another size than the prepared ones; run dvc repro, or --model"
         )
     some = list(found)[:: max(1, -(-len(found) // MOST))]
-    read, failures = arrivals.read(some, prepared.description)
+    read, unreadable = arrivals.read(some, prepared.description)
+    if not read:
+        raise InputError(f"none of {len(some)} pictures can be read; {commonest(unreadable)}; pass another folder")
     new = _without_known(read, prepared)
     if not new:
         raise InputError(f"none of {len(read)} readable pictures is new; pass a folder with other pictures")
@@ -83,7 +86,7 @@ def label_next(found: Sequence[Sample], prepared: Prepared, model: ReferenceMode
     )
     by_name = {one.name: one for one in some}
     notes = list(_notes(len(found), len(some), len(read), len(new)))
-    return Chosen(table, [by_name[name] for name in table["name"]], notes, failures)
+    return Chosen(table, [by_name[name] for name in table["name"]], notes, [str(each) for each in unreadable])
 
 
 def _without_known(read: Sequence[NewImage], prepared: Prepared) -> list[NewImage]:

@@ -2,12 +2,13 @@
 
 import re
 from collections import defaultdict
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import pandas as pd
 
 from darkroom.base.errors import InputError
-from darkroom.data.formats.manifest import labels_of
+from darkroom.data.formats.manifest import labels_of, quarantine_from_rows
 
 REASONS_SHOWN = 3
 
@@ -39,6 +40,11 @@ def reasons(quarantine: pd.DataFrame) -> list[Reason]:
         rows[kind].append(row)
     found = [reason._replace(files=len(rows[kind]), rows=tuple(rows[kind])) for kind, reason in first.items()]
     return sorted(found, key=lambda reason: -reason.files)
+
+
+def commonest(unreadable: Iterable[tuple[str, str]]) -> str:
+    """Return the commonest reason of files that cannot be read, given each one's name and reason."""
+    return str(reasons(quarantine_from_rows((name, "", reason, "") for name, reason in unreadable))[0])
 
 
 def left_out_line(rows: pd.DataFrame, quarantine: pd.DataFrame) -> str:
