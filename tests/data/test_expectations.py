@@ -8,6 +8,7 @@ from html.parser import HTMLParser
 import pytest
 
 from darkroom.base.errors import InputError
+from darkroom.base.terminal import shown
 from darkroom.data.formats import manifest
 from darkroom.data.validation import findings, pages, quick, rules
 from darkroom.data.validation.expectations import Suites, validate
@@ -344,10 +345,12 @@ def plain_structure(drawn):
         "<!-- ",
         "$column ${column} $$ &lt;b&gt;",
         "{{ 7*7 }} {% include 'x' %}",
+        "\x1b[2J\u202egnp.\u200b",
     ],
 )
 def test_names_stay_texts_in_the_data_docs(drawn, plain_structure, name):
     folder = drawn(name)
     assert structure_of(folder) == plain_structure
     pages = "".join(page.read_text() for page in folder.rglob("*.html"))
-    assert html.escape(f"a/{name}0.png") in pages
+    assert html.escape(f"a/{shown(name)}0.png") in pages
+    assert not {"\x1b", "\u202e", "\u200b"} & set(pages)

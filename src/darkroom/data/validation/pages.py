@@ -9,6 +9,8 @@ from great_expectations.render.view.view import DefaultJinjaPageView
 from jinja2 import BytecodeCache, pass_context
 from jinja2.bccache import Bucket
 
+from darkroom.base.terminal import shown_lines
+
 
 class _CompiledTemplates(BytecodeCache):
     """Templates compiled in this process: each page has a view of its own, which would compile them again."""
@@ -32,12 +34,13 @@ _COMPILED = _CompiledTemplates()
 class EscapingView(DefaultJinjaPageView):  # type: ignore[misc]
     """Great Expectations' view of a page, which escapes the values of templates, but no other text (table cells).
 
-    With this one, no file's name becomes part of a page.
+    With this one, no file's name becomes part of a page, and no character of it reverses or hides its neighbours.
     """
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
         self.env.bytecode_cache = _COMPILED
+        self.env.finalize = _visible
 
     @pass_context
     def render_content_block(self, jinja_context: Any, content_block: Any, *arguments: Any, **named: Any) -> Any:
@@ -57,6 +60,10 @@ def _raise_instead(record: logging.LogRecord) -> bool:
 
 
 logging.getLogger("great_expectations.render.renderer.site_builder").addFilter(_raise_instead)
+
+
+def _visible(value: Any) -> Any:
+    return shown_lines(value) if type(value) is str else value
 
 
 def _escaped(part: Any) -> Any:
