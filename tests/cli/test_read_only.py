@@ -1,5 +1,7 @@
 """Commands that only read, in a project that cannot be written: they answer, and nothing of it changes."""
 
+import base64
+import json
 import os
 import shlex
 import sqlite3
@@ -14,7 +16,10 @@ from darkroom.base import failures, project
 from darkroom.base.errors import InputError
 from darkroom.cli import main
 from darkroom.tracking import address, store
+from support.http_servers import Place, post
+from support.pictures import write_folder
 from support.projects import ROOT, environment
+from support.servers import free_port, wait_for
 
 # They use the pipeline that the slow tests build.
 pytestmark = pytest.mark.slow
@@ -108,21 +113,51 @@ for command in sys.argv[1:]:
 MOUNT = 'mount -o bind "$0" "$0" && mount -o remount,ro,bind "$0" && cd "$0" && '
 
 
-def test_on_a_read_only_mount(finished_mlp, tmp_path):
-    """The system itself refuses each attempt to write."""
-    made = finished_mlp.copy_to(tmp_path / "moved")
-    image = next((made.root / "data" / "raw" / "a").iterdir())
-    commands = ["runs", "champion", "check", f"predict {image}", "compare 1 champion"]
+def mounted(made, script, **variables):
+    """The command that runs a script in a project whose folder is mounted without the right to write."""
     path = os.pathsep.join([str(ROOT / "src"), str(ROOT)])
-    # Forked processes end without removing their temporary files.
-    variables = environment(**made.variables, PYTHONPATH=path, TMPDIR=str(tmp_path))
-    script = shlex.join([sys.executable, "-c", FORKED, *commands])
-    command = ["unshare", "--map-root-user", "--mount", "sh", "-c", MOUNT + script, str(made.root)]
-    done = subprocess.run(command, env=variables, capture_output=True, text=True, check=False)
-    if "== " not in done.stdout:
+    variables = environment(**made.variables, PYTHONPATH=path, **variables)
+    return ["unshare", "--map-root-user", "--mount", "sh", "-c", MOUNT + script, str(made.root)], variables
+
+
+@pytest.fixture
+def moved(finished_mlp, tmp_path):
+    """A finished project in another place."""
+    made = finished_mlp.copy_to(tmp_path / "moved")
+    command, _ = mounted(made, "! touch new")
+    if subprocess.run(command, capture_output=True, check=False).returncode:
         pytest.skip("this system allows no mounts")
+    return made
+
+
+def test_on_a_read_only_mount(moved, tmp_path):
+    """The system itself refuses each attempt to write."""
+    image = next((moved.root / "data" / "raw" / "a").iterdir())
+    fresh = write_folder(tmp_path / "fresh", "ab", 20)
+    commands = ["runs", "champion", "check", f"predict {image}", f"drift --no-model {fresh}", "compare 1 champion"]
+    script = shlex.join([sys.executable, "-c", FORKED, *commands])
+    # Forked processes end without removing their temporary files.
+    command, variables = mounted(moved, script, TMPDIR=str(tmp_path))
+    done = subprocess.run(command, env=variables, capture_output=True, text=True, check=False)
     answers = dict(zip(commands, done.stdout.split("== ")[1:], strict=True))
     codes = {each: answer.strip().splitlines()[-1] for each, answer in answers.items()}
     assert codes == dict.fromkeys(commands, "0")
-    assert done.stderr == ""
-    assert "no page, since reports/" in answers["compare 1 champion"]
+    (told,) = done.stderr.splitlines()
+    assert "training images form only" in told
+    for command in ("compare 1 champion", f"drift --no-model {fresh}"):
+        assert "no page, since reports/" in answers[command]
+
+
+def test_a_server_on_a_read_only_mount(moved, tmp_path):
+    image = next((moved.root / "data" / "raw" / "a").iterdir()).read_bytes()
+    before, port, log = content(moved.root), free_port(), tmp_path / "log"
+    command, variables = mounted(moved, f"exec darkroom serve --port {port}")
+    with log.open("w") as out, subprocess.Popen(command, env=variables, stdout=out, stderr=out) as server:
+        try:
+            wait_for(f"http://127.0.0.1:{port}/ping", log)
+            body = json.dumps({"inputs": [base64.b64encode(image).decode()]}).encode()
+            assert Place(port).ask(post(body))[0] == 200
+        finally:
+            server.terminate()
+    assert "Traceback" not in log.read_text()
+    assert content(moved.root) == before
