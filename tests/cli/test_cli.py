@@ -10,6 +10,7 @@ import socket
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from importlib import import_module
 from pathlib import Path
 
@@ -211,6 +212,28 @@ def test_a_server_that_does_not_answer(project, capsys, monkeypatch):
     assert "refused" in line
     assert "start it" in line
     assert "secret" not in line
+
+
+BEFORE_THE_WORK = (["check", "--inputs"], ["restore"], ["runs"], pytest.param(["retrain"], marks=pytest.mark.slow))
+
+
+@pytest.mark.parametrize("arguments", BEFORE_THE_WORK)
+@pytest.mark.parametrize("version", ["2.22.0", "1.30.1"])
+def test_an_older_server_is_told_before_the_work(project, capsys, monkeypatch, arguments, version):
+    project.git()
+    with answering({"*": (404, b""), "/version": (200, version.encode())}) as uri:
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+        line = refused(capsys, *arguments)
+    assert f"is MLflow {version}, but Darkroom needs a server of MLflow 3; upgrade" in line
+
+
+@pytest.mark.parametrize("arguments", BEFORE_THE_WORK)
+def test_a_deleted_experiment_is_told_before_the_work(project, capsys, arguments):
+    project.git()
+    with closing(sqlite3.connect("mlflow.db")) as store, store:
+        store.execute("CREATE TABLE experiments (experiment_id, name, artifact_location, lifecycle_stage)")
+        store.execute("INSERT INTO experiments VALUES (7, 'darkroom', '', 'deleted')")
+    assert "mlflow experiments restore --experiment-id 7" in refused(capsys, *arguments)
 
 
 @pytest.mark.parametrize(
