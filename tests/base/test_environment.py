@@ -12,6 +12,7 @@ from darkroom.base.environment import DEFAULTS, FORCED, REMOVED, absolute_addres
 from darkroom.registry import packages
 from darkroom.tracking import runs, store
 from support.networks import build
+from support.pictures import draw
 from support.projects import ROOT, environment
 
 OWN = {*FORCED, *DEFAULTS, *REMOVED, "KERAS_HOME"}
@@ -237,6 +238,32 @@ def test_texts_and_names_are_utf8_and_anything_can_be_printed(tmp_path, variable
     assert state["variables"]["PYTHONUTF8"] == "1"
     assert printed.decode(state["output"]) == (output or "gr\\xf6\\xdfe \\u6570")
     assert state["given"] == ["größe 数"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("given", "shown"),
+    [
+        ({"LC_ALL": "C"}, "Äpfel (20), 林檎 (20)"),
+        ({"PYTHONIOENCODING": "ascii"}, r"\xc4pfel (20), \u6797\u6a8e (20)"),
+        ({"PYTHONIOENCODING": "latin-1"}, r"Äpfel (20), \u6797\u6a8e (20)"),
+        ({"PYTHONIOENCODING": "cp437:strict", "PYTHONUTF8": "0"}, r"Äpfel (20), \u6797\u6a8e (20)"),
+    ],
+)
+def test_ingest_prints_names_of_classes_whatever_the_output_takes(project, given, shown):
+    for label, kind in (("Äpfel", "a"), ("林檎", "b")):
+        (project.root / "data" / "raw" / label).mkdir(parents=True)
+        for number in range(20):
+            draw(kind, number).save(project.root / "data" / "raw" / label / f"{number}.png")
+    project.params(**{"data.source": "folder", "data.path": "data/raw"})
+    (project.root / "data" / "ingested").mkdir()
+    tables = [f"data/ingested/{name}" for name in ("m.parquet", "i.npy", "q.csv", "c.parquet")]
+    command = [sys.executable, "-m", "pipeline", "ingest", "data/labels.csv", *tables]
+    variables = shell(PYTHONPATH=os.pathsep.join([str(ROOT / "src"), str(ROOT)]), **given)
+    done = subprocess.run(command, cwd=project.root, env=variables, capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
+    encoding = given.get("PYTHONIOENCODING", "utf-8").partition(":")[0]
+    assert f"classes: {shown}" in done.stdout.decode(encoding)
 
 
 @pytest.mark.parametrize("given", ["error", "error::DeprecationWarning", "always"])

@@ -15,6 +15,7 @@ from mlflow.exceptions import MlflowException
 from darkroom import cli
 from darkroom.base import failures
 from darkroom.base.errors import DarkroomError, InputError
+from darkroom.base.terminal import shown
 from support.projects import ROOT, environment
 
 
@@ -129,6 +130,17 @@ def test_the_report_has_the_traceback_and_no_password(capsys, monkeypatch, tmp_p
     for text in (line, report.read_text()):
         assert "pa/ss" not in text
         assert "sesame" not in text
+
+
+@pytest.mark.parametrize("name", ["caf\udce9.png", "half \ud83d of a sign", "\x1b[2Jred.png"])
+def test_a_report_holds_names_that_are_no_text(capsys, monkeypatch, tmp_path, name):
+    monkeypatch.setattr(sys, "argv", ["darkroom", name])
+    code, (line,) = told(raised(ValueError(f"cannot handle {name}")), capsys)
+    assert code == 1
+    report = (tmp_path / ".darkroom" / "failure-train.txt").read_text()
+    assert report.startswith(f"darkroom {shown(name)}\n")
+    for text in (line, report):
+        assert f"cannot handle {shown(name)}" in text
 
 
 def test_without_a_place_for_the_report_the_traceback_is_printed(capsys, monkeypatch):

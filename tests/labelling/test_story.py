@@ -1,6 +1,7 @@
 """Wrong labels are found, corrected and trained again: the whole pipeline. Slow."""
 
 import json
+import os
 
 import numpy as np
 import pandas as pd
@@ -78,6 +79,11 @@ def test_label_next_chooses_new_pictures_and_leaves_copies_out(wrong, tmp_path):
     ] == (chosen["name"].tolist())
     assert "is not empty" in wrong.run("darkroom", "label-next", str(tmp_path), "--out", "next", code=2)
     assert "does not exist" in wrong.run("darkroom", "label-next", "gone", code=2)
+    (tmp_path / "latin").mkdir()
+    for number in range(300, 306):
+        draw("ab"[number % 2], number).save(tmp_path / "latin" / os.fsdecode(b"caf\xe9 %d.png" % number))
+    wrong.run("darkroom", "label-next", str(tmp_path / "latin"), "-n", "3", "--out", "latin.csv")
+    assert spreadsheets.read(wrong.root / "latin.csv")["name"].str.match(r"caf\\xe9 30\d\.png").all()
     (tmp_path / "unread").mkdir()
     for number in range(30):
         (tmp_path / "unread" / f"{number:02d}.png").write_bytes(b"<html>" if number else b"")

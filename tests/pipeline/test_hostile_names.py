@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import re
 import sqlite3
 import subprocess
@@ -98,7 +99,7 @@ def test_no_name_is_a_part_of_a_page(project):
 
 def test_predictions_are_no_formulas_and_steer_nothing(project):
     for name in NAMES:
-        Image.new("L", (24, 24), 99).save(project.root / f"{name}.png")
+        draw("a", len(name)).save(project.root / f"{name}.png")
     names = [f"{name}.png" for name in NAMES]
     printed = project.run("darkroom", "predict", "--csv", "--", *names, stderr=subprocess.PIPE)
     assert [cell for cell in cells(printed) if is_formula(cell)] == []
@@ -108,3 +109,21 @@ def test_predictions_are_no_formulas_and_steer_nothing(project):
     answers = json.loads(project.run("darkroom", "predict", "--json", "--", *names, stderr=subprocess.PIPE))
     assert [answer["image"] for answer in answers] == names
     assert set(answers[0]["probabilities"]) == set(CLASSES)
+
+
+def test_files_whose_names_are_no_text_are_read_and_shown(project, tmp_path):
+    folder = tmp_path / os.fsdecode(b"caf\xe9\x1b[2J")
+    folder.mkdir()
+    for number in range(24):
+        # Noise, since drift counts near-duplicates once.
+        Image.effect_noise((24, 24), 60).save(folder / os.fsdecode(b"\xff=%d.png" % number))
+    (folder / os.fsdecode(b"\xfe.png")).write_bytes(b"no image")
+    for form in ([], ["--csv"], ["--json"]):
+        printed = project.run("darkroom", "predict", *form, folder, code=2)
+        assert steers(printed) == []
+        assert printed.count(r"caf\xe9" if form != ["--json"] else "caf") >= 25
+        assert "Traceback" not in printed
+    printed = project.run("darkroom", "drift", "--no-model", folder, code=3)
+    assert r"\xfe.png: not an image" in printed
+    assert steers(printed) == []
+    assert "Traceback" not in printed

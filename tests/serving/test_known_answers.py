@@ -6,6 +6,8 @@ import json
 import pandas as pd
 import pytest
 
+from darkroom.base import spreadsheets
+from darkroom.base.terminal import shown, shown_lines
 from darkroom.serving.predict import Prediction, render
 
 SURE = {"label": "a", "probabilities": {"a": 0.9, "b": 0.1}, "set": ["a"], "unknown": False, "unknown_score": 0.4}
@@ -31,6 +33,15 @@ def given(*outputs):
 )
 def test_the_table_says_what_differs_from_the_label(output, line):
     assert render(given(output), "table") == f"{line}\n"
+
+
+@pytest.mark.parametrize("name", ["caf\udce9.png", "\udcff=1+1.png", "a\x1b[2J\udc80.png"])
+def test_names_that_are_no_text_are_told_in_every_form(name):
+    given = [Prediction(name, SURE)]
+    readable = name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    assert json.loads(shown_lines(render(given, "json")))[0]["image"] == readable
+    assert spreadsheets.read(io.StringIO(render(given, "csv")), ("image",))["image"].tolist() == [readable]
+    assert render(given, "table").split()[0] == shown(name)
 
 
 def test_json_has_all_fields():

@@ -17,7 +17,7 @@ from darkroom.base.credentials import hide
 from darkroom.base.errors import DarkroomError, InputError
 from darkroom.base.files import write_text
 from darkroom.base.project import project_root
-from darkroom.base.terminal import shown
+from darkroom.base.terminal import shown, shown_lines
 
 INTERRUPTED = 130
 SERVER = 2
@@ -133,7 +133,8 @@ def _state() -> str:
 
 def _report(name: str, error: BaseException) -> str:
     """Write the traceback to a file; return where it is."""
-    text = hide(f"{' '.join(sys.argv)}\n\n{''.join(traceback.format_exception(error))}")
+    # A name of a file in it may not be UTF-8, which a report must not fail of.
+    text = shown_lines(hide(f"{' '.join(sys.argv)}\n\n{''.join(traceback.format_exception(error))}"))
     file = f"failure-{''.join(letter if letter.isalnum() else '-' for letter in name)}.txt"
     for place in (_state, tempfile.gettempdir):
         with suppress(OSError, InputError):

@@ -13,7 +13,7 @@ from darkroom.base.errors import ImageError, InputError
 from darkroom.base.pools import in_turn
 from darkroom.base.types import Pixels
 from darkroom.data.formats.pictures import picture_of
-from darkroom.data.formats.samples import File, LeftOut, Sample, Unread, open_image
+from darkroom.data.formats.samples import File, LeftOut, Sample, Unread, open_image, printable
 from darkroom.data.ingestion import reading
 from darkroom.data.ingestion.reading import PORTION, portion_size
 from darkroom.data.prepared.datasets import Description
@@ -70,7 +70,8 @@ def find(place: str) -> list[Sample]:
     )
     if not found:
         raise InputError(f"{place} holds no image ({', '.join(images.ENDINGS)}); pass another folder or zip file")
-    return found
+    # Tables and pages of these images are UTF-8, which names of files need not be.
+    return [one._replace(name=printable(one.name)) for one in found]
 
 
 def _links(path: Path, left_out: Sequence[LeftOut]) -> list[Sample]:

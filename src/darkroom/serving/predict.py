@@ -5,7 +5,7 @@ import itertools
 import json
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,7 +13,7 @@ from darkroom.base import spreadsheets
 from darkroom.base.errors import DarkroomError, ImageError, InputError
 from darkroom.base.files import as_json, files_below, read_limited
 from darkroom.base.types import Pixels
-from darkroom.data.formats.samples import MAXIMUM_FILE_BYTES
+from darkroom.data.formats.samples import MAXIMUM_FILE_BYTES, printable
 from darkroom.inference.images import ENDINGS
 from darkroom.reporting.tables import plain_table
 
@@ -163,7 +163,9 @@ def read(path: Path) -> bytes:
 
 def render(given: Sequence[Prediction], form: Literal["table", "csv", "json"]) -> str:
     """Return predictions as a table for the terminal, CSV or JSON; images without a prediction are left out."""
-    predicted = [(prediction, prediction.output) for prediction in given if prediction.output is not None]
+    # Names of files need not be UTF-8; CSV and JSON are.
+    named = [replace(prediction, image=printable(prediction.image)) for prediction in given]
+    predicted = [(prediction, prediction.output) for prediction in named if prediction.output is not None]
     match form:
         case "json":
             return as_json([{"image": prediction.image, **output} for prediction, output in predicted])
