@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tarfile
 import zipfile
 from pathlib import Path
 
@@ -207,6 +208,27 @@ def test_a_zip_file_is_a_folder(here, capsys):
             archive.write(path, Path("june") / path.relative_to(folder))
         archive.writestr("__MACOSX/june/._1.png", b"no picture")
     assert rows_of(capsys, "new.zip") == rows_of(capsys, "new")
+
+
+@pytest.mark.parametrize(("encoding", "label"), [("gbk", "苹果"), ("cp1252", "Öltz"), ("cp932", "ネコ")])
+@pytest.mark.parametrize("form", ["zip", "tar"])
+def test_the_encoding_of_an_archives_names_is_asked_for_where_it_can_be_given(here, capsys, encoding, label, form):
+    write_new(here / "new")
+    names = {path: path.relative_to(here / "new").as_posix() for path in sorted((here / "new").rglob("*.png"))}
+    path = here / f"new.{form}"
+    if form == "zip":
+        with zipfile.ZipFile(path, "w") as archive:
+            for file, name in names.items():
+                archive.write(file, name.replace("c/", "XXXX/"))
+        path.write_bytes(path.read_bytes().replace(b"XXXX", label.encode(encoding)))
+    else:
+        with tarfile.open(path, "w", encoding=encoding, format=tarfile.GNU_FORMAT) as archive:
+            for file, name in names.items():
+                archive.add(file, name.replace("c/", f"{label}/"))
+    line = refused(capsys, str(path), "--no-model")
+    assert "does not say its encoding and is not UTF-8; set --name-encoding to that of the system" in line
+    _, printed = call(capsys, str(path), "--no-model", "--name-encoding", encoding)
+    assert f"classes missing from the training data: {label}" in printed.err
 
 
 def test_without_class_folders_the_label_mix_is_left_out(here, capsys):
@@ -416,7 +438,10 @@ def test_of_images_that_cannot_be_read_the_commonest_reason_is_told(here, capsys
     assert line.endswith("; collect more")
 
 
-@pytest.mark.parametrize("arguments", [["--level", "0"], ["--level", "1"], ["--seed", "-1"], ["--level", "many"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [["--level", "0"], ["--level", "1"], ["--name-encoding", "none"], ["--seed", "-1"], ["--level", "many"]],
+)
 def test_what_the_options_refuse(here, capsys, arguments):
     with pytest.raises(SystemExit, match="2"):
         main(["drift", "new", *arguments])

@@ -37,6 +37,21 @@ def seed(text: str) -> int:
     return int(text)
 
 
+def add_archive_option(command: argparse.ArgumentParser) -> None:
+    """Add the encoding of names in an archive that does not say it."""
+    meaning = "of names in a zip or tar file that does not say it, such as cp437, cp1252, cp932 or gbk"
+    command.add_argument("--name-encoding", type=encoding, metavar="ENCODING", help=meaning)
+
+
+def encoding(text: str) -> str:
+    """Parse the name of an encoding."""
+    try:
+        "a".encode(text)
+    except LookupError:
+        raise argparse.ArgumentTypeError(f"{text} given, an encoding such as cp1252 or gbk was expected") from None
+    return text
+
+
 def network(text: str) -> str:
     """Parse the name of a network."""
     # Not `choices`: with them, argparse before Python 3.12 requires a value.

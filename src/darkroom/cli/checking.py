@@ -7,7 +7,7 @@ from pathlib import Path
 from darkroom.base.errors import InputError
 from darkroom.base.files import as_json
 from darkroom.base.terminal import shown
-from darkroom.cli.arguments import level, seed
+from darkroom.cli.arguments import add_archive_option, level, seed
 from darkroom.cli.pages import write_page
 from darkroom.cli.progress import step
 from darkroom.cli.settings import champion
@@ -51,6 +51,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         metavar="FILE",
         help="columns of your own of the new images, to compare them in groups; default: columns.csv in FOLDER",
     )
+    add_archive_option(drift)
     drift.add_argument("--level", type=level, default=0.01, metavar="P", help="overall false-alarm rate; default: 0.01")
     drift.add_argument("--seed", type=seed, default=0, help="seed of sampling and permutations; default: 0")
     drift.add_argument("--out", type=Path, metavar="FILE", help=f"default: {PAGE}")
@@ -102,7 +103,7 @@ def _drift(chosen: argparse.Namespace) -> int:
     from darkroom.tracking import address
 
     with step(f"reading {chosen.images}"):
-        found = arrivals.find(chosen.images)
+        found = arrivals.find(chosen.images, chosen.name_encoding)
     prepared = Prepared.of_project()
     prepared.require()
     if not chosen.no_model:

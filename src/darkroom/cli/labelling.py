@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from darkroom.base.errors import InputError
 from darkroom.base.files import as_json
 from darkroom.base.terminal import shown
-from darkroom.cli.arguments import count, seed
+from darkroom.cli.arguments import add_archive_option, count, seed
 from darkroom.cli.progress import step
 from darkroom.cli.settings import champion
 from darkroom.reporting.tables import plain_table
@@ -44,6 +44,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         metavar="CSV|FOLDER",
         help="a folder gets copies, in a folder per predicted class; default: %(default)s",
     )
+    add_archive_option(following)
     following.add_argument("--seed", type=seed, default=0, help="seed of the choice; default: 0")
     following.add_argument("--json", action="store_true", help="print JSON")
     following.set_defaults(command=_label_next)
@@ -79,7 +80,7 @@ def _label_next(chosen: argparse.Namespace) -> int:
     from darkroom.drift import arrivals
     from darkroom.tracking import address
 
-    found, prepared = arrivals.find(chosen.images), Prepared.of_project()
+    found, prepared = arrivals.find(chosen.images, chosen.name_encoding), Prepared.of_project()
     prepared.require()
     address.check_tracking(must_exist=True, reading=True)
     with step("loading TensorFlow", patience=0):

@@ -18,6 +18,7 @@ from darkroom.data.ingestion import reading
 from darkroom.data.ingestion.reading import PORTION, portion_size
 from darkroom.data.prepared.datasets import Description
 from darkroom.data.sources import archives, folders
+from darkroom.data.sources.archive_files import Entry
 from darkroom.inference import images
 
 ALL = "/*"
@@ -50,8 +51,12 @@ class Unreadable(NamedTuple):
         return f"{self.name}: {self.reason}"
 
 
-def find(place: str) -> list[Sample]:
+def find(place: str, encoding: str | None = None) -> list[Sample]:
     """List the images of a folder, zip or tar file, at any depth, without labels.
+
+    Args:
+        place: its path.
+        encoding: that of names in an archive that does not say it.
 
     Raises:
         InputError: the path does not exist, has no images, or is an unsafe archive.
@@ -64,7 +69,8 @@ def find(place: str) -> list[Sample]:
         inside = [Sample(below + name, "", file) for below, files in walk.folders() for name, file in files.items()]
         inside += _links(path, walk.left_out)
     else:
-        inside = [Sample(name, "", one.place, order=one.order) for name, one in archives.contents(path).entries.items()]
+        entries = _entries(path, encoding)
+        inside = [Sample(name, "", one.place, order=one.order) for name, one in entries.items()]
     found = sorted(
         (one for one in inside if one.name.lower().endswith((*images.ENDINGS, ALL))), key=lambda one: one.name
     )
@@ -72,6 +78,15 @@ def find(place: str) -> list[Sample]:
         raise InputError(f"{place} holds no image ({', '.join(images.ENDINGS)}); pass another folder or zip file")
     # Tables and pages of these images are UTF-8, which names of files need not be.
     return [one._replace(name=printable(one.name)) for one in found]
+
+
+def _entries(path: Path, encoding: str | None) -> dict[str, Entry]:
+    """Return the files of an archive; its refusal names what settles it here."""
+    try:
+        return archives.contents(path, encoding).entries
+    except InputError as error:
+        # The setting is that of the images to train on, which may be another archive, or none.
+        raise InputError(str(error).replace("set data.name_encoding to", "set --name-encoding to")) from None
 
 
 def _links(path: Path, left_out: Sequence[LeftOut]) -> list[Sample]:
