@@ -210,6 +210,7 @@ def test_a_zip_file_is_a_folder(here, capsys):
     assert rows_of(capsys, "new.zip") == rows_of(capsys, "new")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("encoding", "label"), [("gbk", "苹果"), ("cp1252", "Öltz"), ("cp932", "ネコ")])
 @pytest.mark.parametrize("form", ["zip", "tar"])
 def test_the_encoding_of_an_archives_names_is_asked_for_where_it_can_be_given(here, capsys, encoding, label, form):
