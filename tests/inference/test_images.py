@@ -69,6 +69,13 @@ def test_a_bomb_is_refused_by_its_header(monkeypatch):
         images.decode(encoded(COLOUR))
 
 
+def test_a_webp_file_may_have_fewer_pixels(monkeypatch):
+    monkeypatch.setattr(decoding, "MAXIMUM_WEBP_PIXELS", 599)
+    with pytest.raises(ImageError, match="30×20 pixels; at most 599 of a WebP file"):
+        images.decode(encoded(COLOUR, "WEBP"))
+    assert images.decode(encoded(COLOUR)).size == (30, 20)
+
+
 # Pillow warns of odd tags in files that are still usable.
 @pytest.mark.filterwarnings("ignore::UserWarning:PIL", "ignore::PIL.Image.DecompressionBombWarning")
 @given(st.binary(max_size=200))

@@ -21,6 +21,8 @@ BY_PILLOW = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "GIF", "AVIF")
 FORMATS = (*BY_PILLOW, "HEIC")
 MAXIMUM_PIXELS = 80_000_000
 """Largest number of pixels of an image, counted before it is decoded."""
+MAXIMUM_WEBP_PIXELS = 60_000_000
+"""Of a WebP file, whose decoder holds four copies of the image: 1 GB."""
 MAXIMUM_SIDE = 65_535
 """Largest width and height in pixels, that of JPEG; filters need memory in proportion to the longest side."""
 BAND_PIXELS = 2**20
@@ -143,12 +145,14 @@ def declared_size(content: bytes) -> tuple[int, int]:
         return _open(metadata.strip(content).content).size
 
 
-def check_size(width: int, height: int) -> None:
-    """Raise ImageError if an image has no pixels or too many."""
+def check_size(width: int, height: int, form: str | None = None) -> None:
+    """Raise ImageError if an image has no pixels or too many for its format."""
     if width < 1 or height < 1:
         raise ImageError(f"{width}×{height} pixels; at least one was expected")
     if width * height > MAXIMUM_PIXELS:
         raise ImageError(f"{width}×{height} pixels; at most {MAXIMUM_PIXELS:,} are accepted")
+    if form == "WEBP" and width * height > MAXIMUM_WEBP_PIXELS:
+        raise ImageError(f"{width}×{height} pixels; at most {MAXIMUM_WEBP_PIXELS:,} of a WebP file are accepted")
     if max(width, height) > MAXIMUM_SIDE:
         raise ImageError(f"{width}×{height} pixels; at most {MAXIMUM_SIDE:,} a side are accepted")
 
@@ -194,7 +198,7 @@ def _open(content: bytes) -> ImageFile.ImageFile:
         image = heif.open_image(content) if is_heif else Image.open(io.BytesIO(content), formats=BY_PILLOW)
     except UnidentifiedImageError:
         raise unidentified.error(content, FORMATS) from None
-    check_size(*image.size)
+    check_size(*image.size, image.format)
     return image
 
 
