@@ -149,6 +149,20 @@ def test_a_zip_file(project, capsys):
     assert params.preprocess.augmentation.horizontal_flip
 
 
+def test_the_encoding_of_an_archives_names_is_written_where_it_is_given(project, capsys):
+    folder(project / "raw", {"XXXX": 30, "bee": 20}, (32, 24))
+    with zipfile.ZipFile("bugs.zip", "w") as archive:
+        for file in sorted(Path("raw").rglob("*.png")):
+            archive.write(file)
+    Path("bugs.zip").write_bytes(Path("bugs.zip").read_bytes().replace(b"XXXX", "アリ".encode("cp932")))
+    assert main(["configure", "bugs.zip", "--force"]) == 2
+    assert "configure, drift and label-next by --name-encoding" in capsys.readouterr().err
+    assert main(["configure", "bugs.zip", "--force", "--name-encoding", "cp932"]) == 0
+    assert read_params().data.name_encoding == "cp932"
+    assert main(["configure", "raw", "--force", "--name-encoding", "cp932"]) == 2
+    assert "raw is no archive" in capsys.readouterr().err
+
+
 def test_grey_scans_are_converted_for_the_pretrained_network():
     look = seen(counts={"ok": 4900, "crack": 100}, is_grey=True, shorter=100, longer=100)
     found = {setting.key: setting for setting in choosing.choose(look)}

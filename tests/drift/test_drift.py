@@ -227,7 +227,8 @@ def test_the_encoding_of_an_archives_names_is_asked_for_where_it_can_be_given(he
             for file, name in names.items():
                 archive.add(file, name.replace("c/", f"{label}/"))
     line = refused(capsys, str(path), "--no-model")
-    assert "does not say its encoding and is not UTF-8; set --name-encoding to that of the system" in line
+    assert "does not say its encoding and is not UTF-8" in line
+    assert "drift and label-next by --name-encoding" in line
     _, printed = call(capsys, str(path), "--no-model", "--name-encoding", encoding)
     assert f"classes missing from the training data: {label}" in printed.err
 

@@ -24,6 +24,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     configure.add_argument(
         "images", metavar="PATH", help="a folder with one subfolder per class, an archive or a table"
     )
+    add_archive_option(configure)
     configure.add_argument("--force", action="store_true", help="overwrite changes of params.yaml")
     configure.set_defaults(command=_configure)
 
@@ -66,7 +67,7 @@ def _configure(chosen: argparse.Namespace) -> int:
     if not chosen.force:
         writing.require_unchanged(params)
     with step(f"looking at {chosen.images}"):
-        look = looking.look(chosen.images)
+        look = looking.look(chosen.images, chosen.name_encoding)
     settings = list(choosing.choose(look))
     writing.write(settings, params)
     for setting in settings:

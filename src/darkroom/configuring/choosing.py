@@ -58,6 +58,8 @@ def choose(look: Look) -> Iterator[Setting]:
         classes += f"; {look.unreadable} of {look.looked_at} that were looked at cannot be decoded"
     yield Setting("data.source", look.data.source, classes)
     yield Setting("data.path", look.data.path, _balance(look))
+    if look.data.name_encoding:
+        yield Setting("data.name_encoding", look.data.name_encoding, "of the names in the archive, as given")
     yield from _limits(look)
     yield from _size(look)
     yield from _training(look)

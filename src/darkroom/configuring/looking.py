@@ -60,13 +60,20 @@ class Look:
         return max(self.counts.values())
 
 
-def look(path: str) -> Look:
+def look(path: str, encoding: str | None = None) -> Look:
     """Look at a folder of class folders, an archive of one, a table, or a folder of Parquet files.
+
+    Args:
+        path: where it is.
+        encoding: that of names in an archive that does not say it.
 
     Raises:
         InputError: the path does not exist, has no images or one class, or none of them can be decoded.
     """
-    data = DataParams.model_validate({"source": _source(Path(path)), "path": path})
+    source = _source(Path(path))
+    if encoding and source != "archive":
+        raise InputError(f"{path} is no archive, whose names --name-encoding is for; remove the option")
+    data = DataParams.model_validate({"source": source, "path": path, "name_encoding": encoding})
     found = sources.find(data, (1, 1, 3))
     chosen = _spread(found.samples)
     with ThreadPoolExecutor(os.cpu_count()) as threads:

@@ -18,7 +18,6 @@ from darkroom.data.ingestion import reading
 from darkroom.data.ingestion.reading import PORTION, portion_size
 from darkroom.data.prepared.datasets import Description
 from darkroom.data.sources import archives, folders
-from darkroom.data.sources.archive_files import Entry
 from darkroom.inference import images
 
 ALL = "/*"
@@ -69,7 +68,7 @@ def find(place: str, encoding: str | None = None) -> list[Sample]:
         inside = [Sample(below + name, "", file) for below, files in walk.folders() for name, file in files.items()]
         inside += _links(path, walk.left_out)
     else:
-        entries = _entries(path, encoding)
+        entries = archives.contents(path, encoding).entries
         inside = [Sample(name, "", one.place, order=one.order) for name, one in entries.items()]
     found = sorted(
         (one for one in inside if one.name.lower().endswith((*images.ENDINGS, ALL))), key=lambda one: one.name
@@ -78,15 +77,6 @@ def find(place: str, encoding: str | None = None) -> list[Sample]:
         raise InputError(f"{place} holds no image ({', '.join(images.ENDINGS)}); pass another folder or zip file")
     # Tables and pages of these images are UTF-8, which names of files need not be.
     return [one._replace(name=printable(one.name)) for one in found]
-
-
-def _entries(path: Path, encoding: str | None) -> dict[str, Entry]:
-    """Return the files of an archive; its refusal names what settles it here."""
-    try:
-        return archives.contents(path, encoding).entries
-    except InputError as error:
-        # The setting is that of the images to train on, which may be another archive, or none.
-        raise InputError(str(error).replace("set data.name_encoding to", "set --name-encoding to")) from None
 
 
 def _links(path: Path, left_out: Sequence[LeftOut]) -> list[Sample]:

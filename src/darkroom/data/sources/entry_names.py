@@ -90,8 +90,9 @@ def _text(path: Path, raw: bytes, encoding: str | None) -> str:
     tried = "; ".join(readings[:TRIED]) or "none of the common encodings fits"
     what = f"is not {encoding}" if encoding else "does not say its encoding and is not UTF-8"
     raise InputError(
-        f"{path}: the name {shown} {what}; set data.name_encoding to that of the system that packed the archive "
-        f"({tried}), or pack the images again with names in UTF-8"
+        f"{path}: the name {shown} {what}; give that of the system that packed the archive ({tried}) by "
+        "data.name_encoding, or to configure, drift and label-next by --name-encoding, or pack the images again with "
+        "names in UTF-8"
     )
 
 
