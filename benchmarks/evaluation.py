@@ -19,6 +19,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from contextlib import redirect_stdout
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -161,7 +162,7 @@ def time_scores() -> list[Time]:
     """Time all scores with their confidence intervals."""
     groups = np.arange(IMAGES)
     found = [predicted(0) for _ in range(ROUNDS)]
-    return [timed(lambda predictions=predictions: scored.score(predictions, groups)) for predictions in found]
+    return [timed(partial(scored.score, predictions, groups)) for predictions in found]
 
 
 def train(network: Network, model: Path, seed: int, digest: str) -> RunRecord:
@@ -221,7 +222,7 @@ def time_promotion(network: Network, model: Path) -> list[Time]:
             str(RUNS),
             str(REPORTS / "promotion.json"),
         ]
-        seconds.append(timed(lambda command=command: subprocess.run(command, check=True, stdout=subprocess.DEVNULL)))
+        seconds.append(timed(partial(subprocess.run, command, check=True, stdout=subprocess.DEVNULL)))
         decided = read_json(REPORTS / "promotion.json")
         if not decided["findings"]:
             raise SystemExit(f"no comparison took place: {decided['reason']}")

@@ -227,7 +227,7 @@ def _decode(portion: tuple[Sequence[Path], tuple[int, int, int]]) -> int:
     files, (height, width, _) = portion
     total = 0
     for file in files:
-        image = cv2.imdecode(np.frombuffer(file.read_bytes(), np.uint8), cv2.IMREAD_COLOR)
+        image = np.asarray(cv2.imdecode(np.frombuffer(file.read_bytes(), np.uint8), cv2.IMREAD_COLOR))
         total += cv2.resize(image, (width, height), interpolation=cv2.INTER_CUBIC).size
     return total
 
