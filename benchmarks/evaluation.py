@@ -31,6 +31,7 @@ from benchmarks.recipes import machine
 from darkroom import training
 from darkroom.base.files import read_json, write_json
 from darkroom.data.formats import families, manifest
+from darkroom.data.prepared import own_columns
 from darkroom.data.prepared.datasets import Description
 from darkroom.data.prepared.prepared import Prepared
 from darkroom.evaluation import scored, scores
@@ -145,6 +146,7 @@ def manifest_of(first: int) -> pd.DataFrame:
             **{colour: brightness + shift for colour, shift in (("red", 0), ("green", 3), ("blue", -3))},
             "cluster": [f"{number}" for number in numbers],
             "leaked": False,
+            "unverified": False,
         }
     )
 
@@ -208,6 +210,8 @@ def time_promotion(network: Network, model: Path) -> list[Time]:
     versions.set_alias(name, "champion", versions.register(name, champion.run_id, champion.tags))
     manifest.write(pd.concat([manifest_of(0), manifest_of(2 * IMAGES)]), DIVIDED / "manifest.parquet")
     families.write(families.table([], np.array([], dtype=np.int64)), DIVIDED / "families.parquet")
+    own_columns.OF_SOURCE.parent.mkdir(parents=True, exist_ok=True)
+    own_columns.of_source().to_parquet(own_columns.OF_SOURCE)  # none
     seconds = []
     for seed in range(2, 2 + ROUNDS):
         train(network, model, seed, f"{seed}" * 16)
