@@ -1,10 +1,11 @@
-"""Results of recipes: a training that was measured is not repeated, also if parameters were added since."""
+"""Results of recipes: none is measured twice, also if parameters were added since; the documentation shows them."""
 
 import json
 
 import pytest
 
-from benchmarks import recipes
+from benchmarks import document, recipes
+from support.projects import ROOT
 
 
 @pytest.fixture
@@ -32,3 +33,13 @@ def test_a_result_from_before_a_parameter_is_kept(measure):
 def test_a_result_of_another_recipe_is_refused(measure, changes):
     with pytest.raises(SystemExit, match="another recipe"):
         measure(**changes)
+
+
+def test_the_documentation_shows_the_results(capsys, monkeypatch):
+    monkeypatch.setattr(document.figures, "curves", lambda *_: None)
+    document.main()
+    printed = capsys.readouterr().out.replace("cifar10", "CIFAR-10").replace("fashion_mnist", "Fashion-MNIST")
+    rows = [line.replace(" correct at ", " at ") for line in printed.splitlines() if line.startswith("| `")]
+    assert rows
+    shown = (ROOT / "docs/networks.md").read_text(encoding="utf-8").splitlines()
+    assert [row for row in rows if row not in shown] == []
