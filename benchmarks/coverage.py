@@ -56,7 +56,8 @@ class Design:
         """Return the number of images of each group."""
         shares = np.cumsum(np.ones(self.groups) if equal else np.arange(1, self.groups + 1))
         ends = np.round((self.images - self.groups) * shares / shares[-1]).astype(np.int64)
-        return 1 + np.diff(ends, prepend=0)
+        sizes: Integers = 1 + np.diff(ends, prepend=0)
+        return sizes
 
     def __str__(self) -> str:
         """Return the first columns of a row."""
@@ -85,7 +86,8 @@ def draw_accuracy(sizes: Integers, accuracy: float, correlation: float, draws: i
     hits = generator.binomial(sizes[:, None], shares)
     group, draw = np.indices(hits.shape)
     counts = np.broadcast_to(sizes[:, None], hits.shape)
-    cells = Cells(*(each.ravel() for each in (group, draw, counts.astype(np.float64), hits.astype(np.float64))), draws)
+    of_cells = (counts.astype(np.float64).ravel(), hits.astype(np.float64).ravel())
+    cells = Cells(group.ravel(), draw.ravel(), *of_cells, draws)
     low, high = share_bounds(cells)
     return float(((low <= accuracy) & (accuracy <= high)).mean()), float(np.median(high - low))
 

@@ -17,6 +17,7 @@ from contextlib import chdir
 from pathlib import Path
 
 import pandas as pd
+from ruamel.yaml import YAML
 
 from darkroom import training
 from darkroom.data.prepared.prepared import Prepared
@@ -25,8 +26,6 @@ from darkroom.networks import Network, images_per_step
 from darkroom.params import Params, read_params
 
 ROOT = Path(__file__).resolve().parents[1]
-ONCE = ("ingest", "validate", "split", "preprocess", "preview", "promote")
-OF_EACH_NETWORK = ("search", "train", "evaluate", "card")
 
 
 def run(project: Path, *command: str) -> float:
@@ -37,6 +36,12 @@ def run(project: Path, *command: str) -> float:
     started = time.perf_counter()
     subprocess.run(command, cwd=project, env=environment, check=True, stdout=subprocess.DEVNULL)
     return time.perf_counter() - started
+
+
+def stages(project: Path, networks: int) -> list[str]:
+    """Return the stages of dvc.yaml, those that run for each network as often as there are networks."""
+    described = YAML(typ="safe").load((project / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
+    return [name for name, stage in described.items() for _ in range(networks if "matrix" in stage else 1)]
 
 
 def imports(stage: Path) -> str:
@@ -76,15 +81,14 @@ def main() -> None:
                 epochs = len(pd.read_csv(f"reports/{network}/history.csv")) + int(trials["epochs"].sum())
                 bare[f"{network}, {epochs} epochs"] = fit(network, params, epochs)
         importing = run(project, sys.executable, "-c", "import dvc.cli, dvc.repo")
-        for stage in (*ONCE, *OF_EACH_NETWORK * len(params.models)):
+        run_stages = stages(project, len(params.models))
+        for stage in run_stages:
             importing += run(project, sys.executable, "-c", imports(project / "pipeline" / f"{stage}.py"))
     print("| what | seconds |\n| --- | --- |")
     print(f"| `dvc repro` | {whole:.1f} |")
     for what, seconds in bare.items():
         print(f"| bare fit of {what} | {seconds:.1f} |")
-    print(
-        f"| imports of {len(ONCE) + len(OF_EACH_NETWORK) * len(params.models)} stages, and of DVC | {importing:.1f} |"
-    )
+    print(f"| imports of {len(run_stages)} stages, and of DVC | {importing:.1f} |")
     print(f"| rest | {whole - sum(bare.values()) - importing:.1f} |")
 
 

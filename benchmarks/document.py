@@ -18,7 +18,7 @@ CURVES = Path(__file__).resolve().parents[1] / "docs" / "curves"
 def main() -> None:
     """Print a row per measured recipe, and draw the curves of its first seed."""
     large = [_read(path) for path in sorted(recipes.RESULTS.glob("full_size-*.json"))]
-    by_seed = sorted(set(recipes.RESULTS.glob("*.json")) - set(recipes.RESULTS.glob("full_size-*.json")))
+    by_seed = sorted(recipes.RESULTS.glob("*-*-*-*.json"))  # data, network, recipe, seed
     measured: dict[str, list[dict[str, Any]]] = {}
     for path in by_seed:
         measured.setdefault(path.stem.rpartition("-")[0], []).append(_read(path))

@@ -25,6 +25,7 @@ from darkroom.data.prepared.datasets import Split
 from darkroom.drift import distances, permutation
 from darkroom.drift.features import extract_features
 from darkroom.drift.measures import image_statistics
+from darkroom.drift.samples import Embeddings, Sample
 from darkroom.inference.images import Pixels
 from darkroom.networks import PARAMS
 
@@ -37,13 +38,13 @@ class Pool:
 
     measures: dict[str, Numbers]
     labels: distances.Labels
-    embeddings: permutation.Embeddings
+    embeddings: Embeddings
 
-    def sample(self, rows: Integers, *, labels: bool = True) -> permutation.Sample:
+    def sample(self, rows: Integers, *, labels: bool = True) -> Sample:
         """Return the images with these row numbers."""
         measures = {name: values[rows] for name, values in self.measures.items()}
-        embeddings = permutation.Embeddings(self.embeddings.features[rows], self.embeddings.predictions[rows])
-        return permutation.Sample(measures, self.labels[rows] if labels else None, embeddings)
+        embeddings = Embeddings(self.embeddings.features[rows], self.embeddings.predictions[rows])
+        return Sample(measures, self.labels[rows] if labels else None, embeddings)
 
 
 def darker(pixels: Pixels) -> Pixels:
@@ -70,7 +71,7 @@ def pools() -> tuple[float, dict[str, Pool]]:
 
     def pool(pixels: Pixels, numbers: Integers) -> Pool:
         found, predictions = extract_features(trained.model, pixels)
-        embeddings = permutation.Embeddings(found.astype(np.float64), names[predictions])
+        embeddings = Embeddings(found.astype(np.float64), names[predictions])
         return Pool(image_statistics(pixels), names[numbers], embeddings)
 
     fresh, of_fresh = train.images[LEARNED : LEARNED + FRESH], train.classes[LEARNED : LEARNED + FRESH]

@@ -24,6 +24,7 @@ from benchmarks.recipes import machine
 from darkroom.drift import families, permutation
 from darkroom.drift.blocks import singles
 from darkroom.drift.measures import image_statistics
+from darkroom.drift.samples import Sample
 from darkroom.inference.images import Pixels
 
 if TYPE_CHECKING:
@@ -68,9 +69,9 @@ CHANGES: dict[str, Callable[[Pixels], Pixels]] = {
 }
 
 
-def measured(images: Pixels, labels: np.ndarray) -> permutation.Sample:
+def measured(images: Pixels, labels: np.ndarray) -> Sample:
     """Measure images."""
-    return permutation.Sample(image_statistics(images), labels)
+    return Sample(image_statistics(images), labels)
 
 
 def bursts(images: Pixels, labels: np.ndarray, samples: int) -> None:
@@ -89,7 +90,7 @@ def bursts(images: Pixels, labels: np.ndarray, samples: int) -> None:
             generator = np.random.default_rng(seed)
             known = generator.choice(POOL, KNOWN, replace=False)
             pixels, measures = pools[alter]
-            training = permutation.Sample({name: of_all[known] for name, of_all in measures.items()}, labels[known])
+            training = Sample({name: of_all[known] for name, of_all in measures.items()}, labels[known])
             burst = np.repeat(np.arange(len(sizes)), sizes)
             rows = (POOL + generator.choice(len(images) - POOL, len(sizes), replace=False))[burst]
             new = np.stack([alter(images[row], generator) for row in rows])
@@ -116,7 +117,7 @@ def changes(images: Pixels, labels: np.ndarray, samples: int) -> None:
                 generator = np.random.default_rng(seed)
                 known = generator.choice(POOL, KNOWN, replace=False)
                 rows = POOL + generator.choice(len(images) - POOL, size, replace=False)
-                training = permutation.Sample({name: of_all[known] for name, of_all in measures.items()}, labels[known])
+                training = Sample({name: of_all[known] for name, of_all in measures.items()}, labels[known])
                 new = measured(change(images[rows]), labels[rows])
                 drifted = [one.test for one in permutation.compare(training, new, LEVEL_OF_CHANGES, seed) if one.drift]
                 by_test.update(drifted)

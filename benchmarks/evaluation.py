@@ -19,6 +19,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from contextlib import redirect_stdout
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -30,6 +31,7 @@ from benchmarks.recipes import machine
 from darkroom import training
 from darkroom.base.files import read_json, write_json
 from darkroom.data.formats import families, manifest
+from darkroom.data.prepared import own_columns
 from darkroom.data.prepared.datasets import Description
 from darkroom.data.prepared.prepared import Prepared
 from darkroom.evaluation import scored, scores
@@ -144,6 +146,7 @@ def manifest_of(first: int) -> pd.DataFrame:
             **{colour: brightness + shift for colour, shift in (("red", 0), ("green", 3), ("blue", -3))},
             "cluster": [f"{number}" for number in numbers],
             "leaked": False,
+            "unverified": False,
         }
     )
 
@@ -161,7 +164,7 @@ def time_scores() -> list[Time]:
     """Time all scores with their confidence intervals."""
     groups = np.arange(IMAGES)
     found = [predicted(0) for _ in range(ROUNDS)]
-    return [timed(lambda predictions=predictions: scored.score(predictions, groups)) for predictions in found]
+    return [timed(partial(scored.score, predictions, groups)) for predictions in found]
 
 
 def train(network: Network, model: Path, seed: int, digest: str) -> RunRecord:
@@ -207,6 +210,8 @@ def time_promotion(network: Network, model: Path) -> list[Time]:
     versions.set_alias(name, "champion", versions.register(name, champion.run_id, champion.tags))
     manifest.write(pd.concat([manifest_of(0), manifest_of(2 * IMAGES)]), DIVIDED / "manifest.parquet")
     families.write(families.table([], np.array([], dtype=np.int64)), DIVIDED / "families.parquet")
+    own_columns.OF_SOURCE.parent.mkdir(parents=True, exist_ok=True)
+    own_columns.of_source().to_parquet(own_columns.OF_SOURCE)  # none
     seconds = []
     for seed in range(2, 2 + ROUNDS):
         train(network, model, seed, f"{seed}" * 16)
@@ -221,7 +226,7 @@ def time_promotion(network: Network, model: Path) -> list[Time]:
             str(RUNS),
             str(REPORTS / "promotion.json"),
         ]
-        seconds.append(timed(lambda command=command: subprocess.run(command, check=True, stdout=subprocess.DEVNULL)))
+        seconds.append(timed(partial(subprocess.run, command, check=True, stdout=subprocess.DEVNULL)))
         decided = read_json(REPORTS / "promotion.json")
         if not decided["findings"]:
             raise SystemExit(f"no comparison took place: {decided['reason']}")

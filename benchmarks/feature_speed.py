@@ -48,7 +48,7 @@ def main() -> None:
         part.predict(images, batch_size=chosen.memory, verbose=0)
         print(f"{len(images)} images, {chosen.memory} at a time: {peak_memory() / 1e6:,.0f} MB")
         return
-    computations = {
+    computations: dict[str, Callable[[Pixels], Floats]] = {
         "darkroom": inference.with_constant_weights(part),
         "Keras' predict": partial(inference.probabilities, part),
         "LiteRT, one image at a time": lite_loop(part, 1),

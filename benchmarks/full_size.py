@@ -99,7 +99,7 @@ def overfit(network: Network) -> dict[str, Any]:
 def train(
     network: Network,
     values: Any,
-    size: tuple[int, ...],
+    size: tuple[int, int, int],
     classes: int,
     data: tuple[Split, Split],
     *on_epoch: training.OnEpoch,

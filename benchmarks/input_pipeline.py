@@ -183,7 +183,8 @@ def with_albumentations(params: AugmentationParams, train: Split) -> Way:
 
 def share(images: int) -> None:
     """Compare training with and without augmentation."""
-    ways = {"without": {"augment": False}, **{name: {"augmentation": params} for name, params in KINDS.items()}}
+    ways: dict[str, dict[str, Any]] = {"without": {"augment": False}}
+    ways |= {name: {"augmentation": params} for name, params in KINDS.items()}
     costs = turns.epochs({name: cheap(NETWORK, values, images) for name, values in ways.items()}, EPOCHS)
     print("| augmentation | images per second | relative to without | CPU time |\n| --- | --- | --- | --- |")
     for name, found in costs.items():

@@ -153,8 +153,8 @@ def _unknown(divided: list[_Divided], strangers: dict[str, Floats]) -> None:
         for kind, features in (kinds | strangers).items():
             shares = [float(np.mean(each > limit)) for each, limit in zip(_scores(one, features), above, strict=True)]
             told.setdefault(kind, []).append((shares[0], shares[1]))
-    for kind, shares in told.items():
-        distance, probability = (np.array(column) for column in zip(*shares, strict=True))
+    for kind, pairs in told.items():
+        distance, probability = (np.array(column) for column in zip(*pairs, strict=True))
         count = len(strangers.get(kind, divided[0].fresh))
         print(f"| {kind} | {count} | {distance.mean():.3f} ({distance.min():.3f}) | {probability.mean():.3f} |")
     print()
@@ -243,7 +243,7 @@ def _features(images: Iterator[Pixels]) -> Floats:
 def _keep(name: str, **arrays: Floats | Integers) -> None:
     file = published.CACHE / name
     file.parent.mkdir(parents=True, exist_ok=True)
-    np.savez(file, **arrays)
+    np.savez(file, allow_pickle=False, **arrays)
 
 
 if __name__ == "__main__":

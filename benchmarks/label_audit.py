@@ -83,7 +83,8 @@ def described(place: str, most: int) -> tuple[list[str], np.ndarray, Floats]:
     if file.is_file():
         return names, labels, np.load(file)
     shapes = [_decoded(one).shape[:2] for one in found[:: max(1, len(found) // 200)]]
-    side = imagenet.side_for((*map(int, np.median(shapes, axis=0)), 3))
+    height, width = map(int, np.median(shapes, axis=0))
+    side = imagenet.side_for((height, width, 3))
     features = np.concatenate([_features(found[start : start + 512], side) for start in range(0, len(found), 512)])
     file.parent.mkdir(parents=True, exist_ok=True)
     np.save(file, features)
@@ -96,7 +97,7 @@ def _features(samples: list[Sample], side: int) -> Floats:
 
 
 def _decoded(sample: Sample) -> Pixels:
-    return cv2.imdecode(np.frombuffer(sample.content(), np.uint8), cv2.IMREAD_COLOR)[..., ::-1]
+    return np.asarray(cv2.imdecode(np.frombuffer(sample.content(), np.uint8), cv2.IMREAD_COLOR))[..., ::-1]
 
 
 if __name__ == "__main__":

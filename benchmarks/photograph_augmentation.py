@@ -28,7 +28,6 @@ from darkroom.params.augmentation import NamedTransform, PolicyParams, ResizedCr
 
 SIDE, BATCH, BATCHES = 224, 64, 2
 TARGETS = one_hot(np.arange(BATCH) % 5, 5)
-JITTER = {"brightness": 0.2, "contrast": 0.2, "saturation": 0.2, "hue": 0.05}
 
 
 def named(name: str, **parameters: object) -> AugmentationParams:
@@ -54,7 +53,7 @@ PARTS: Mapping[str, tuple[AugmentationParams, Callable[[], keras.layers.Layer] |
         named("Affine", rotate=(-10, 10), translate_percent=(-0.08, 0.08), scale=(0.9, 1.1), border_mode=1),
     ),
     "brightness, contrast, saturation, hue": (
-        AugmentationParams(**JITTER),
+        AugmentationParams(brightness=0.2, contrast=0.2, saturation=0.2, hue=0.05),
         lambda: keras.layers.RandomColorJitter((0, 255), 0.2, 0.2, 0.2, 0.05),
         named("ColorJitter", brightness=(0.8, 1.2), contrast=(0.8, 1.2), saturation=(0.8, 1.2), hue=(-0.05, 0.05)),
     ),

@@ -96,9 +96,8 @@ def with_keras(data: Data, seconds: float, seed: int) -> tuple[Any, dict[str, An
     network.compile("adam", loss, metrics=["accuracy"])
     begun = used()
 
-    class Budget(keras.callbacks.Callback):
-        def on_epoch_end(self, epoch: int, logs: Any = None) -> None:  # noqa: ARG002 - Keras' signature
-            self.model.stop_training = used() - begun > seconds
+    def stop(_epoch: int, _logs: Any) -> None:
+        network.stop_training = used() - begun > seconds
 
     with tempfile.TemporaryDirectory() as folder:
         best = f"{folder}/best.weights.h5"
@@ -110,7 +109,7 @@ def with_keras(data: Data, seconds: float, seed: int) -> tuple[Any, dict[str, An
             validation_data=data["validation"],
             batch_size=32,
             epochs=MOST_EPOCHS,
-            callbacks=[keep, Budget()],
+            callbacks=[keep, keras.callbacks.LambdaCallback(on_epoch_end=stop)],
             verbose=0,
         )
         network.load_weights(best)

@@ -1,17 +1,18 @@
 """Copies of images, changed as people and programs change them, to plant among others."""
 
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from darkroom.inference.images import Pixels
 
 PICTURES = 100  # of each kind
 COPIES = 2  # of each picture
 BURSTS = (1, 3, 5, 10, 20)  # altered copies of one picture
-Change = Callable[[Pixels, np.random.Generator], Pixels]
+Change = Callable[[Pixels, np.random.Generator], npt.NDArray[Any]]
 
 
 class Planted(NamedTuple):
@@ -28,7 +29,8 @@ class Planted(NamedTuple):
 def plant(images: Pixels, seed: int = 0) -> Planted:
     """Change ``PICTURES`` random images in each way, each ``COPIES`` times; for bursts, as often as the kind says."""
     generator = np.random.default_rng(seed)
-    names, copies, original, kind = [], [], [], []
+    names: list[str] = []
+    copies, original, kind = [], [], []
     for name, count, change in _kinds(images):
         for row in generator.choice(len(images), min(PICTURES, len(images)), replace=False):
             for _ in range(count):
@@ -41,26 +43,18 @@ def plant(images: Pixels, seed: int = 0) -> Planted:
 
 def _kinds(images: Pixels) -> Iterator[tuple[str, int, Change]]:
     for quality in (75, 50, 25):
-        yield f"JPEG of quality {quality}", COPIES, lambda image, _, quality=quality: recompressed(image, quality)
-    yield (
-        "shrunk to 60 % and back",
-        COPIES,
-        lambda image, _: _resized(_resized(image, (len(image) * 6 // 10,) * 2), image),
-    )
+        yield f"JPEG of quality {quality}", COPIES, _jpeg(quality)
+    yield "shrunk to 60 % and back", COPIES, shrunk
     yield "contrast of 70 %, brighter by 40", COPIES, lambda image, _: image * 0.7 + 40
     if images.shape[3] > 1:
         yield "tinted", COPIES, lambda image, _: np.clip(image * np.array([1.15, 0.95, 0.8]), 0, 255)
     yield "mirrored", COPIES, lambda image, _: image[:, ::-1]
     for turns in (1, 2, 3):
-        yield f"turned by {90 * turns}°", COPIES, lambda image, _, turns=turns: np.rot90(image, turns)
+        yield f"turned by {90 * turns}°", COPIES, _turned(turns)
     for share in (0.94, 0.87, 0.75):
-        yield f"middle {share:.0%} of the side", COPIES, lambda image, _, share=share: cropped(image, share, 0.5, 0.5)
+        yield f"middle {share:.0%} of the side", COPIES, _middle(share)
     for share in (0.87, 0.75):
-        yield (
-            f"random {share:.0%} of the side",
-            COPIES,
-            lambda image, g, share=share: cropped(image, share, *g.random(2)),
-        )
+        yield f"random {share:.0%} of the side", COPIES, _somewhere(share)
     yield "random 75 to 100 %, half of them mirrored", COPIES, _cropped_and_mirrored
     yield "logo in a corner", COPIES, with_logo
     yield "caption across", COPIES, with_caption
@@ -68,9 +62,26 @@ def _kinds(images: Pixels) -> Iterator[tuple[str, int, Change]]:
         yield f"{count} altered copies", count, altered
 
 
+def _jpeg(quality: int) -> Change:
+    return lambda image, _: recompressed(image, quality)
+
+
+def _turned(turns: int) -> Change:
+    return lambda image, _: np.rot90(image, turns)
+
+
+def _middle(share: float) -> Change:
+    return lambda image, _: cropped(image, share, 0.5, 0.5)
+
+
+def _somewhere(share: float) -> Change:
+    return lambda image, generator: cropped(image, share, *generator.random(2))
+
+
 def recompressed(image: Pixels, quality: int) -> Pixels:
     """Compress an image as JPEG and decode it."""
-    return cv2.imdecode(cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])[1], cv2.IMREAD_UNCHANGED)
+    _, encoded = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])
+    return np.asarray(cv2.imdecode(encoded, cv2.IMREAD_UNCHANGED))
 
 
 def shrunk(image: Pixels, _: np.random.Generator) -> Pixels:
@@ -106,10 +117,10 @@ def with_logo(image: Pixels, generator: np.random.Generator) -> Pixels:
 def with_caption(image: Pixels, generator: np.random.Generator) -> Pixels:
     """Write across an image in white or black; as JPEG of quality 85."""
     height, width = image.shape[:2]
-    large = cv2.resize(image, (8 * width, 8 * height), interpolation=cv2.INTER_CUBIC)
+    large = _resized(image, (8 * width, 8 * height))
     at = (8, int(generator.uniform(0.2, 0.95) * 8 * height))
     cv2.putText(large, "(c) ABC", at, cv2.FONT_HERSHEY_SIMPLEX, 0.06 * width, [int(generator.integers(2)) * 255] * 3, 6)
-    return recompressed(cv2.resize(large, (width, height), interpolation=cv2.INTER_AREA), 85)
+    return recompressed(_resized(large, image), 85)
 
 
 def altered(image: Pixels, generator: np.random.Generator) -> Pixels:
@@ -123,4 +134,4 @@ def altered(image: Pixels, generator: np.random.Generator) -> Pixels:
 def _resized(image: Pixels, like: Pixels | tuple[int, int]) -> Pixels:
     size = like if isinstance(like, tuple) else (like.shape[1], like.shape[0])
     shrinking = size[0] < image.shape[1]
-    return cv2.resize(image, size, interpolation=cv2.INTER_AREA if shrinking else cv2.INTER_CUBIC)
+    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA if shrinking else cv2.INTER_CUBIC), np.uint8)

@@ -107,7 +107,7 @@ def _cifar10() -> tuple[tuple[str, ...], Pixels, np.ndarray, Pixels, np.ndarray]
                 arrays[f"{part}_classes"] = np.array([labels.index(name.split("/")[-2]) for name in chosen])
                 pixels = [to_pixels(decode(archive.read(name)), (32, 32, 3), "bicubic", "stretch") for name in chosen]
                 arrays[f"{part}_images"] = np.stack(pixels)
-        np.savez(packed, **arrays)
+        np.savez(packed, allow_pickle=False, **arrays)
     with np.load(packed) as file:
         return (
             tuple(file["labels"].tolist()),

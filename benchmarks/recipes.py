@@ -34,6 +34,7 @@ from darkroom.base.backend import limit_threads
 from darkroom.data.prepared.datasets import Split
 from darkroom.inference.views import mean_probabilities
 from darkroom.networks import PARAMS, Network, NetworkParams, inference, names, with_recipe
+from darkroom.params import AugmentationParams
 
 RESULTS = Path(__file__).parent / "results"
 CHECKPOINTS = Path(".darkroom/benchmarks")
@@ -132,7 +133,8 @@ def run(plan: Plan, seed: int) -> dict[str, Any]:
     path = RESULTS / ("trials" if plan.trial else ".") / f"{plan.name()}-{seed}.json"
     if path.is_file():
         result: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        if any(result[key] != value for key, value in plan.described().items()):
+        recorded = with_later_parameters(result)
+        if any(recorded.get(key) != value for key, value in plan.described().items()):
             sys.exit(f"{path} was measured with another recipe; remove it to measure again")
         return result
     description, train, validation, test = published.load(plan.data)
@@ -165,6 +167,17 @@ def run(plan: Plan, seed: int) -> dict[str, Any]:
     path.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     checkpoint.unlink(missing_ok=True)
     return result
+
+
+def with_later_parameters(result: dict[str, Any]) -> dict[str, Any]:
+    """Return a result with the parameters that came after it, whose defaults leave a training as it was."""
+
+    def augmented(recorded: dict[str, Any] | None) -> dict[str, Any] | None:
+        return recorded and {**AugmentationParams().model_dump(mode="json"), **recorded}
+
+    values = {**NetworkParams().model_dump(mode="json"), **result["values"]}
+    values["augmentation"] = augmented(values["augmentation"])
+    return {**result, "values": values, "augmentation": augmented(result["augmentation"])}
 
 
 def accuracy(model: Any, split: Split, views: tuple[str, ...] = ()) -> float:

@@ -102,7 +102,12 @@ def ways(project: Path, network: str, contents: Sequence[bytes]) -> Iterator[tup
     encoded = [base64.b64encode(content).decode() for content in contents]
     for way, command in SERVERS.items():
         with serving(project, command) as connection:
-            yield way, lambda rows, to=connection: post(to, [encoded[row] for row in rows])
+            yield way, over(connection, encoded)
+
+
+def over(connection: http.client.HTTPConnection, encoded: Sequence[str]) -> Ask:
+    """Return the prediction function of a server."""
+    return lambda rows: post(connection, [encoded[row] for row in rows])
 
 
 def predicted(project: Path, files: Sequence[Path]) -> Probabilities:

@@ -12,6 +12,7 @@ import statistics
 import sys
 import time
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -26,7 +27,7 @@ from darkroom.networks import PARAMS, EarlyStoppingParams, NetworkParams, Schedu
 NETWORK = "cifar_cnn"
 SOURCE_EPOCHS = 12
 IMAGES_PER_CLASS = 50
-TRANSFER = {"initial_weights": "of the source", "trainable": "last 2", "augment": False}
+TRANSFER: dict[str, Any] = {"initial_weights": "of the source", "trainable": "last 2", "augment": False}
 
 
 def main(seeds: int) -> None:
@@ -41,7 +42,7 @@ def main(seeds: int) -> None:
     print(f"{time.perf_counter() - begun:.0f} s, {machine()['processor']}")
     few, few_validation = (subset(split, second, IMAGES_PER_CLASS) for split in (train, validation))
     results: dict[str, list[tuple[float, float]]] = {"transfer": [], "from scratch": []}
-    short = {
+    short: dict[str, Any] = {
         "epochs": 40,
         "batch_size": 32,
         "learning_rate": 1e-3,

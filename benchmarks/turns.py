@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from darkroom import training
 from darkroom.data.prepared.datasets import Description, Split
-from darkroom.networks import PARAMS, Network
+from darkroom.networks import PARAMS, EarlyStoppingParams, Network
 from darkroom.params import AugmentationParams
 
 
@@ -88,7 +88,7 @@ def _next_epoch(pipe: Connection) -> Way:
 
 def _train(one: Training, count: int, pipe: Connection) -> None:
     description, train, few = one.images()
-    values = PARAMS[one.network](epochs=count, early_stopping={"patience": count}, **one.values)
+    values = PARAMS[one.network](epochs=count, early_stopping=EarlyStoppingParams(patience=count), **one.values)
     pipe.send("loaded")
     pipe.recv()
     begun = [now()]

@@ -7,7 +7,9 @@ import pytest
 from support.projects import ROOT
 
 PACKAGES = sorted(path.parent for path in (ROOT / "src/darkroom").rglob("__init__.py"))
-FILES = sorted(path for folder in ("src", "pipeline", "networks") for path in (ROOT / folder).rglob("*.py"))
+FILES = sorted(
+    path for folder in ("src", "pipeline", "networks", "benchmarks") for path in (ROOT / folder).rglob("*.py")
+)
 
 
 def functions(path):

@@ -68,7 +68,7 @@ class Gate:
     def _forward(self, client: socket.socket) -> None:
         """Send what a client sends to the server."""
         with suppress(OSError), client:
-            if self._status:
+            if self._refuses():
                 client.recv(READ)
                 self._answer(client)
                 return
@@ -76,10 +76,14 @@ class Gate:
                 threading.Thread(target=_send_all, args=(server, client), daemon=True).start()
                 while data := client.recv(READ):
                     self._count(len(data))
-                    if self._status:
+                    if self._refuses():
                         self._answer(client)
                         return
                     server.sendall(data)
+
+    def _refuses(self) -> bool:
+        """Return whether requests are refused; another thread changes that while a connection is open."""
+        return bool(self._status)
 
     def _count(self, size: int) -> None:
         with self._lock:

@@ -30,7 +30,7 @@ TOGETHER = 50
 """Files that are ingested together, as all of ingestion takes long for one."""
 DECLARED = (0, 1, 65_535, 65_536, 8_900, 20_000, 2**31 - 1)
 """Widths and heights that headers may declare."""
-CASES: tuple[tuple[tuple[int, int, int], Literal["bicubic", "nearest"], Literal["stretch", "pad"]], ...] = (
+CASES: tuple[tuple[tuple[int, int, Literal[1, 3]], Literal["bicubic", "nearest"], Literal["stretch", "pad"]], ...] = (
     ((28, 28, 1), "bicubic", "stretch"),
     ((24, 32, 3), "bicubic", "pad"),
     ((16, 16, 3), "nearest", "stretch"),
@@ -70,7 +70,8 @@ class Images:
         for reader in (readers.predicted, readers.served, readers.compared, readers.explained):
             other = _pixels_or_none(reader, given.content)
             assert (pixels is None) == (other is None), f"described and {reader.__name__} disagree"  # noqa: S101
-            assert np.array_equal(pixels, other), f"described and {reader.__name__} differ"  # noqa: S101
+            if pixels is not None and other is not None:
+                assert np.array_equal(pixels, other), f"described and {reader.__name__} differ"  # noqa: S101
         readers.ingested(given, pixels)
         return Tally(1, int(pixels is not None), int(pixels is None))
 
@@ -90,7 +91,7 @@ class _Readers:
     def __init__(
         self,
         folder: Path,
-        size: tuple[int, int, int],
+        size: tuple[int, int, Literal[1, 3]],
         interpolation: Literal["bicubic", "nearest"],
         aspect: Literal["stretch", "pad"],
     ) -> None:
@@ -125,12 +126,12 @@ class _Readers:
         paths = {name: self._folder / name for name in expected}
         samples = [Sample(name, "a", File(str(path), path.stat().st_ino)) for name, path in paths.items()]
         result = ingest(Found(samples, []), self._params, self._folder / "ledger", self._folder / "pixels.npy")
-        used = [name for name, pixels in expected.items() if pixels is not None]
+        used = {name: pixels for name, pixels in expected.items() if pixels is not None}
         unused = [name for name, pixels in expected.items() if pixels is None]
-        assert list(result.manifest["name"]) == used, f"ingest uses other files than {used}"  # noqa: S101
+        assert list(result.manifest["name"]) == [*used], f"ingest uses other files than {[*used]}"  # noqa: S101
         assert list(result.quarantine["name"]) == unused, f"ingest leaves out others than {unused}"  # noqa: S101
-        for name, found in zip(used, np.load(self._folder / "pixels.npy"), strict=True):
-            assert np.array_equal(found, expected[name]), f"ingest has other pixels of {name}"  # noqa: S101
+        for (name, pixels_of_it), found in zip(used.items(), np.load(self._folder / "pixels.npy"), strict=True):
+            assert np.array_equal(found, pixels_of_it), f"ingest has other pixels of {name}"  # noqa: S101
 
     def predicted(self, content: bytes) -> Pixels:
         self._classifier.predict([content])

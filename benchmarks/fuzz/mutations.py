@@ -29,7 +29,7 @@ def mutate(content: bytes, generator: np.random.Generator, dictionary: Sequence[
         mutation = _MUTATIONS[generator.integers(len(_MUTATIONS))]
         mutation(changed, generator)
         if dictionary and changed and generator.random() < 0.25:  # noqa: PLR2004
-            _write(changed, generator, dictionary[generator.integers(len(dictionary))])
+            _write(changed, generator, dictionary[int(generator.integers(len(dictionary)))])
     return bytes(changed)
 
 

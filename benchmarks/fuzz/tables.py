@@ -88,7 +88,8 @@ class Tables:
         path = self._folder / given.name
         path.write_bytes(given.content)
         if given.name == "prices.csv":
-            return Tally(*[len(price_tables.read_table(path, MAXIMUM_GAP))] * 2, 0)
+            rows = len(price_tables.read_table(path, MAXIMUM_GAP))
+            return Tally(rows, rows, 0)
         if given.name == "images.parquet":
             return ingest_all(DataParams(source="parquet", path=str(path)), self._folder)
         return ingest_all(DataParams(source="table", path=str(path)), self._folder)
