@@ -41,11 +41,11 @@ def test_half_of_the_files_have_at_most_120_lines():
 
 
 @pytest.mark.parametrize(
-    "package", sorted({path.parent for path in FILES if "src" in path.parts}), ids=lambda path: path.name
+    "package", sorted({path.parent for path in FILES if ROOT / "src" in path.parents}), ids=lambda path: path.name
 )
 def test_every_package_says_what_it_offers(package):
     assert ast.get_docstring(ast.parse((package / "__init__.py").read_text()))
 
 
 def test_every_folder_of_code_is_a_package():
-    assert {path.parent for path in FILES if "darkroom" in path.parts} == set(PACKAGES)
+    assert {path.parent for path in FILES if ROOT / "src/darkroom" in path.parents} == set(PACKAGES)
