@@ -202,7 +202,8 @@ def test_a_decision_alone_is_offered_too(team, worker):
     alone = {"DARKROOM_DECIDE_ONLY": "only CI promotes"}
     other = clone(team, team.root / "other")
     other.run("dvc", "remote", "modify", "store", "url", str(team.remote))
-    other.params(train__mlp__learning_rate=0.02, promote__minimum_gain=0.5).commit("the same")
+    changes = {"train__mlp__learning_rate": 0.02, "search__budget__trials": 0, "promote__minimum_gain": 0.5}
+    other.params(**changes).commit("the same")
     printed = other.run("darkroom", "retrain", **alone)
     assert decision(other)["withheld"] == "only CI promotes"
     assert len(offered(team)) == 3
@@ -277,7 +278,7 @@ def test_a_diverged_training_is_not_done_twice(team, worker):
     assert not (worker.root / "data/raw/a").exists()
     printed = worker.run("darkroom", "retrain", code=1)
     assert "train: the loss is nan at step 3" in printed
-    assert ran(printed) == ["search@mlp", "train@mlp"]
+    assert ran(printed) == ["preview", "features@mlp", "search@mlp", "train@mlp"]
     assert "stopped: dvc repro failed" in (worker.root / ".darkroom/summary/summary.md").read_text()
 
 
