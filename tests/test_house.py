@@ -1,6 +1,8 @@
 """Limits of size: files of at most 300 lines, functions with bodies of at most 50 lines and at most 7 parameters."""
 
 import ast
+import subprocess
+import sys
 
 import pytest
 
@@ -49,3 +51,11 @@ def test_every_package_says_what_it_offers(package):
 
 def test_every_folder_of_code_is_a_package():
     assert {path.parent for path in FILES if ROOT / "src/darkroom" in path.parents} == set(PACKAGES)
+
+
+@pytest.mark.slow
+def test_tests_that_seldom_run_have_their_fixtures():
+    command = [sys.executable, "-m", "pytest", "--setup-plan", "-q", "-n", "0", "-p", "no:cacheprovider"]
+    seldom = ["-m", "servers or thorough or large"]
+    done = subprocess.run([*command, *seldom, "tests"], check=False, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout[-2000:]

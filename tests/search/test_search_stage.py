@@ -16,44 +16,13 @@ from PIL import Image
 from darkroom.base.errors import DarkroomError
 from darkroom.base.files import read_record
 from darkroom.data.prepared.prepared import TRAINED_ON, Prepared
-from darkroom.params import BudgetSettings, DataParams, PreprocessParams
+from darkroom.params import BudgetSettings
 from darkroom.search import progress
 from darkroom.search.executors.node_files import prepared_here
 from darkroom.search.executors.protocol import Trial
-from support.pictures import prepare, write_folder
-from support.projects import ROOT, edit_params, refusal
+from support.projects import refusal
 from support.searches import run
 from support.servers import POSTGRES, Servers
-
-SPACE = {
-    "architecture": {"hidden_units": {"choices": [[4], [8]]}},
-    "learning": {
-        "learning_rate": {"low": 0.001, "high": 0.1, "log": True},
-        "optimizer": {"choices": ["adam", "sgd"]},
-        "momentum": {"low": 0.5, "high": 0.9, "when": {"optimizer": "sgd"}},
-    },
-}
-CHANGES = {
-    "models": ["mlp"],
-    "preprocess.size": [8, 8, 1],
-    "search.mlp": SPACE,
-    "search.budget": {"trials": 5},
-    "search.epochs": 2,
-    "search.pruner": {"name": "threshold", "upper": 0.69, "warmup_epochs": 0},
-    "train.mlp": {"hidden_units": [8], "batch_size": 16, "augment": False, "learning_rate": 0.05},
-}
-
-
-@pytest.fixture
-def folder(tmp_path, monkeypatch):
-    """A project with small prepared images and its params.yaml."""
-    monkeypatch.chdir(tmp_path)
-    Path("dvc.yaml").touch()
-    shutil.copy(ROOT / "params.yaml", "params.yaml")
-    edit_params(Path("params.yaml"), CHANGES)
-    data = DataParams(source="folder", path=str(write_folder(tmp_path / "images", "ab", 30, size=(8, 8))))
-    prepare(data, tmp_path, PreprocessParams(size=(8, 8, 1)))
-    return tmp_path
 
 
 @pytest.mark.slow
