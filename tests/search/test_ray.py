@@ -24,7 +24,7 @@ from darkroom.search.loop import search
 from darkroom.search.study import attempts, persistent_study
 from support import objectives
 from support.processes import SPACE, is_alive, pids, until
-from support.projects import environment, refusal
+from support.projects import ROOT, environment, refusal
 from support.searches import run
 
 # Not imported here: Ray reads its variables when it is.
@@ -41,7 +41,7 @@ def temporary():
         pytest.MonkeyPatch.context() as patch,
     ):
         patch.setenv("TMPDIR", place)
-        patch.setenv("PYTHONPATH", str(Path(__file__).parent))
+        patch.setenv("PYTHONPATH", str(ROOT / "tests"))
         for name, value in ray_connection.QUIET.items():
             patch.setenv(name, value)
         yield Path(place)
@@ -251,7 +251,7 @@ def searching(folder, *address):
     """A process that searches, in the middle of a trial."""
     script = folder / "searching.py"
     script.write_text(SEARCHING)
-    variables = environment(PYTHONPATH=os.pathsep.join(map(str, (Path(__file__).parent, *filter(None, sys.path)))))
+    variables = environment(PYTHONPATH=os.pathsep.join(filter(None, sys.path)))
     command = [sys.executable, script, folder, *address]
     with subprocess.Popen(command, env=variables, start_new_session=True) as process:
         try:
