@@ -7,7 +7,6 @@ import subprocess
 import sys
 from contextlib import closing, contextmanager
 from functools import partial
-from pathlib import Path
 
 import pytest
 
