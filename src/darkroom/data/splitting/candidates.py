@@ -119,10 +119,12 @@ class Search:
         vectors = describe(self._thumbnails[rows], VIEWS).reshape(-1, self._whole.shape[1])
         view, query = np.divmod(np.arange(len(vectors), dtype=np.int64), len(rows))
         cell = np.concatenate([self._near(part).argmax(axis=1) for part in np.array_split(vectors, len(VIEWS))])
+        # An image's own family may take the first places.
+        most = MOST + 1 + int(np.bincount(family)[family[rows]].max(initial=0))
         parts = []
         for inside, members in zip(_grouped(cell[:, None], len(self._centres)), self._members, strict=True):
             place, second, mirrored, correlation = _similar(
-                vectors[inside], self._whole[members], _LEAST[:, view[inside]]
+                vectors[inside], self._whole[members], _LEAST[:, view[inside]], most
             )
             parts.append(
                 Candidates(inside[place], members[second], inside[place], mirrored.astype(np.int64), correlation)
@@ -147,33 +149,50 @@ def _grouped(cells: Integers, count: int) -> list[Integers]:
     return np.split(order // cells.shape[1], ends[:-1])
 
 
-def _similar(queries: Floats, others: Floats, least: Floats) -> tuple[Integers, Integers, Flags, Floats]:
+def _similar(queries: Floats, others: Floats, least: Floats, most: int) -> tuple[Integers, Integers, Flags, Floats]:
     """Compare descriptions.
 
     Args:
         queries: descriptions of views.
         others: descriptions of whole images.
         least: minimum correlation of each query, as it is and mirrored, shape (2, queries).
+        most: pairs of each query from which on less correlated ones may be left out.
 
     Returns:
         Pairs of at least the minimum correlation: indices of both; whether mirrored; correlation.
     """
     found = [(np.empty(0, np.intp), np.empty(0, np.intp), np.empty(0, bool), np.empty(0, np.float32))]
-    lowest = least.min(axis=0)[:, None]
-    wide = max(AREA // max(len(queries), 1), 64)
-    for start in range(0, len(others), wide):
-        there = others[start : start + wide]
-        same = queries[:, :EVEN] @ there[:, :EVEN].T
-        changing = queries[:, EVEN:] @ there[:, EVEN:].T
+    lowest, highest = least.min(axis=0), least.max(axis=0)
+    tall = max(AREA // max(len(others), 1), 64)
+    for start in range(0, len(queries), tall):
+        rows = slice(start, start + tall)
+        here = queries[rows]
+        same = here[:, :EVEN] @ others[:, :EVEN].T
+        changing = here[:, EVEN:] @ others[:, EVEN:].T
         # The mirror image's correlation is same - changing; take the larger of both.
         same += np.abs(changing, out=changing)
-        query, place = np.divmod(np.flatnonzero(same > lowest), len(there))
+        above = strongest(same, lowest[rows, None], highest[rows, None], most)
+        query, place = np.divmod(np.flatnonzero(above), len(others))
         correlation = same[query, place]
-        mirrored = (queries[query, EVEN:] * there[place, EVEN:]).sum(axis=1) < 0
-        kept = correlation > least[mirrored.astype(np.intp), query]
-        found.append((query[kept], place[kept] + start, mirrored[kept], correlation[kept]))
+        mirrored = (here[query, EVEN:] * others[place, EVEN:]).sum(axis=1) < 0
+        kept = correlation > least[mirrored.astype(np.intp), query + start]
+        found.append((query[kept] + start, place[kept], mirrored[kept], correlation[kept]))
     one, other, mirrored, correlation = (np.concatenate(column) for column in zip(*found, strict=True))
     return one, other, mirrored, correlation
+
+
+def strongest(correlations: Floats, lowest: Floats, highest: Floats, most: int) -> Flags:
+    """Return which correlations exceed ``lowest``; of rows with many, the ``most`` highest and those equal to them.
+
+    Correlations up to ``highest`` may turn out not to count, so they are no reason to leave others out.
+    """
+    above = correlations > lowest
+    many = np.flatnonzero(np.count_nonzero(above, axis=1) > most)
+    if len(many):
+        of_many = correlations[many]
+        bar = np.partition(of_many, -most, axis=1)[:, -most, None]
+        above[many] &= (of_many >= bar) | (bar <= highest[many])
+    return above
 
 
 def _best(found: Candidates, count: int) -> Candidates:
