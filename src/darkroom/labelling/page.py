@@ -94,7 +94,8 @@ def _notes(audit: Audit, made_of: str, limits: str) -> list[str]:
 
 def _figure(line: Any, pixels: Pixels) -> dict[str, Any]:
     said = [line.label, " → ", line.suggested] if line.suggested else line.label
-    how_sure = f"{line.distance:.1f}× as far as usual" if line.kind == ODD else f"{100 * line.sure:.0f} % likely wrong"
+    # Rounded down: nothing is wrong with certainty.
+    how_sure = f"{line.distance:.1f}× as far as usual" if line.kind == ODD else f"{int(100 * line.sure)} % likely wrong"
     texts = [how_sure, line.name, *([["like ", line.other]] if line.other else [])]
     lines = [{"text": said, "kind": "" if line.kind == ODD else "bad"}, *({"text": text, "kind": ""} for text in texts)]
     return {"picture": pages.embed_thumbnail(pixels), "lines": lines}
