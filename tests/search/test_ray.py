@@ -251,7 +251,7 @@ def searching(folder, *address):
     """A process that searches, in the middle of a trial."""
     script = folder / "searching.py"
     script.write_text(SEARCHING)
-    variables = environment(PYTHONPATH=os.pathsep.join(filter(None, sys.path)))
+    variables = environment(PYTHONPATH=os.pathsep.join(map(str, (Path(__file__).parent, *filter(None, sys.path)))))
     command = [sys.executable, script, folder, *address]
     with subprocess.Popen(command, env=variables, start_new_session=True) as process:
         try:

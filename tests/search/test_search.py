@@ -656,7 +656,7 @@ except DarkroomError as error:
 @pytest.mark.slow
 def test_a_full_disk_is_one_line_and_loses_nothing(tmp_path):
     pytest.importorskip("resource")
-    variables = environment(PYTHONPATH=os.pathsep.join(filter(None, sys.path)))
+    variables = environment(PYTHONPATH=os.pathsep.join(map(str, (Path(__file__).parent, *filter(None, sys.path)))))
     done = subprocess.run(
         [sys.executable, "-c", FULL_DISK], cwd=tmp_path, env=variables, capture_output=True, text=True, check=False
     )

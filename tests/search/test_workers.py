@@ -7,6 +7,7 @@ import subprocess
 import sys
 from contextlib import closing, contextmanager
 from functools import partial
+from pathlib import Path
 
 import pytest
 
@@ -127,7 +128,7 @@ def searching(folder):
     """A process that searches with two workers, each in the middle of a trial."""
     script = folder / "searching.py"
     script.write_text(SEARCHING)
-    variables = environment(PYTHONPATH=os.pathsep.join(filter(None, sys.path)))
+    variables = environment(PYTHONPATH=os.pathsep.join(map(str, (Path(__file__).parent, *filter(None, sys.path)))))
     with subprocess.Popen([sys.executable, script, folder], env=variables, start_new_session=True) as process:
         try:
             until(lambda: len(list(folder.glob("begun-*"))) == 2)
