@@ -96,7 +96,7 @@ def next_steps(result: Result, verdict: Verdict, advice: str) -> tuple[str, ...]
 def _steps(result: Result, verdict: Verdict, advice: str) -> Iterator[str]:
     if tells_apart(result) is False:
         yield (
-            f"the network cannot be told apart from guessing: always naming the largest class reaches "
+            f"the network may be no better than guessing: always naming the largest class reaches "
             f"{result.baseline:.4f}, within the interval of the network's accuracy, {result.interval}; do not use it"
         )
     if result.is_regression:
