@@ -11,9 +11,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from darkroom.drift import page as drift_page
+from darkroom.experiments import compare, compare_page
 from darkroom.labelling import page as label_page
 from darkroom.overview import data_page, front_page, map_page
 from darkroom.promotion import model_card
+from support import comparisons
 from support import overviews as known
 from support.cards import card, write_report
 
@@ -98,8 +101,16 @@ def pages(tmp_path_factory):
     small = np.zeros((len(label_page.shown(audited)), 8, 8, 1), np.uint8)
     report = write_report(folder / "report", LABELS, 2 * len(LABELS), figure=(900, 300))
     of_classes = {"training images of each class": dict.fromkeys(LABELS, 6)}
+    sides = [
+        comparisons.side(comparisons.predictions(right, seed, 600, LABELS), name)
+        for right, seed, name in ((0.5, 0, "n" * 80), (0.9, 1, "<b>قطة</b>"))
+    ]
+    compared = compare.compare(*sides)
+    differing = dict.fromkeys(compared.disagreeing.index, np.zeros((8, 8, 1), np.uint8))
     with known.make_pictures(folder / "images.npy", len(rows)) as pictures:
         yield {
+            "comparison": compare_page.page(sides[0].name, sides[1].name, compared, differing),
+            "drift": drift_page.page(comparisons.drifted(LABELS)).replace("<details", "<details open"),
             "data": data_page.page(found, pictures, "Data of " + "m" * 80),
             "index": front_page.page(known.project(), pictures, {}),
             "map": map_page.page(described, images, pictures, 0),
@@ -111,7 +122,7 @@ def pages(tmp_path_factory):
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [360, 900, 1600])
-@pytest.mark.parametrize("name", ["index", "data", "map", "label_audit", "model_card"])
+@pytest.mark.parametrize("name", ["index", "data", "map", "label_audit", "model_card", "comparison", "drift"])
 def test_all_text_can_be_read_at_any_width(pages, tmp_path, name, width, scheme):
     (tmp_path / "page.html").write_text(pages[name].replace("</body>", SEEN))
     frame = tmp_path / "frame.html"

@@ -10,7 +10,6 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
 from mlflow import MlflowClient
 from PIL import Image
@@ -24,28 +23,9 @@ from darkroom.promotion.history import history
 from darkroom.registry import versions as registry_versions
 from darkroom.tracking.runs import start_run
 from darkroom.tracking.store import open_store
+from support.comparisons import predictions, side
 
 LABELS = ("a", "b")
-
-
-def predictions(right, seed, images=60, labels=LABELS, start=0):
-    """Saved predictions of which about so many are right."""
-    generator = np.random.default_rng(seed)
-    truth = np.arange(images) % len(labels)
-    answer = np.where(generator.random(images) < right, truth, (truth + 1) % len(labels))
-    probabilities = np.full((images, len(labels)), 0.2 / (len(labels) - 1))
-    probabilities[np.arange(images), answer] = 0.8
-    names = np.array(labels)
-    table = pd.DataFrame(
-        {
-            "image": [f"{number}.png" for number in range(start, start + images)],
-            "sha256": [f"{number:064x}" for number in range(start, start + images)],
-            "cluster": range(images),
-            "label": names[truth],
-            "predicted": names[answer],
-        }
-    )
-    return table.assign(**{f"p({label})": probabilities[:, number] for number, label in enumerate(labels)})
 
 
 @pytest.fixture(scope="module")
@@ -256,10 +236,6 @@ def test_names_are_no_markup_on_the_page():
     assert "<i>a" not in page
     assert "<b>" not in page
     assert "&lt;i&gt;a" in page
-
-
-def side(table, name="one"):
-    return compare.Side(name, "run", table.astype(str))
 
 
 def test_what_cannot_be_compared():
