@@ -30,12 +30,15 @@ def clone(commit: str, seed: int, folder: Path) -> None:
     change(folder, {section: {"seed": seed} for section in ("preprocess", "search", "train")})
 
 
-def change(folder: Path, sections: Mapping[str, Mapping[str, Any]]) -> None:
-    """Change values of sections of a clone's params.yaml."""
+def change(folder: Path, sections: Mapping[str, Any]) -> None:
+    """Change values of sections of a clone's params.yaml, or the whole of what is no section."""
     yaml = YAML()
     params = yaml.load((folder / "params.yaml").read_text(encoding="utf-8"))
     for section, values in sections.items():
-        params[section].update(values)
+        if isinstance(values, Mapping):
+            params[section].update(values)
+        else:
+            params[section] = values
     with (folder / "params.yaml").open("w", encoding="utf-8") as file:
         yaml.dump(params, file)
 

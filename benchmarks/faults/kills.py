@@ -16,7 +16,7 @@ ROUND = 3
 """Kills of one project before it is run to its end."""
 PART = 0.5
 """Share of the pipeline's duration after which a process is killed at the latest; later ones go on from there."""
-STAGE = re.compile(r"^Running stage '(.+)':$", re.MULTILINE)
+BEGUN = re.compile(r"^Running stage '(.+)':$", re.MULTILINE)
 
 
 class Round(NamedTuple):
@@ -80,7 +80,7 @@ def _kill_after(project: Project, seconds: float) -> str:
     with project.started("dvc", "repro") as process:
         time.sleep(seconds)
         kill(process)
-        begun: list[str] = STAGE.findall(process.communicate()[0])
+        begun: list[str] = BEGUN.findall(process.communicate()[0])
     return begun[-1] if begun else ""
 
 

@@ -17,6 +17,8 @@ from PIL import Image
 from ruamel.yaml import YAML
 from sklearn.datasets import load_digits
 
+from benchmarks import digits
+
 ROOT = Path(__file__).resolve().parents[2]
 CLASSES, IMAGES = 3, 60
 """Number of classes, and of images of each."""
@@ -99,6 +101,11 @@ class Project:
             raise AssertionError(f"{' '.join(command)} ended with {done.code}:\n{done.printed}")
         return done
 
+    def commit(self, message: str) -> None:
+        """Commit everything that git does not ignore."""
+        self.require(*GIT, "add", "-A")
+        self.require(*GIT, "commit", "-qm", message)
+
     def results(self) -> dict[str, str]:
         """Return the content of the files that a fault must not change, and why there is the champion."""
         found = {name: (self.root / name).read_text(encoding="utf-8") for name in RESULTS}
@@ -113,6 +120,14 @@ class Project:
         return Project(root, {**self.variables, **variables})
 
 
+def clone(root: Path) -> Project:
+    """Clone the last commit into a folder, which must not exist."""
+    subprocess.run(["git", "clone", "--quiet", str(ROOT), str(root)], check=True)
+    project = Project(root)
+    project.require("python", "-m", "compileall", "-q", "src", "pipeline", "networks")
+    return project
+
+
 def make(root: Path, **search: Any) -> Project:
     """Clone the last commit into a folder, with a few digits as its data.
 
@@ -120,40 +135,31 @@ def make(root: Path, **search: Any) -> Project:
         root: the folder; it must not exist.
         search: settings in the section ``search`` of params.yaml.
     """
-    subprocess.run(["git", "clone", "--quiet", str(ROOT), str(root)], check=True)
+    project = clone(root)
     _write_digits(root / "data" / "raw")
-    yaml, file = YAML(), root / "params.yaml"
-    params: dict[str, Any] = yaml.load(file.read_text(encoding="utf-8"))
-    params["data"].update({"source": "folder", "path": "data/raw"})
-    params["models"] = [NETWORK]
-    params["search"].update(
-        {
-            "budget": {"trials": 3},
-            "epochs": 2,
-            # Independent of the order in which parallel trials end.
-            "sampler": {"name": "random"},
-            "pruner": {"name": "none"},
-            NETWORK: {"learning": {"learning_rate": {"low": 0.002, "high": 0.01}}},
-            **search,
-        }
-    )
+    small = {
+        "budget": {"trials": 3},
+        "epochs": 2,
+        # Independent of the order in which parallel trials end.
+        "sampler": {"name": "random"},
+        "pruner": {"name": "none"},
+        NETWORK: {"learning": {"learning_rate": {"low": 0.002, "high": 0.01}}},
+    }
     # Enough to tell the classes: a first model must beat the largest class.
-    params["train"][NETWORK] = {"epochs": 2, "batch_size": 4, "learning_rate": 0.006, "hidden_units": [32]}
-    with file.open("w", encoding="utf-8") as changed:
-        yaml.dump(params, changed)
-    project = Project(root)
-    project.require("python", "-m", "compileall", "-q", "src", "pipeline", "networks")
-    for arguments in (("add", "-A"), ("commit", "-qm", "a small project")):
-        project.require(*GIT, *arguments)
+    training = {"epochs": 2, "batch_size": 4, "learning_rate": 0.006, "hidden_units": [32]}
+    data = {"source": "folder", "path": "data/raw"}
+    sections = {"data": data, "models": [NETWORK], "search": {**small, **search}, "train": {NETWORK: training}}
+    digits.change(root, sections)
+    project.commit("a small project")
     return project
 
 
 def _write_digits(folder: Path) -> None:
     """Write ``<folder>/<digit>/<number>.png``."""
-    digits = load_digits(n_class=CLASSES)
+    known = load_digits(n_class=CLASSES)
     for digit in range(CLASSES):
         (folder / str(digit)).mkdir(parents=True)
-        for number, pixels in enumerate(digits.images[digits.target == digit][:IMAGES]):
+        for number, pixels in enumerate(known.images[known.target == digit][:IMAGES]):
             grey = np.round(pixels * (255 / 16)).astype(np.uint8)
             Image.fromarray(grey).save(folder / str(digit) / f"{number:03d}.png")
 
