@@ -8,19 +8,25 @@ import tempfile
 import time
 import zipfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from benchmarks import digits, published
 from benchmarks.faults.kills import BEGUN
 from benchmarks.faults.project import Project, clone, kill
 from darkroom.base.files import file_digest, read_record
 
-NETWORK, PHOTOGRAPHS = "efficientnet_lite0", 80
+NETWORK, PHOTOGRAPHS = "efficientnet_lite0", 240
 """The network, and the photographs of each class."""
 FEATURES, TRAIN = f"features@{NETWORK}", f"train@{NETWORK}"
 MODEL, RUN = f"models/{NETWORK}.keras", f"runs/{NETWORK}/run.json"
+COMPUTED = f"data/features/{NETWORK}"
+OUTPUTS = {
+    FEATURES: [f"{COMPUTED}/train.npy", f"{COMPUTED}/validation.npy"],
+    TRAIN: [MODEL, f"reports/{NETWORK}/history.csv"],
+}
+"""What each stage must write again, bit by bit."""
 SETTINGS = {
     "epochs": 12,
     "ema": 0.95,
@@ -48,19 +54,15 @@ def run(kills: int, seed: int) -> Iterator[Step]:
     """
     moments = random.Random(seed)  # noqa: S311 - no secret
     with tempfile.TemporaryDirectory() as temporary:
-        folder = Path(temporary)
-        killed = _photographs(folder / "killed")
-        undisturbed = killed.copy(folder / "undisturbed")
-        seconds = {stage: _seconds(undisturbed, stage) for stage in (FEATURES, TRAIN)}
-        undisturbed.require("dvc", "repro")
-        for stage in (FEATURES, TRAIN):
-            parts = kills // 2
-            for part in range(parts):
-                after = (part + moments.random()) / parts * seconds[stage]
-                yield Step(f"killed in {stage} after {after:.1f} s, {_kill_in(killed, stage, after)}", "")
-        killed.require("dvc", "repro")
-        yield Step("run to its end: features, weights, metrics", _differences(killed, undisturbed))
-        yield from _other_weights(undisturbed)
+        project = _photographs(Path(temporary) / "photographs")
+        for stage, outputs in OUTPUTS.items():
+            seconds = project.require("dvc", "repro", stage).seconds
+            expected = _contents(project, outputs)
+            for part in range(kills // 2):
+                after = (part + moments.random()) / (kills // 2) * seconds
+                yield _killed(project, stage, after, expected)
+        project.require("dvc", "repro")
+        yield from _other_weights(project)
 
 
 def _photographs(root: Path) -> Project:
@@ -81,38 +83,30 @@ def _photographs(root: Path) -> Project:
     return project
 
 
-def _seconds(project: Project, stage: str) -> float:
-    """Run a stage after those that it depends on; return its own duration and that of DVC."""
-    project.require("dvc", "repro", stage)
-    return project.require("dvc", "repro", "--force", "--single-item", stage).seconds
-
-
-def _kill_in(project: Project, stage: str, after: float) -> str:
-    """Start a stage and kill it some seconds after it has begun; return how far it was."""
-    with project.started("dvc", "repro", "--force", stage) as process:
+def _killed(project: Project, stage: str, after: float, expected: dict[str, str]) -> Step:
+    """Start a stage anew, kill it some seconds after it has begun, and run it to its end."""
+    if stage == FEATURES:
+        # What is there would be kept.
+        shutil.rmtree(project.root / COMPUTED)
+    with project.started("dvc", "repro", "--force", "--single-item", stage) as process:
         printed = process.stdout or io.StringIO()
         for line in printed:
             if line.startswith(f"Running stage '{stage}'"):
                 break
         time.sleep(after)
         kill(process)
-        said = printed.read().splitlines()
+        said = [line for line in printed.read().splitlines() if " epoch " in line] or ["before any epoch"]
     project.require("darkroom", "check", "--inputs")
-    epochs = [line for line in said if " epoch " in line]
-    return epochs[-1].strip() if epochs else (said[-1].strip() if said else "nothing said")
+    project.require("dvc", "repro", stage)
+    found = _contents(project, [*expected])
+    differ = [name for name in expected if found[name] != expected[name]]
+    title = f"killed in {stage} after {after:.1f} s: {said[-1].split('  loss')[0].strip()}"
+    return Step(title, f"other {', '.join(differ)}" if differ else "")
 
 
-def _differences(project: Project, other: Project) -> str:
-    """Return the files of two projects that differ and must not, or nothing."""
-    features = [f"data/features/{NETWORK}/{split}.npy" for split in ("train", "validation")]
-    results = [f"reports/{NETWORK}/{name}" for name in ("history.csv", "predictions.csv", "metrics.json")]
-    differ = [name for name in (*features, MODEL, *results) if _content(project, name) != _content(other, name)]
-    return f"other {', '.join(differ)}" if differ else ""
-
-
-def _content(project: Project, name: str) -> Any:
-    path = project.root / name
-    return read_record(path) if path.suffix == ".json" else file_digest(path)
+def _contents(project: Project, names: Iterable[str]) -> dict[str, str]:
+    """Return the digests of a project's files."""
+    return {name: file_digest(project.root / name) for name in names}
 
 
 def _other_weights(project: Project) -> Iterator[Step]:
@@ -139,11 +133,11 @@ def _begin_with(project: Project, **weights: str) -> None:
 
 def _ran(project: Project, expected: set[str]) -> str:
     """Run the pipeline; return what is wrong with the stages that ran or the weights, or nothing."""
-    before = _content(project, MODEL)
+    before = _contents(project, [MODEL])
     ran = {*BEGUN.findall(project.require("dvc", "repro").printed)}
     if expected - ran or (ran and not expected):
         return f"stages {', '.join(sorted(ran)) or 'none'} ran, expected {', '.join(sorted(expected)) or 'none'}"
-    return "" if (_content(project, MODEL) != before) == bool(expected) else "the weights are not as expected"
+    return "" if (_contents(project, [MODEL]) != before) == bool(expected) else "the weights are not as expected"
 
 
 def _reproduced(project: Project) -> str:
