@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from benchmarks import label_story
 from darkroom.base import spreadsheets
 from support.finished import stages_run
 from support.pictures import draw
@@ -90,3 +91,12 @@ def test_label_next_chooses_new_pictures_and_leaves_copies_out(wrong, tmp_path):
     line = wrong.run("darkroom", "label-next", str(tmp_path / "unread"), "--out", "none.csv", code=2).splitlines()[-1]
     assert "none of 30 pictures can be read; 29 (such as 01.png): not an image in a supported format" in line
     assert not (wrong.root / "none.csv").exists()
+
+
+@pytest.mark.thorough
+@pytest.mark.skipif("DARKROOM_DATASETS" not in os.environ, reason="DARKROOM_DATASETS names no folder of data sets")
+def test_corrections_of_400_photographs_are_in_git_and_in_accuracy_and_decision(tmp_path):
+    figures = label_story.story(tmp_path / "project", 0)
+    assert label_story.kept(figures), figures
+    assert figures["planted"] >= 15
+    assert figures["judged"] == label_story.CORRECTED

@@ -1,11 +1,12 @@
 """A few of the faults of ``python -m benchmarks.faults``: kills, full disks, servers that fail. Slow."""
 
+import os
 import subprocess
 import sys
 
 import pytest
 
-from benchmarks.faults import disk, kills, outages
+from benchmarks.faults import disk, fine_tuning, kills, outages
 from benchmarks.faults.project import NETWORK, ROOT, make
 from support.projects import edit_params
 
@@ -64,3 +65,10 @@ def test_a_server_that_fails_is_told_in_one_line_and_the_next_run_is_whole(undis
             assert "exited with 2" in found.failed.printed
     history = f"reports/{NETWORK}/history.csv"
     assert (served.root / history).read_text() == (project.root / history).read_text()
+
+
+@pytest.mark.skipif("DARKROOM_DATASETS" not in os.environ, reason="DARKROOM_DATASETS names no folder of data sets")
+def test_fine_tuning_on_photographs_is_killed_begun_with_other_weights_and_reproduced():
+    steps = list(fine_tuning.run(4, 0))
+    assert [step for step in steps if step.fault] == []
+    assert len(steps) == 4 + 7
