@@ -12,7 +12,7 @@ from darkroom.params import Params
 from darkroom.promotion.published import Promotion
 
 MORE = {
-    "data_docs/index.html": "What Great Expectations checked (its pages need the internet)",
+    "data_docs/index.html": "What Great Expectations checked (its pages load styles from the internet)",
     "augmentation/": "Augmented training images, as each network sees them",
 }
 """Pages of other stages, by their path below the folder of reports."""

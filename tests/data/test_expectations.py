@@ -57,6 +57,17 @@ def test_sound_images_pass_and_the_data_docs_are_there(broken, tmp_path):
     assert "<html" in (tmp_path / "docs" / "index.html").read_text().lower()
 
 
+def test_the_first_page_links_to_all_others_without_a_script(broken, tmp_path):
+    broken()
+    docs = tmp_path / "docs"
+    listed = re.search(r"<body><ul>(.*?)</ul>", (docs / "index.html").read_text())[1]
+    others = {page.relative_to(docs).as_posix() for page in docs.rglob("*.html")} - {"index.html"}
+    assert set(re.findall(r'href="(.*?)"', listed)) == others
+    titles = re.findall(r">([^<]+)</a>", listed)
+    assert {"Results of images", "Expectations of images"} <= set(titles)
+    assert len(titles) == len(others)
+
+
 def test_a_page_that_cannot_be_written_is_an_error(broken, monkeypatch):
     """Great Expectations logs it, and goes on without the page."""
 

@@ -25,6 +25,7 @@ SORT_KEYS = re.compile(r"(?<='_run_time_sort': )[\d.]+")
 IDS = re.compile(r"(?<=collapse-body-)[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 """Ids of elements; a UUID elsewhere is part of an image's name."""
 NO_TIME = "last-run"
+SECTIONS = {"validations": "Results of", "expectations": "Expectations of"}
 VIEW = {"module_name": EscapingView.__module__, "class_name": EscapingView.__name__}
 
 
@@ -72,7 +73,26 @@ class Suites:
         (outcome,) = checkpoint.run(batch_parameters=parameters).run_results.values()
         return [_finding(row) for row in outcome.results]
 
-    def make_reproducible(self) -> None:
+    def finish(self) -> None:
+        """Make the pages reproducible, and list them on the first one.
+
+        The table that Great Expectations has there is drawn by a script from the internet.
+        """
+        self._make_reproducible()
+        index = self._data_docs / "index.html"
+        links = [
+            f'<li><a href="{place}">{title} {Path(place).parts[1].removesuffix(".html")}</a></li>'
+            for folder, title in SECTIONS.items()
+            for place in self._pages(folder)
+        ]
+        start, body, rest = index.read_text(encoding="utf-8").partition("<body>")
+        write_text(index, f"{start}{body}<ul>{''.join(links)}</ul>{rest}")
+
+    def _pages(self, folder: str) -> list[str]:
+        pages = (self._data_docs / folder).rglob("*.html")
+        return sorted(page.relative_to(self._data_docs).as_posix() for page in pages)
+
+    def _make_reproducible(self) -> None:
         """Remove times and random ids from Data Docs, so that equal results give equal pages."""
         for page in sorted(self._data_docs.rglob("*.html")):
             text = _without_ids(TIMES.sub(self._without_time, SORT_KEYS.sub("0", page.read_text(encoding="utf-8"))))
@@ -116,7 +136,7 @@ def _expectation(rule: Rule) -> Any:
 def validate(rows: pd.DataFrame, unread: pd.DataFrame, rules: Sequence[Rule], suites: Suites) -> Validation:
     """Check rules, see ``findings.validate``, and write the Data Docs."""
     found = findings.validate(rows, unread, rules, suites.findings)
-    suites.make_reproducible()
+    suites.finish()
     return found
 
 
