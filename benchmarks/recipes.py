@@ -20,6 +20,7 @@ import os
 import platform
 import statistics
 import sys
+from collections.abc import Sized
 from dataclasses import dataclass
 from functools import partial
 from importlib import metadata
@@ -217,14 +218,18 @@ def row(results: list[dict[str, Any]]) -> str:
     spread = f" ± {statistics.stdev(accuracies):.4f}" if len(accuracies) > 1 else ""
     minutes = statistics.mean(result["minutes"] for result in results)
     flipped = [result[f"{which}_accuracy_{FLIPPED}"] for result in results if f"{which}_accuracy_{FLIPPED}" in result]
-    flips = f", {statistics.mean(flipped):.4f} with flips" if flipped else ""
+    flips = f", {statistics.mean(flipped):.4f} with flips ({_seeds(flipped)})" if flipped else ""
     precision = " in bfloat16" * (first["values"]["precision"] == "bfloat16")
     threads = f", {first['threads']} thread" if "threads" in first else ""
     return (
         f"| `{first['network']}` | {first['data']} | {first['values']['recipe']}{precision}{threads} | "
-        f"{which} {statistics.mean(accuracies):.4f}{spread}{flips} ({len(results)} seed{'s' * (len(results) > 1)}) | "
+        f"{which} {statistics.mean(accuracies):.4f}{spread} ({_seeds(results)}){flips} | "
         f"{PUBLISHED.get(first['network'], '–')} | {first['epochs']} | {minutes:.1f} |"
     )
+
+
+def _seeds(results: Sized) -> str:
+    return f"{len(results)} seed{'s' * (len(results) > 1)}"
 
 
 if __name__ == "__main__":
