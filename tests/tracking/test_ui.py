@@ -68,6 +68,7 @@ class Ui:
     """A trial, then the training runs."""
     place: str
     """The page that the command names."""
+    printed: str
 
 
 @pytest.fixture(scope="module")
@@ -96,7 +97,7 @@ def ui(tmp_path_factory):
         assert site == f"http://127.0.0.1:{port}/"
         runs = re.findall(r"^[0-9a-f]{32}$", project.run("python", "-c", FILL), re.MULTILINE)
         listed = subprocess.check_output(["ps", "-ww", "-g", str(server.pid), "-o", "args="], text=True)
-        yield Ui(port, listed.splitlines(), runs, place)
+        yield Ui(port, listed.splitlines(), runs, place, log.read_text())
     finally:
         os.killpg(server.pid, signal.SIGTERM)
         server.wait(30)
@@ -150,6 +151,11 @@ def test_the_server_is_two_processes_without_the_store_in_their_arguments(ui):
     assert all("mlflow" in arguments for arguments in ui.processes)
     # Everybody on this machine can read the arguments, and in the address of a store there may be a password.
     assert not any("sqlite" in arguments for arguments in ui.processes)
+
+
+def test_the_address_of_the_training_runs_is_the_only_one_printed(ui):
+    assert ui.printed.count("http://127.0.0.1") == 1
+    assert "Warning" not in ui.printed
 
 
 def test_the_view_that_the_command_names_has_the_training_runs_and_their_test_accuracy(ui):

@@ -12,6 +12,8 @@ VIEW = "training-runs"
 COLUMNS = ("test_accuracy", "test_macro_f1", "validation_accuracy", "validation_loss")
 """Metrics shown as columns of the view; MLflow by default shows none."""
 HOST = "127.0.0.1"
+HIDDEN = "ignore:starlette.middleware.wsgi is deprecated"
+"""A warning to MLflow's developers, in the terminal below the address of the training runs."""
 
 
 def serve(port: int) -> NoReturn:
@@ -29,9 +31,11 @@ def serve(port: int) -> NoReturn:
     # Not as an argument, which other users of the machine can read: the URI may contain a password.
     os.environ["MLFLOW_BACKEND_STORE_URI"] = address.tracking_uri()
     os.environ["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] = "false"
+    os.environ["PYTHONWARNINGS"] = HIDDEN
+    # At its usual level, the server prints the address of another page.
+    options = ["--host", HOST, "--port", str(port), "--workers", "1", "--uvicorn-opts", "--log-level warning"]
     # Run as a module, because the environment's scripts need not be in PATH.
-    command = [sys.executable, "-m", "mlflow", "ui", "--host", HOST, "--port", str(port), "--workers", "1"]
-    os.execv(sys.executable, command)  # noqa: S606
+    os.execv(sys.executable, [sys.executable, "-m", "mlflow", "ui", *options])  # noqa: S606
 
 
 def training_runs() -> str:
