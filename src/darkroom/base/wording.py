@@ -61,10 +61,9 @@ def half_width(images: int, accuracy: float = LIKELY_ACCURACY) -> float:
 def accuracy_known(images: int, named: str = "test images") -> str:
     """Return how precisely test images can tell an accuracy."""
     likely, even = (100 * half_width(images, accuracy) for accuracy in (LIKELY_ACCURACY, 0.5))
-    return (
-        f"with {images} {named}, an accuracy of {LIKELY_ACCURACY:g} is known to ± {likely:.0f} points, "
-        f"one of 0.5 to ± {even:.0f}"
-    )
+    tested = counted(images, named.removesuffix("s"))
+    known = f"an accuracy of {LIKELY_ACCURACY:g} is known to ± {likely:.0f} points, one of 0.5 to ± {even:.0f}"
+    return f"with {tested}, {known}"
 
 
 def short_runs(text: str) -> str:

@@ -25,6 +25,9 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         "images", metavar="PATH", help="a folder with one subfolder per class, an archive or a table"
     )
     add_archive_option(configure)
+    for what in ("image", "label"):
+        meaning = f"column of a table that holds the {what}s; default: {what}"
+        configure.add_argument(f"--{what}-column", metavar="NAME", help=meaning)
     configure.add_argument("--force", action="store_true", help="overwrite changes of params.yaml")
     configure.set_defaults(command=_configure)
 
@@ -67,7 +70,9 @@ def _configure(chosen: argparse.Namespace) -> int:
     if not chosen.force:
         writing.require_unchanged(params)
     with step(f"looking at {chosen.images}"):
-        look = looking.look(chosen.images, chosen.name_encoding)
+        given = {"image_column": chosen.image_column, "label_column": chosen.label_column}
+        columns = {key: name for key, name in given.items() if name is not None}
+        look = looking.look(chosen.images, chosen.name_encoding, columns)
     settings = list(choosing.choose(look))
     writing.write(settings, params)
     for setting in settings:

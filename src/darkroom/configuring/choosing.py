@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from darkroom.base import wording
 from darkroom.configuring.looking import Look
 from darkroom.networks import pretrained
+from darkroom.params import DataParams
 
 BASELINE = "logistic_regression"
 """Listed with the pretrained network; the better one on the validation images becomes the candidate."""
@@ -60,6 +61,9 @@ def choose(look: Look) -> Iterator[Setting]:
     yield Setting("data.path", look.data.path, _balance(look))
     if look.data.name_encoding:
         yield Setting("data.name_encoding", look.data.name_encoding, "of the names in the archive, as given")
+    for key in ("image_column", "label_column"):
+        if (column := getattr(look.data, key)) != DataParams.model_fields[key].default:
+            yield Setting(f"data.{key}", column, "of the table, as given")
     yield from _limits(look)
     yield from _size(look)
     yield from _training(look)
@@ -67,7 +71,9 @@ def choose(look: Look) -> Iterator[Setting]:
 
 def _balance(look: Look) -> str:
     known = wording.accuracy_known(max(round(look.images * TEST_SHARE), 1))
-    return f"{look.smallest_class} to {look.largest_class} images per class; {known}"
+    least, most = look.smallest_class, look.largest_class
+    of_each = wording.counted(least, "image") if least == most else f"{least} to {most} images"
+    return f"{of_each} per class; {known}"
 
 
 def _limits(look: Look) -> Iterator[Setting]:
@@ -135,7 +141,7 @@ def _why_values(values: Mapping[str, Any], look: Look) -> str:
     reasons = []
     if "batch_size" in values:
         steps = math.ceil(_training_images(look) / values["batch_size"])
-        reasons.append(f"small batches, so that an epoch has {steps} steps")
+        reasons.append(f"small batches, so that an epoch has {wording.counted(steps, 'step')}")
     if "class_weights" in values:
         reasons.append("class weights make up for the small classes")
     return "; ".join(reasons) or "the defaults of the network's file"

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 
@@ -60,12 +61,13 @@ class Look:
         return max(self.counts.values())
 
 
-def look(path: str, encoding: str | None = None) -> Look:
+def look(path: str, encoding: str | None = None, columns: Mapping[str, str] = MappingProxyType({})) -> Look:
     """Look at a folder of class folders, an archive of one, a table, or a folder of Parquet files.
 
     Args:
         path: where it is.
         encoding: that of names in an archive that does not say it.
+        columns: ``image_column`` and ``label_column`` of a table that calls them otherwise.
 
     Raises:
         InputError: the path does not exist, has no images or one class, or none of them can be decoded.
@@ -73,7 +75,10 @@ def look(path: str, encoding: str | None = None) -> Look:
     source = _source(Path(path))
     if encoding and source != "archive":
         raise InputError(f"{path} is no archive, whose names --name-encoding is for; remove the option")
-    data = DataParams.model_validate({"source": source, "path": path, "name_encoding": encoding})
+    if columns and source not in {"table", "parquet"}:
+        option = next(iter(columns)).replace("_", "-")
+        raise InputError(f"{path} is no table, whose columns --{option} is for; remove the option")
+    data = DataParams.model_validate({"source": source, "path": path, "name_encoding": encoding, **columns})
     found = sources.find(data, (1, 1, 3))
     chosen = _spread(found.samples)
     with ThreadPoolExecutor(os.cpu_count()) as threads:
