@@ -49,10 +49,8 @@ def test_the_audit_finds_them_and_corrections_are_trained(wrong):
     assert not there & set(after.loc[after["kind"] == "label error", "name"])
     counts = json.loads((wrong.root / "reports/label_audit.json").read_text())
     assert counts["judged"] == len(there)
-    decision = json.loads((wrong.root / "reports/promotion.json").read_text())
-    assert (
-        "1 test images have corrected labels (data/labels.csv), for champion and candidate alike" in decision["reason"]
-    )
+    why = json.loads((wrong.root / "reports/promotion.json").read_text())["reason"]
+    assert "1 test image has a corrected label (data/labels.csv), for champion and candidate alike" in why
     # The images keep their splits.
     splits = pd.read_parquet(wrong.root / "data/divided/manifest.parquet").set_index("name")["split"]
     assert splits[audited["name"]].tolist() == audited["split"].tolist()

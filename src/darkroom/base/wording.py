@@ -73,7 +73,9 @@ def short_runs(text: str) -> str:
 
 def percent(share: float) -> str:
     """Return a share with three digits: ``99.2 %``; all and nothing without a point."""
-    return f"{100 * share:.0f} %" if share in {0, 1} else f"{100 * share:.1f} %"
+    # 1 - 0.7125 is a little less than 0.2875, and in single precision a little more.
+    exact = round(100 * share, 4)
+    return f"{exact:.0f} %" if exact in {0, 100} else f"{exact:.1f} %"
 
 
 def score_name(score: str) -> str:
