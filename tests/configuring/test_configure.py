@@ -14,6 +14,8 @@ from darkroom.base.errors import InputError
 from darkroom.cli import main
 from darkroom.configuring import choosing, looking, writing
 from darkroom.configuring.looking import Look
+from darkroom.evaluation import next_steps
+from darkroom.evaluation.intervals import Interval
 from darkroom.params import DataParams, read_params
 from darkroom.params.data_needs import check_data
 
@@ -92,6 +94,13 @@ def test_the_minutes_to_expect_are_said(look, least, most):
     (reason,) = (setting.reason for setting in choosing.choose(look) if setting.key == "models")
     minutes = int(reason.split("about ")[1].split(" min")[0])
     assert least <= minutes <= most, reason
+
+
+def test_the_minutes_are_those_of_the_advice_to_a_network_from_scratch():
+    look = seen(counts={"ant": 200, "bee": 197})
+    result = next_steps.Result(0.55, Interval(0.52, 0.58), 0.5, 900, look.images, look.shorter, False, [])
+    (advice,) = (step for step in next_steps.next_steps(result, "good fit", "") if "processor cores" in step)
+    assert f"the pipeline takes about {choosing.minutes(look)} min on 2 processor cores" in advice
 
 
 def test_a_folder_of_parquet_files(project, capsys):

@@ -34,7 +34,7 @@ def test_few_photographs_learnt_from_chance():
     assert "within the interval of the network's accuracy, 0.4100 to " in guess
     assert "use a pretrained network" in pretrained
     assert "efficientnet_lite0" in pretrained
-    assert "about 1 min on 2 processor cores" in pretrained
+    assert "about 2 min on 2 processor cores" in pretrained
     assert confused.startswith("confused most: ant taken for bee (15 of 28)")
     assert "with 55 test images the accuracy is known to ± 14 points" in precision
     assert not any("dropout" in step for step in steps())

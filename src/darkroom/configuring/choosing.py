@@ -32,8 +32,6 @@ EPOCHS = 36
 """Of a network that is trained from scratch: its default of 30, and those of the search."""
 NANOSECONDS = {"mnist_cnn": 300, "cifar_bn_cnn": 1800}
 """Processor time for one pixel position of one training image in an epoch, with augmentation; on an AMD EPYC."""
-START = 90
-"""Seconds that the pipeline takes for a handful of images, most of them to start its stages."""
 
 
 class Setting(NamedTuple):
@@ -155,8 +153,10 @@ def minutes(look: Look) -> int:
     """Return about how many minutes the pipeline takes on ``pretrained.CORES`` cores, rounded up."""
     chosen, side = network(look), _side(look)
     if chosen == pretrained.NETWORK:
-        return pretrained.minutes(look.images, side) + START // 60
-    seconds = START + _training_images(look) * side**2 * EPOCHS * NANOSECONDS[chosen] * 1e-9 / pretrained.CORES
+        return pretrained.minutes(look.images, side)
+    seconds = (
+        pretrained.START + _training_images(look) * side**2 * EPOCHS * NANOSECONDS[chosen] * 1e-9 / pretrained.CORES
+    )
     return math.ceil(seconds / 60)
 
 
