@@ -161,7 +161,27 @@ def test_a_table_with_columns_of_other_names(project, capsys):
     assert (data.source, data.image_column, data.label_column) == ("table", "file", "species")
     shutil.rmtree(raw / "bee")
     assert main(["configure", "raw", "--force", "--image-column", "file"]) == 2
-    assert "raw is no table, whose columns --image-column is for" in capsys.readouterr().err
+    assert "raw is no table or parquet, which --image-column is for" in capsys.readouterr().err
+
+
+def test_folders_whose_names_leave_open_what_they_are(project, capsys):
+    folder(project / "raw", {"train": 30, "bus": 20}, (32, 24))
+    assert main(["configure", "raw", "--force"]) == 2
+    assert "(for configure: --layout)" in capsys.readouterr().err
+    assert main(["configure", "raw", "--force", "--layout", "class"]) == 0
+    assert read_params().data.layout == "class"
+
+
+def test_what_was_stated_of_other_images_is_forgotten(project):
+    folder(project / "raw", {"ant": 30, "bee": 20}, (32, 24))
+    text = Path("params.yaml").read_text().replace("data:\n", "data:\n  group_column: patient\n  layout: class\n")
+    Path("params.yaml").write_text(text)
+    assert main(["configure", "raw", "--force"]) == 0
+    assert (read_params().data.group_column, read_params().data.layout) == (None, "auto")
+    # Of the same images it stays.
+    Path("params.yaml").write_text(Path("params.yaml").read_text().replace("data:\n", "data:\n  layout: class\n"))
+    assert main(["configure", "raw", "--force"]) == 0
+    assert read_params().data.layout == "class"
 
 
 def test_a_folder_of_images_without_classes_beside_a_table_names_the_table(project, capsys):

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from darkroom.base import wording
-from darkroom.configuring.looking import Look
+from darkroom.configuring.looking import GIVEN, Look
 from darkroom.networks import pretrained
 from darkroom.params import DataParams
 
@@ -57,11 +57,9 @@ def choose(look: Look) -> Iterator[Setting]:
         classes += f"; {look.unreadable} of {look.looked_at} that were looked at cannot be decoded"
     yield Setting("data.source", look.data.source, classes)
     yield Setting("data.path", look.data.path, _balance(look))
-    if look.data.name_encoding:
-        yield Setting("data.name_encoding", look.data.name_encoding, "of the names in the archive, as given")
-    for key in ("image_column", "label_column"):
-        if (column := getattr(look.data, key)) != DataParams.model_fields[key].default:
-            yield Setting(f"data.{key}", column, "of the table, as given")
+    for key in GIVEN:
+        if (value := getattr(look.data, key)) != DataParams.model_fields[key].default:
+            yield Setting(f"data.{key}", value, "as given")
     yield from _limits(look)
     yield from _size(look)
     yield from _training(look)
