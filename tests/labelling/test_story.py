@@ -41,7 +41,7 @@ def test_the_audit_finds_them_and_corrections_are_trained(wrong):
     spreadsheets.write(wrong.root / "corrected.csv", filled)
     printed = wrong.run("darkroom", "relabel", "corrected.csv", "--who", "Ada")
     assert f"{len(filled)} pictures corrected" in printed
-    assert "1 of them are test pictures" in printed
+    assert "test pictures among them: 1;" in printed
     (wrong.root / "corrected.csv").unlink()
     printed = wrong.run("dvc", "repro")
     assert {"ingest", "describe", "train@mlp", "promote"} <= set(stages_run(printed))

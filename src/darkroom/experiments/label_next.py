@@ -118,8 +118,8 @@ def _notes(found: int, looked_at: int, read: int, left: int) -> "list[str]":
     if looked_at < found:
         notes.append(f"looked at {looked_at} of {found} pictures, evenly spaced")
     if left < read:
-        left_out = counted(read - left, "picture")
-        notes.append(f"left out: {left_out} of which another one, or a labelled one, is a copy or near-duplicate")
+        copies = counted(read - left, "copy or near-duplicate", "copies or near-duplicates")
+        notes.append(f"left out: {copies} of each other or of labelled pictures")
     return notes
 
 
