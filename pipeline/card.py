@@ -15,11 +15,13 @@ from darkroom.promotion import model_card
 from darkroom.promotion.published import Promotion
 from darkroom.registry import queries, versions
 from darkroom.registry.packages import VIEWS
+from darkroom.reporting import audited
 from darkroom.reporting.results import Report
 from darkroom.tracking import store
 from darkroom.tracking.record import RunRecord
 
 NAME = "model_card.html"
+LABEL_AUDIT = "label_audit.json"
 SHORT = 8  # characters of a run id in a title
 
 
@@ -38,6 +40,7 @@ def main(params: Params, network: Network, prepared: str, runs: str, report: str
         data={**_data(Prepared(Path(prepared)).description), "label audit": _audit(Path(promotion).parent)},
         drift=_drift(decided, record.run_id, params),
         report=Report(Path(report)),
+        labels_to_check=audited.next_step(read_json(Path(promotion).parent / LABEL_AUDIT)),
         findings=decided.findings if is_candidate else [],
         cost=_cost(Path(runs), record, run),
         lineage=_lineage(record, run),
@@ -87,13 +90,7 @@ def _data(description: Description) -> dict[str, Any]:
 
 def _audit(reports: Path) -> str:
     """Return what the audit of training and validation labels found, in one line."""
-    found = read_json(reports / "label_audit.json")
-    if found["silent"]:
-        return str(found["silent"])
-    return (
-        f"{found['label_errors']} likely label errors, {found['two_labels']} images with a near-duplicate of another "
-        f"label, {found['odd_ones']} unlike their class, {found['judged']} judged by people; see label_audit.html"
-    )
+    return f"{audited.line(read_json(reports / LABEL_AUDIT))}; see label_audit.html"
 
 
 def _drift(decided: Promotion, run_id: str, params: Params) -> Compared:

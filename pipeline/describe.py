@@ -8,13 +8,13 @@ import pandas as pd
 from darkroom.base import spreadsheets
 from darkroom.base.files import write_json, write_text
 from darkroom.base.types import Pixels
-from darkroom.base.wording import counted
 from darkroom.data.formats import corrections
 from darkroom.data.prepared.described import Described
 from darkroom.data.prepared.features import SPLITS
 from darkroom.data.prepared.prepared import Prepared
 from darkroom.labelling import audit, describing, page
 from darkroom.params import Params
+from darkroom.reporting import audited
 
 
 def main(params: Params, prepared: str, features: str, pairs: str, labels: str, described: str, reports: str) -> None:
@@ -29,11 +29,11 @@ def main(params: Params, prepared: str, features: str, pairs: str, labels: str, 
     if record.limits:
         print(f"limit: {record.limits}")
     clusters = pd.concat([images.manifest(split, ["cluster"]) for split in SPLITS], ignore_index=True)
-    audited = audit.Images(
+    with_features = audit.Images(
         of_data.images().assign(cluster=clusters["cluster"]), np.asarray(of_data.features()), images.description.labels
     )
     judged = corrections.read(Path(labels))["picture"]
-    found = audit.audit(audited, spreadsheets.read(Path(pairs)), judged)
+    found = audit.audit(with_features, spreadsheets.read(Path(pairs)), judged)
     spreadsheets.write(folder / "label_audit.csv", found.table)
     write_json(folder / "label_audit.json", found.summary())
     pictures = _pictures(images, found, page.shown(found))
@@ -50,12 +50,7 @@ def _pictures(prepared: Prepared, found: audit.Audit, lines: list[int]) -> Pixel
 
 
 def _found(found: audit.Audit, folder: Path) -> str:
-    counts = found.summary()
-    silent = f" (no label errors are suggested: {found.found.silent})" if found.found.silent else ""
-    return (
-        f"label audit: {counted(counts['label_errors'], 'likely error')}, {counts['two_labels']} with a near-duplicate "
-        f"of another label, {counts['odd_ones']} unlike their class; see {folder}/label_audit.html{silent}"
-    )
+    return f"label audit: {audited.line(found.summary())}; see {folder}/label_audit.html"
 
 
 def _print(line: str) -> None:

@@ -18,7 +18,7 @@ from darkroom.evaluation import diagnosis, known, metrics, next_steps, report, s
 from darkroom.evaluation.cost import cost
 from darkroom.evaluation.groups import group_numbers
 from darkroom.evaluation.intervals import Interval
-from darkroom.networks import Network, inference, reference, weights_file
+from darkroom.networks import Network, inference, penultimate, reference, weights_file
 from darkroom.networks.reference import Reference
 from darkroom.params import EvaluateParams, Params
 from darkroom.registry import packages, records
@@ -107,7 +107,8 @@ def _evaluate(
     figures.curves(history, record.best_epoch - 1, network, files.curves)
     found = _diagnosis(record, history, reached, description)
     result = _result(record, predictions, description, test, accuracy_interval)
-    result = replace(result, is_regression="penalty" in history[-1])
+    head_only = result.is_pretrained and penultimate.only_last_trains(loaded)
+    result = replace(result, is_regression="penalty" in history[-1], trained_head_only=head_only)
     found = replace(found, next_steps=next_steps.next_steps(result, found.verdict, found.advice))
     write_json(files.diagnosis, found.as_json())
     return Evaluated(reached, accuracy_interval, found, measured, answers)

@@ -42,6 +42,7 @@ REFUSED = {
     "more cells in each row": (b"name,site\na,x,y\nb,x,y\n", "more cells than there are columns"),
     "more cells in a later row": (b"name,site\na,x\nb,x,y\n", "Expected 2 fields in line 3, saw 3"),
     "a name of megabytes": (b"x" * 200_000 + b",name\n", "field larger than field limit"),
+    "semicolons": (b"name;site\na;x\n", "its cells are separated by ';'"),
     "UTF-16": ("name,site\n".encode("utf-16"), "codec can't decode"),
     "a merge": (b"name,site\na,x\n<<<<<<< HEAD\nb,x\n=======\n", "conflict markers of git"),
     "nothing": (b"", "No columns"),

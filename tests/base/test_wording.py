@@ -1,5 +1,6 @@
 """Numbers as people write them."""
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -54,6 +55,11 @@ def test_ids_of_runs_are_short_and_other_digits_are_not():
 )
 def test_shares(share, words):
     assert wording.percent(share) == words
+
+
+def test_a_share_is_rounded_alike_in_single_and_double_precision():
+    shares = (1 - 0.7125, 1 - float(np.float32(0.7125)), 0.2875)
+    assert {wording.percent(share) for share in shares} == {"28.8 %"}
 
 
 @pytest.mark.parametrize(

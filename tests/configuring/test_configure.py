@@ -14,7 +14,10 @@ from darkroom.base.errors import InputError
 from darkroom.cli import main
 from darkroom.configuring import choosing, looking, writing
 from darkroom.configuring.looking import Look
+from darkroom.evaluation import next_steps
+from darkroom.evaluation.intervals import Interval
 from darkroom.params import DataParams, read_params
+from darkroom.params.data_needs import check_data
 
 IDENTITY = ("-c", "user.name=Tester", "-c", "user.email=tester@example.org")
 SHIPPED = Path(__file__).parents[2] / "params.yaml"
@@ -93,6 +96,13 @@ def test_the_minutes_to_expect_are_said(look, least, most):
     assert least <= minutes <= most, reason
 
 
+def test_the_minutes_are_those_of_the_advice_to_a_network_from_scratch():
+    look = seen(counts={"ant": 200, "bee": 197})
+    result = next_steps.Result(0.55, Interval(0.52, 0.58), 0.5, 900, look.images, look.shorter, False, [])
+    (advice,) = (step for step in next_steps.next_steps(result, "good fit", "") if "processor cores" in step)
+    assert f"the pipeline takes about {choosing.minutes(look)} min on 2 processor cores" in advice
+
+
 def test_a_folder_of_parquet_files(project, capsys):
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -134,6 +144,64 @@ def test_two_classes_of_fifteen_photographs(project, capsys):
     assert params.models == ("efficientnet_lite0", "logistic_regression")
     assert params.preprocess.size == (96, 96, 3)
     assert params.network("efficientnet_lite0").batch_size == 8
+    # What is written can be trained: 18 of the 30 images are for training.
+    for network in params.models:
+        check_data(network, params.network(network), images=18, classes=2)
+
+
+def test_a_table_with_columns_of_other_names(project, capsys):
+    raw = folder(project / "raw", {"ant": 30, "bee": 20}, (32, 24))
+    rows = [f"{file.relative_to(raw)},{file.parent.name}" for file in sorted(raw.rglob("*.png"))]
+    (raw / "list.csv").write_text("\n".join(["file,species", *rows]) + "\n")
+    assert main(["configure", "raw/list.csv", "--force"]) == 2
+    assert "or give configure --image-column" in capsys.readouterr().err
+    columns = ["--image-column", "file", "--label-column", "species"]
+    assert main(["configure", "raw/list.csv", "--force", *columns]) == 0
+    data = read_params().data
+    assert (data.source, data.image_column, data.label_column) == ("table", "file", "species")
+    shutil.rmtree(raw / "bee")
+    assert main(["configure", "raw", "--force", "--image-column", "file"]) == 2
+    assert "raw is no table or parquet, which --image-column is for" in capsys.readouterr().err
+
+
+def test_folders_whose_names_leave_open_what_they_are(project, capsys):
+    folder(project / "raw", {"train": 30, "bus": 20}, (32, 24))
+    assert main(["configure", "raw", "--force"]) == 2
+    assert "(for configure: --layout)" in capsys.readouterr().err
+    assert main(["configure", "raw", "--force", "--layout", "class"]) == 0
+    assert read_params().data.layout == "class"
+
+
+def test_what_was_stated_of_other_images_is_forgotten(project):
+    folder(project / "raw", {"ant": 30, "bee": 20}, (32, 24))
+    text = Path("params.yaml").read_text().replace("data:\n", "data:\n  group_column: patient\n  layout: class\n")
+    Path("params.yaml").write_text(text)
+    assert main(["configure", "raw", "--force"]) == 0
+    assert (read_params().data.group_column, read_params().data.layout) == (None, "auto")
+    # Of the same images it stays.
+    Path("params.yaml").write_text(Path("params.yaml").read_text().replace("data:\n", "data:\n  layout: class\n"))
+    assert main(["configure", "raw", "--force"]) == 0
+    assert read_params().data.layout == "class"
+
+
+def test_a_folder_of_images_without_classes_beside_a_table_names_the_table(project, capsys):
+    folder(project / "raw", {"img": 3}, (20, 20))
+    (project / "raw" / "list.csv").write_text("image,label\n")
+    assert main(["configure", "raw", "--force"]) == 2
+    told = capsys.readouterr().err
+    assert "left out: 1 file; 1 (list.csv)" in told
+    assert (
+        "if list.csv holds the labels, set data.source: table and data.path to it, or run darkroom configure on it"
+        in told
+    )
+
+
+def test_numbers_agree_with_their_nouns():
+    alike = {setting.key: setting.reason for setting in choosing.choose(seen(counts={"a": 3, "b": 3}))}
+    assert alike["data.path"].startswith("3 images per class; with 1 test image, ")
+    assert "an epoch has 2 steps" in alike["train.efficientnet_lite0"]
+    other = {setting.key: setting.reason for setting in choosing.choose(seen(counts={"a": 3, "b": 4}))}
+    assert other["data.path"].startswith("3 to 4 images per class")
 
 
 def test_a_zip_file(project, capsys):

@@ -304,7 +304,7 @@ def test_exact_copies_stay_together():
 
 def test_a_class_without_images_in_a_split_is_named():
     rows = manifest(COUNT, label=["a"] * (COUNT - 1) + ["b"])
-    with pytest.raises(InputError, match=r"class 'b' \(1 images\) has no \w+ image; add images"):
+    with pytest.raises(InputError, match=r"class 'b' \(1 image\) has no \w+ image; add images"):
         assign.require_all_splits(assign.assign(rows, NO_PAIRS, NOTHING, PARAMS))
 
 

@@ -10,6 +10,7 @@ import pytest
 from darkroom.cli import main
 from darkroom.drift import groups, permutation
 from darkroom.drift.comparison import Comparison
+from darkroom.drift.page import group_cells
 from darkroom.drift.samples import Embeddings, Sample
 from darkroom.inference.images import to_pixels
 from support.pictures import draw
@@ -230,3 +231,9 @@ def test_columns_that_do_not_fit_are_refused(here, capsys, text, said):
         Path("gone.csv").write_text(text)
     (line,) = call(capsys, "--columns", "gone.csv", code=2).err.splitlines()
     assert said in line
+
+
+def test_an_arabic_column_and_its_value_stand_in_cells_of_their_own_on_the_page():
+    cells = group_cells(groups.Group("الموقع", "a", 30, 117, alike=True))
+    assert list(cells.items())[:3] == [("column", "الموقع"), ("value", "a"), ("images", "30")]
+    assert "group" not in cells

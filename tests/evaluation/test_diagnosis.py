@@ -122,7 +122,7 @@ def test_a_training_that_diverged():
 def test_a_network_that_predicts_one_class():
     found = diagnose(course([2.3] * 8, accuracies=0.1, val_accuracies=0.105), classes=10, one_class=1.0)
     assert found.verdict == "collapsed"
-    assert found.reason == "it predicts one class, also for 100.0 % of the images of other classes"
+    assert found.reason == "it predicts one class, also for 100 % of the images of other classes"
     # The accuracy does not tell: here 99 % of the images are of one class.
     history = course([0.05] * 8, accuracies=0.99, val_accuracies=0.99)
     assert verdict(history, classes=2, one_class=1.0) == "collapsed"

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from darkroom.labelling import neighbours, out_of_fold, outliers, page, suspects
 from darkroom.labelling.audit import ERROR, ODD, TWO_LABELS, Images, audit
+from darkroom.reporting import audited
 
 NO_PAIRS = pd.DataFrame({name: [] for name in ("image", "other", "what")}, dtype=str)
 LABELS = ("cat", "dog", "emu")
@@ -93,6 +94,13 @@ def test_nothing_is_said_about_a_class_that_is_often_missed():
 def test_a_few_images_are_too_few():
     found = suspects.likely_errors(np.full((10, 2), 0.5), np.repeat([0, 1], [7, 3]))
     assert "too few" in found.silent
+    # None suggested is not none found.
+    counts = {"label_errors": 0, "two_labels": 1, "odd_ones": 0, "silent": found.silent}
+    assert audited.line(counts).startswith(f"no label errors are suggested, because {found.silent}, 1 image with a ")
+    assert audited.next_step(counts).startswith(
+        "look at the 1 image with a near-duplicate of another label in reports/"
+    )
+    assert audited.next_step({**counts, "two_labels": 0}) is None
     assert found.agreement == 0.7
 
 
@@ -205,5 +213,8 @@ def test_the_page_shows_pictures_and_escapes_names():
     found = audit(some, NO_PAIRS, [])
     html = page.page(found, np.zeros((len(page.shown(found)), 8, 8, 1), np.uint8), "drawn numbers", "none")
     assert html.count("<img") == len(page.shown(found))
+    # "Odd ones out" are on the page of the data, and others: those least like any picture.
+    assert "Unlike their class: " in html
+    assert "dd one" not in html
     assert "<b>" not in html
     assert "http" not in html.replace("http://www.w3.org", "")

@@ -87,7 +87,7 @@ def test_corrections_change_labels_and_keep_what_the_source_said(tmp_path):
     assert applied["label"].tolist() == ["b", "a", "b", "b", "b"]
     assert applied["source_label"].tolist() == ["a", "", "", "", "a"]
     (line,) = corrections.report(applied, corrections.read(labels), labels)
-    assert "2 images have a corrected label; 2 pictures" in line
+    assert "2 images with a corrected label; 2 pictures judged by people" in line
     gone = corrections.report(applied.iloc[1:2], corrections.read(labels), labels)
     assert "2 corrected pictures are not in the data" in gone[1]
 

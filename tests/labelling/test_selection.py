@@ -49,5 +49,5 @@ def test_expected_gain_is_said_or_why_not():
     features = (classes[:, None] * 0.4 + generator.normal(size=(600, 40))).astype(np.float32)
     images = pd.DataFrame({"label": np.array(["a", "b"])[classes], "split": ["train"] * 300 + ["validation"] * 300})
     said = expected(images, features, 100)
-    assert "100 more at random may bring about +" in said or "not expected to help" in said
+    assert "100 more, drawn at random, may add about " in said or "not expected to help" in said
     assert "too few" in expected(images.iloc[:50], features[:50], 100)

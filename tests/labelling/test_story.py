@@ -42,7 +42,7 @@ def test_the_audit_finds_them_and_corrections_are_trained(wrong):
     spreadsheets.write(wrong.root / "corrected.csv", filled)
     printed = wrong.run("darkroom", "relabel", "corrected.csv", "--who", "Ada")
     assert f"{len(filled)} pictures corrected" in printed
-    assert "1 of them are test pictures" in printed
+    assert "test pictures among them: 1;" in printed
     (wrong.root / "corrected.csv").unlink()
     printed = wrong.run("dvc", "repro")
     assert {"ingest", "describe", "train@mlp", "promote"} <= set(stages_run(printed))
@@ -50,10 +50,8 @@ def test_the_audit_finds_them_and_corrections_are_trained(wrong):
     assert not there & set(after.loc[after["kind"] == "label error", "name"])
     counts = json.loads((wrong.root / "reports/label_audit.json").read_text())
     assert counts["judged"] == len(there)
-    decision = json.loads((wrong.root / "reports/promotion.json").read_text())
-    assert (
-        "1 test images have corrected labels (data/labels.csv), for champion and candidate alike" in decision["reason"]
-    )
+    why = json.loads((wrong.root / "reports/promotion.json").read_text())["reason"]
+    assert "1 test image has a corrected label (data/labels.csv), for champion and candidate alike" in why
     # The images keep their splits.
     splits = pd.read_parquet(wrong.root / "data/divided/manifest.parquet").set_index("name")["split"]
     assert splits[audited["name"]].tolist() == audited["split"].tolist()

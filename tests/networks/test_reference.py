@@ -133,3 +133,15 @@ def test_a_file_is_the_same_each_time_and_read_again(tmp_path):
     assert np.array_equal(read.classes, found.classes)
     assert read.layer == found.layer
     assert reference.ENDING == results.REFERENCE
+
+
+def test_whether_all_layers_but_the_last_are_frozen():
+    def network(trainable):
+        made = [keras.layers.Dense(3, trainable=free) for free in trainable]
+        return keras.Sequential([keras.Input((4,)), *made, keras.layers.Softmax()])
+
+    assert penultimate.only_last_trains(network([False, False, True]))
+    assert not penultimate.only_last_trains(network([False, True, True]))
+    assert not penultimate.only_last_trains(network([False, False]))
+    # Nothing was frozen.
+    assert not penultimate.only_last_trains(network([True]))

@@ -138,6 +138,7 @@ def test_the_front_page_has_data_networks_decision_and_next_steps(pictures):
         *("Pets & <i>more</i>", "mlp is right on 97.5 % of 40 test images (95 % interval 90.0 % to 100 %)", "Promoted"),
         *("40 images", "97.5 % (90.0 % to 100 %)", "4.25 ms", "1.5 MB", "1.6 min of training", "5,000 parameters"),
         *("not worse", "p 0.01 against 2f2f2f2f", "ask mlp", "label audit", "champion", "12 likely label errors"),
+        "look at the 12 likely label errors and the 2 images with a near-duplicate of another label",
     ):
         assert expected.casefold() in words.casefold(), expected
     # The candidate, which is best on validation images, comes first.

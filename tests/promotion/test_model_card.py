@@ -60,9 +60,15 @@ def test_all_that_is_known_is_on_the_page(report):
     assert len(re.findall("data:image/png;base64", text)) == len(report.pictures())
     for expected in (
         *("mlp, darkroom version 3", "Promoted", "it is better", "sorting pets", "p 0.01", "abc", "train: 5, test: 2"),
+        *("top-1 accuracy 0.9000 (", "largest class 0.5000", "accuracy without them 0.9000"),
         *("0.9000 (", "Good fit", "few errors", "brightness", "up to 3", "1.235", "f00", "epochs", "Python"),
     ):
         assert expected in words, expected
+
+
+def test_labels_that_the_audit_doubts_come_first_in_what_to_do(report):
+    words, _ = read(page(card(report, labels_to_check="look at the 3 likely label errors")))
+    assert words.index("Next: look at the 3 likely label errors.") < words.index("Next: more data.")
 
 
 def test_what_is_not_known_is_said(report, tmp_path):

@@ -61,10 +61,9 @@ def half_width(images: int, accuracy: float = LIKELY_ACCURACY) -> float:
 def accuracy_known(images: int, named: str = "test images") -> str:
     """Return how precisely test images can tell an accuracy."""
     likely, even = (100 * half_width(images, accuracy) for accuracy in (LIKELY_ACCURACY, 0.5))
-    return (
-        f"with {images} {named}, an accuracy of {LIKELY_ACCURACY:g} is known to ± {likely:.0f} points, "
-        f"one of 0.5 to ± {even:.0f}"
-    )
+    tested = counted(images, named.removesuffix("s"))
+    known = f"an accuracy of {LIKELY_ACCURACY:g} is known to ± {likely:.0f} points, one of 0.5 to ± {even:.0f}"
+    return f"with {tested}, {known}"
 
 
 def short_runs(text: str) -> str:
@@ -74,7 +73,9 @@ def short_runs(text: str) -> str:
 
 def percent(share: float) -> str:
     """Return a share with three digits: ``99.2 %``; all and nothing without a point."""
-    return f"{100 * share:.0f} %" if share in {0, 1} else f"{100 * share:.1f} %"
+    # 1 - 0.7125 is a little less than 0.2875, and in single precision a little more.
+    exact = round(100 * share, 4)
+    return f"{exact:.0f} %" if exact in {0, 100} else f"{exact:.1f} %"
 
 
 def score_name(score: str) -> str:

@@ -25,6 +25,14 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         "images", metavar="PATH", help="a folder with one subfolder per class, an archive or a table"
     )
     add_archive_option(configure)
+    configure.add_argument(
+        "--layout",
+        choices=("class", "split/class", "class/split"),
+        help="what the folders stand for, if their names leave it open",
+    )
+    for what in ("image", "label"):
+        meaning = f"column of a table that holds the {what}s; default: {what}"
+        configure.add_argument(f"--{what}-column", metavar="NAME", help=meaning)
     configure.add_argument("--force", action="store_true", help="overwrite changes of params.yaml")
     configure.set_defaults(command=_configure)
 
@@ -67,7 +75,8 @@ def _configure(chosen: argparse.Namespace) -> int:
     if not chosen.force:
         writing.require_unchanged(params)
     with step(f"looking at {chosen.images}"):
-        look = looking.look(chosen.images, chosen.name_encoding)
+        of_all = {key: getattr(chosen, key) for key in looking.GIVEN}
+        look = looking.look(chosen.images, {key: value for key, value in of_all.items() if value is not None})
     settings = list(choosing.choose(look))
     writing.write(settings, params)
     for setting in settings:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from darkroom.base.errors import InputError
 from darkroom.base.files import as_json
 from darkroom.base.terminal import shown
+from darkroom.base.wording import counted
 from darkroom.cli.arguments import add_archive_option, count, seed
 from darkroom.cli.progress import step
 from darkroom.cli.settings import champion
@@ -66,10 +67,11 @@ def _relabel(chosen: argparse.Namespace) -> int:
         print(as_json(asdict(done)), end="")
         return 0
     print(
-        f"{LABELS}: {done.corrected} pictures corrected, {done.confirmed} confirmed ({done.images} images), by {name}"
+        f"{LABELS}: {counted(done.corrected, 'picture')} corrected, {done.confirmed:,} confirmed "
+        f"({counted(done.images, 'image')}), by {name}"
     )
     if done.test:
-        print(f"{done.test} of them are test pictures: champion and candidate are compared with the corrected labels")
+        print(f"test pictures among them: {done.test:,}; champion and candidate are compared with the corrected labels")
     print(f"commit {LABELS} and run make repro")
     return 0
 

@@ -5,8 +5,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from darkroom.base import wording
-from darkroom.configuring.looking import Look
+from darkroom.configuring.looking import GIVEN, Look
 from darkroom.networks import pretrained
+from darkroom.params import DataParams
 
 BASELINE = "logistic_regression"
 """Listed with the pretrained network; the better one on the validation images becomes the candidate."""
@@ -31,8 +32,6 @@ EPOCHS = 36
 """Of a network that is trained from scratch: its default of 30, and those of the search."""
 NANOSECONDS = {"mnist_cnn": 300, "cifar_bn_cnn": 1800}
 """Processor time for one pixel position of one training image in an epoch, with augmentation; on an AMD EPYC."""
-START = 90
-"""Seconds that the pipeline takes for a handful of images, most of them to start its stages."""
 
 
 class Setting(NamedTuple):
@@ -58,8 +57,9 @@ def choose(look: Look) -> Iterator[Setting]:
         classes += f"; {look.unreadable} of {look.looked_at} that were looked at cannot be decoded"
     yield Setting("data.source", look.data.source, classes)
     yield Setting("data.path", look.data.path, _balance(look))
-    if look.data.name_encoding:
-        yield Setting("data.name_encoding", look.data.name_encoding, "of the names in the archive, as given")
+    for key in GIVEN:
+        if (value := getattr(look.data, key)) != DataParams.model_fields[key].default:
+            yield Setting(f"data.{key}", value, "as given")
     yield from _limits(look)
     yield from _size(look)
     yield from _training(look)
@@ -67,7 +67,9 @@ def choose(look: Look) -> Iterator[Setting]:
 
 def _balance(look: Look) -> str:
     known = wording.accuracy_known(max(round(look.images * TEST_SHARE), 1))
-    return f"{look.smallest_class} to {look.largest_class} images per class; {known}"
+    least, most = look.smallest_class, look.largest_class
+    of_each = wording.counted(least, "image") if least == most else f"{least} to {most} images"
+    return f"{of_each} per class; {known}"
 
 
 def _limits(look: Look) -> Iterator[Setting]:
@@ -135,7 +137,7 @@ def _why_values(values: Mapping[str, Any], look: Look) -> str:
     reasons = []
     if "batch_size" in values:
         steps = math.ceil(_training_images(look) / values["batch_size"])
-        reasons.append(f"small batches, so that an epoch has {steps} steps")
+        reasons.append(f"small batches, so that an epoch has {wording.counted(steps, 'step')}")
     if "class_weights" in values:
         reasons.append("class weights make up for the small classes")
     return "; ".join(reasons) or "the defaults of the network's file"
@@ -149,8 +151,10 @@ def minutes(look: Look) -> int:
     """Return about how many minutes the pipeline takes on ``pretrained.CORES`` cores, rounded up."""
     chosen, side = network(look), _side(look)
     if chosen == pretrained.NETWORK:
-        return pretrained.minutes(look.images, side) + START // 60
-    seconds = START + _training_images(look) * side**2 * EPOCHS * NANOSECONDS[chosen] * 1e-9 / pretrained.CORES
+        return pretrained.minutes(look.images, side)
+    seconds = (
+        pretrained.START + _training_images(look) * side**2 * EPOCHS * NANOSECONDS[chosen] * 1e-9 / pretrained.CORES
+    )
     return math.ceil(seconds / 60)
 
 

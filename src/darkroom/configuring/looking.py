@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 
@@ -25,6 +26,13 @@ ENDINGS = {
     **dict.fromkeys((".csv", ".tsv"), "table"),
     ".parquet": "parquet",
 }
+GIVEN: Mapping[str, tuple[str, ...]] = {
+    "layout": ("folder", "archive", "parquet"),
+    "name_encoding": ("archive",),
+    "image_column": ("table", "parquet"),
+    "label_column": ("table", "parquet"),
+}
+"""Parameters of ``data`` that a person may have to state, and for which sources."""
 
 
 @dataclass(frozen=True)
@@ -60,21 +68,27 @@ class Look:
         return max(self.counts.values())
 
 
-def look(path: str, encoding: str | None = None) -> Look:
+def look(path: str, given: Mapping[str, str] = MappingProxyType({})) -> Look:
     """Look at a folder of class folders, an archive of one, a table, or a folder of Parquet files.
 
     Args:
         path: where it is.
-        encoding: that of names in an archive that does not say it.
+        given: values of the section ``data`` that the images do not tell, see ``GIVEN``.
 
     Raises:
         InputError: the path does not exist, has no images or one class, or none of them can be decoded.
     """
     source = _source(Path(path))
-    if encoding and source != "archive":
-        raise InputError(f"{path} is no archive, whose names --name-encoding is for; remove the option")
-    data = DataParams.model_validate({"source": source, "path": path, "name_encoding": encoding})
-    found = sources.find(data, (1, 1, 3))
+    for key in given:
+        if source not in GIVEN[key]:
+            option = f"--{key.replace('_', '-')}"
+            raise InputError(f"{path} is no {' or '.join(GIVEN[key])}, which {option} is for; remove the option")
+    data = DataParams.model_validate({"source": source, "path": path, **given})
+    try:
+        found = sources.find(data, (1, 1, 3))
+    except InputError as error:
+        hint = " (for configure: --layout)" if "data.layout" in str(error) else ""
+        raise InputError(f"{error}{hint}") from None
     chosen = _spread(found.samples)
     with ThreadPoolExecutor(os.cpu_count()) as threads:
         measured = list(threads.map(_measure, chosen))

@@ -16,6 +16,16 @@ from darkroom.configuring.choosing import Setting
 from darkroom.params.network_files import SECTION_KEYS
 
 COMMENT_COLUMN = 26
+OF_THE_FORM = (
+    "layout",
+    "name_encoding",
+    "image_column",
+    "label_column",
+    "group_column",
+    "split_column",
+    "price_charts",
+)
+"""Keys of ``data`` that do not hold for other images."""
 
 
 def require_unchanged(path: Path) -> None:
@@ -41,6 +51,7 @@ def write(settings: Sequence[Setting], path: Path) -> None:
     read_yaml(path)  # within limits, and with its errors in one line
     yaml = _yaml()
     content = yaml.load(path.read_text(encoding="utf-8"))
+    _forget_other_data(content, settings)
     for setting in settings:
         *sections, last = setting.key.split(".")
         section = _section(content, sections, path)
@@ -53,6 +64,15 @@ def write(settings: Sequence[Setting], path: Path) -> None:
     yaml.dump(content, text)
     # ruamel keeps a blank line with the comment before it, which may be replaced.
     write_text(path, re.sub(r"(?m)(?<=[^\n]\n)(?=^\w+:)", "\n", text.getvalue()))
+
+
+def _forget_other_data(content: Any, settings: Sequence[Setting]) -> None:
+    """Remove what is stated of the form of other images: their layout, columns, encoding."""
+    new = {setting.key: setting.value for setting in settings}.get("data.path")
+    data = content.get("data") if isinstance(content, dict) else None
+    if isinstance(data, dict) and data.get("path") != new:
+        for key in OF_THE_FORM:
+            data.pop(key, None)
 
 
 def as_yaml(value: Any) -> str:

@@ -10,6 +10,7 @@ from darkroom.drift import distances, permutation, samples
 from darkroom.drift.blocks import Blocks
 from darkroom.drift.comparison import Comparison, ImageSet
 from darkroom.drift.distances import Labels
+from darkroom.drift.groups import Group
 from darkroom.reporting import pages
 
 SHOWN = 8  # images per group
@@ -37,9 +38,15 @@ def page(comparison: Comparison) -> str:
         drifted=bool(comparison.drifted),
         facts=[*comparison.facts, *comparison.notes],
         rows=[outcome.cells() for outcome in comparison.outcomes],
-        groups=[group.cells() for group in comparison.groups],
+        groups=[group_cells(group) for group in comparison.groups],
         sections=sections,
     )
+
+
+def group_cells(group: Group) -> dict[str, str]:
+    """Return a group as a row of the page: in one cell, an Arabic column and its value would change places."""
+    rest = {name: text for name, text in group.cells().items() if name != "group"}
+    return {"column": group.column, "value": group.value, **rest}
 
 
 def _sections(comparison: Comparison) -> dict[str, dict[str, Any]]:

@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
+from darkroom.base.wording import percent
+
 Verdict = Literal["diverged", "collapsed", "rate too high", "underfitting", "not converged", "overfitting", "good fit"]
 GUESSES = 2.0  # a final loss above this multiple of the loss of guessing means divergence
 ONE_CLASS = 0.95  # share of the images of other classes predicted as the class predicted most: a collapse
@@ -93,7 +95,7 @@ def diagnose(
     ):
         return Diagnosis(verdict, reason, ADVICE[verdict], numbers)
     reason = (
-        f"error {_percent(numbers['training_error'])} on training and {_percent(numbers['validation_error'])} on "
+        f"error {percent(numbers['training_error'])} on training and {percent(numbers['validation_error'])} on "
         "validation images"
     )
     return Diagnosis("good fit", reason, ADVICE["good fit"], numbers)
@@ -134,7 +136,7 @@ def _failed(
     if min(last["loss"], last["val_loss"]) > GUESSES * guessing:
         return [("diverged", f"loss {last['loss']:.3g} at the end, above that of guessing, {guessing:.3g}")]
     if one_class is not None and one_class >= ONE_CLASS:
-        return [("collapsed", f"it predicts one class, also for {_percent(one_class)} of the images of other classes")]
+        return [("collapsed", f"it predicts one class, also for {percent(one_class)} of the images of other classes")]
     best, end = numbers["best_validation_accuracy"], numbers["last_validation_accuracy"]
     if len(history) >= FEW and best - end > FALLEN * best:
         return [("rate too high", f"validation accuracy {best:.4f} at best, but {end:.4f} at the end")]
@@ -147,15 +149,15 @@ def _read_errors(
     """Compare training and validation errors, and assess the loss curves."""
     training, validation = numbers["training_error"], numbers["validation_error"]
     gap, lacking = validation - training, training - numbers["best_possible_error"]
-    errors = f"error {_percent(training)} on training and {_percent(validation)} on validation images"
+    errors = f"error {percent(training)} on training and {percent(validation)} on validation images"
     chance = 2 * math.sqrt(max(validation * (1 - validation), 0) / validation_images) if validation_images else 0.0
     overfits = gap > max(GAP, chance) or (gap > max(SMALL_GAP, chance) and validation > TWICE * training)
     if numbers["gap_at_end"] > GAP and numbers["loss_above_best"] > RISEN and _falls(history, "loss"):
-        rise = f"the validation loss has risen by {_percent(numbers['loss_above_best'])} since epoch "
+        rise = f"the validation loss has risen by {percent(numbers['loss_above_best'])} since epoch "
         return [("overfitting", f"{rise}{numbers['best_epoch']:g}, while the training loss fell; {errors}")]
     if _swings(history, numbers) and not (overfits and _falls(history, "loss")):
         share = numbers["rising_share"]
-        return [("rate too high", f"{_percent(share)} of the validation loss's total variation is upwards; {errors}")]
+        return [("rate too high", f"{percent(share)} of the validation loss's total variation is upwards; {errors}")]
     if overfits:
         return [("overfitting", errors)]
     if _still_learning(history):
@@ -163,7 +165,7 @@ def _read_errors(
         return [("not converged", f"validation loss {last:.4f} and falling after {len(history)} epochs; {errors}")]
     if lacking > POOR:
         best = (
-            f", the best possible {_percent(numbers['best_possible_error'])}" if numbers["best_possible_error"] else ""
+            f", the best possible {percent(numbers['best_possible_error'])}" if numbers["best_possible_error"] else ""
         )
         return [("underfitting", f"{errors}{best}")]
     return []
@@ -194,7 +196,3 @@ def _still_learning(history: Sequence[Mapping[str, float]]) -> bool:
     first, last = end[0]["val_loss"], end[-1]["val_loss"]
     lowest = min(epoch["val_loss"] for epoch in history)
     return last <= lowest * (1 + FALLING) and first - last > FALLING * (len(end) - 1) * first
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.1f} %"

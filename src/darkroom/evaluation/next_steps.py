@@ -57,6 +57,8 @@ class Result:
     is_pretrained: bool
     """Whether the network began with weights of another training."""
     confusions: Sequence[Confusion]
+    trained_head_only: bool = False
+    """Whether all layers but the last were frozen."""
     is_regression: bool = False
     """Whether it is a logistic regression: it has one penalty, which is the best one already."""
 
@@ -107,8 +109,8 @@ def _steps(result: Result, verdict: Verdict, advice: str) -> Iterator[str]:
         yield _pretrained(result.all_images)
     else:
         yield advice
-        if result.is_pretrained and result.accuracy < GOOD and verdict not in FAULTS:
-            yield "if only the last layer was trained, train more of them: fine_tuning.epochs (docs/networks.md)"
+        if result.trained_head_only and result.accuracy < GOOD and verdict not in FAULTS:
+            yield "only the last layer was trained: let more layers learn, fine_tuning.epochs (docs/photographs.md)"
     if result.confusions:
         pairs = ", ".join(map(str, result.confusions))
         yield f"confused most: {pairs}; see mistakes.png, check their labels, add such images"
@@ -116,8 +118,8 @@ def _steps(result: Result, verdict: Verdict, advice: str) -> Iterator[str]:
     if half > WIDE:
         yield (
             f"with {result.test_images} test images the accuracy is known to ± {100 * half:.0f} points; "
-            "differences below that mean nothing: add images (reports/label_audit.html names the share of all other "
-            "images that a simple model gets right in cross-validation)"
+            "differences below that mean nothing: add images; reports/label_audit.html has the accuracy of a simple "
+            "model on all others, by cross-validation"
         )
 
 

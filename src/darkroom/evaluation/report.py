@@ -9,6 +9,7 @@ import pandas as pd
 from darkroom.base import spreadsheets
 from darkroom.base.backend import keras
 from darkroom.base.types import Floats, Integers
+from darkroom.base.wording import counted
 from darkroom.data.prepared.datasets import Split
 from darkroom.evaluation import curves, figures, grad_cam, maps, scores
 from darkroom.evaluation.metrics import Metrics, confusion_matrix, informative_images
@@ -48,7 +49,8 @@ def draw(
             chosen.tolist(), titles_of(test, predictions.probabilities, labels, chosen), strict=True
         )
     ]
-    hints = f"{len(rank)} likely label errors, the surest is 1; all: {DOUBT} in {report.predictions.name}"
+    errors = counted(len(rank), "likely label error")
+    hints = f"{errors}, the surest first in number; all: column {DOUBT} of {report.predictions.name}"
     heading = f"The most confident of {len(wrong)} mistakes; {hints if rank else 'no hints at label errors'}"
     pictures(np.asarray(test.images[chosen]), titles, heading, report.mistakes)
 

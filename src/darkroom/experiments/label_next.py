@@ -10,6 +10,7 @@ import pandas as pd
 from darkroom.base import spreadsheets
 from darkroom.base.errors import ImageError, InputError
 from darkroom.base.types import Flags, Pixels, SplitName
+from darkroom.base.wording import counted
 from darkroom.data.formats.samples import Sample
 from darkroom.data.formats.usable import commonest
 from darkroom.data.prepared.prepared import Prepared
@@ -117,7 +118,8 @@ def _notes(found: int, looked_at: int, read: int, left: int) -> "list[str]":
     if looked_at < found:
         notes.append(f"looked at {looked_at} of {found} pictures, evenly spaced")
     if left < read:
-        notes.append(f"{read - left} are copies or near-duplicates of each other or of labelled pictures: left out")
+        copies = counted(read - left, "copy or near-duplicate", "copies or near-duplicates")
+        notes.append(f"left out: {copies} of each other or of labelled pictures")
     return notes
 
 

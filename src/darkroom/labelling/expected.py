@@ -37,10 +37,8 @@ def expected(images: pd.DataFrame, features: Floats, more: int, seed: int = 0) -
         return f"{said}; more labels of this kind are not expected to help"
     slope = np.log(half / whole) / np.log(len(train) / (len(train) // 2))
     then = whole * (len(train) / (len(train) + more)) ** slope
-    return (
-        f"{said}; {more} more at random may bring about {whole - then:+.3f} (known to ± {2 * noise:.3f} only), these "
-        "rarely less"
-    )
+    gain = f"about {whole - then:.3f} (known to ± {2 * noise:.3f} only)"
+    return f"{said}; {more} more, drawn at random, may add {gain}, and chosen ones seldom add less"
 
 
 def _error(features: Floats, classes: Integers, rows: Integers, tested: Integers, count: int) -> float:

@@ -7,14 +7,14 @@ from darkroom.base.wording import counted, percent
 from darkroom.labelling.audit import ERROR, ODD, TWO_LABELS, Audit
 from darkroom.labelling.out_of_fold import FOLDS
 from darkroom.labelling.suspects import LEAST_RATE
-from darkroom.reporting import pages
+from darkroom.reporting import audited, pages
 
 SHOWN = 120
 """Most pictures of a kind on the page; the table has all."""
 TITLES = {
     TWO_LABELS: "The same picture with two labels",
     ERROR: "Likely label errors",
-    ODD: "Odd ones out",
+    ODD: "Unlike their class",
 }
 TEXTS = {
     TWO_LABELS: (
@@ -63,14 +63,9 @@ def shown(audit: Audit) -> list[int]:
 
 
 def _sentence(audit: Audit) -> str:
-    counts = audit.summary()
-    others = (
-        f"{counted(counts['two_labels'], 'picture')} with a near-duplicate of another label, "
-        f"{counted(counts['odd_ones'], 'odd one', 'odd ones')} out"
-    )
-    if audit.found.silent:
-        return f"No label errors are suggested: {audit.found.silent}. Besides: {others}"
-    return f"{counted(counts['label_errors'], 'likely label error')}, {others}"
+    counts = {**audit.summary(), "judged": 0}  # said in a note
+    said = audited.line(counts)
+    return said[0].upper() + said[1:]
 
 
 def _notes(audit: Audit, made_of: str, limits: str) -> list[str]:

@@ -163,7 +163,7 @@ def _of_own(name: Network, params: Params) -> tuple[object, ...]:
 
 
 def _of_network(values: NetworkParams) -> tuple[object, ...]:
-    return values.batch_size, values.output, values.initial_weights
+    return values.batch_size, values.optimizer, values.output, values.initial_weights
 
 
 def check_registry(report: str | Path = "reports/promotion.json") -> str:

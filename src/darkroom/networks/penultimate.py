@@ -22,6 +22,12 @@ def feature_layer(model: keras.Model) -> str | None:
     return next((layer.name for layer in model.layers[weighted[-1] :] if _is_flat(layer)), None)
 
 
+def only_last_trains(model: keras.Model) -> bool:
+    """Return whether all layers with weights but the last one are frozen."""
+    weighted = [bool(layer.trainable_weights) for layer in model.layers if layer.weights]
+    return len(weighted) > 1 and weighted[-1] and not any(weighted[:-1])
+
+
 def _is_flat(layer: keras.layers.Layer) -> bool:
     try:
         tensor: Any = layer.input

@@ -11,6 +11,8 @@ MANY = 20_000
 SECONDS_PER_IMAGE = 0.05
 """Processor time of the whole pipeline for an image of ``SIDE`` if the last layer is trained: a fifth of it to compute
 the features (0.01 s on an AMD EPYC), the rest to read, compare and evaluate; a cautious estimate."""
+START = 90
+"""Seconds that the pipeline takes for a handful of images, most of them to start its stages; with any network."""
 CORES = 2
 """Processor cores for which ``minutes`` holds."""
 
@@ -32,4 +34,4 @@ def minutes(images: int, side: int = SIDE) -> int:
         images: number of images of all splits.
         side: height and width in pixels of the resized images.
     """
-    return int(images * SECONDS_PER_IMAGE * (side / SIDE) ** 2 / CORES // 60) + 1
+    return int(images * SECONDS_PER_IMAGE * (side / SIDE) ** 2 / CORES // 60) + 1 + START // 60

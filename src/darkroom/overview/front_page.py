@@ -14,7 +14,7 @@ from darkroom.overview import data_page
 from darkroom.overview.pictures import Pictures
 from darkroom.promotion import published
 from darkroom.promotion.published import Promotion
-from darkroom.reporting import pages
+from darkroom.reporting import audited, pages
 from darkroom.tracking.record import RunRecord
 
 CLASSES_SHOWN = 12
@@ -87,7 +87,8 @@ def page(project: Project, pictures: Pictures, more: Mapping[str, str]) -> str:
         summary=data_page.summary(project.divided, project.quarantine, project.pairs),
         classes=by_size[:CLASSES_SHOWN],
         all_classes=len(every),
-        audit=project.audit,
+        audit=audited.line(project.audit),
+        labels_to_check=audited.next_step(project.audit),
         networks=list(_networks(project)),
         scale=scale(project.trained),
         next_steps=_next_steps(project, candidate),

@@ -49,6 +49,8 @@ def check_data(network: str, values: NetworkParams, images: int, classes: int) -
         InputError: see ``check_classes``, or the batch is larger than the data.
     """
     check_classes(network, values, classes)
+    if values.optimizer == "lbfgs":
+        return  # each of its steps takes all images
     if (size := images_per_step(values, images)) > images:
         raise InputError(
             f"train.{network}.batch_size: {size} exceeds the {images} training images; "

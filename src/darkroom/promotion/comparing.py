@@ -9,6 +9,7 @@ import pandas as pd
 from mlflow.entities.model_registry import ModelVersion
 
 from darkroom.base.types import Flags
+from darkroom.base.wording import counted
 from darkroom.data.prepared.datasets import Description
 from darkroom.evaluation.groups import group_numbers
 from darkroom.params import DataParams
@@ -104,13 +105,18 @@ def _notes(own: Own, seen: SeenImages, seen_test: Flags, test: TestImages) -> It
     """Yield remarks on images that were left out or may have to be."""
     if left_out := int((own.seen_test | seen_test).sum()):
         yield (
-            f"{left_out} test images are left out, because a model has seen them or near-duplicates "
+            f"{counted(left_out, 'test image is', 'test images are')} left out, because a model has seen them or "
+            "near-duplicates "
             f"(champion {int(seen_test.sum())}, candidate {int(own.seen_test.sum())})"
         )
-    for name, of in (("candidate", own.seen), ("champion", seen)):
-        if of.unknown:
-            yield f"not known whether the {name} has seen test images through {of.unknown}"
+    unknown = {"the candidate": own.seen.unknown, "the champion": seen.unknown}
+    if own.seen.unknown == seen.unknown:
+        unknown = {"candidate or champion": seen.unknown}
+    for name, through in unknown.items():
+        if through:
+            yield f"not known whether {name} has seen test images through {through}"
     if "source_label" in test.manifest and (count := int((test.manifest["source_label"] != "").sum())):
-        yield f"{count} test images have corrected labels (data/labels.csv), for champion and candidate alike"
+        corrected = counted(count, "test image has a corrected label", "test images have corrected labels")
+        yield f"{corrected} (data/labels.csv), for champion and candidate alike"
     if "unverified" in test.manifest and (count := int(test.manifest["unverified"].sum())):
-        yield f"{count} test images are not known to be without near-duplicates"
+        yield f"{counted(count, 'test image is', 'test images are')} not known to be without near-duplicates"

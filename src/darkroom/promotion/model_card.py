@@ -56,6 +56,8 @@ class Card:
     lineage: Mapping[str, Any]
     values: Mapping[str, Any]
     """The network's parameters."""
+    labels_to_check: str | None = None
+    """What to do about labels that the audit doubts."""
 
 
 def page(card: Card) -> str:
@@ -69,6 +71,7 @@ def page(card: Card) -> str:
         decision=_decision(card),
         scores=_scores(_json(card.report.metrics), card.report),
         diagnosis=_json(card.report.diagnosis),
+        labels_to_check=card.labels_to_check,
         data=card.data,
         drift=_drift(card.drift),
         pictures=[_picture(path, title) for path, title in card.report.pictures().items()],
@@ -114,14 +117,19 @@ def _decision(card: Card) -> dict[str, Any]:
 
 def _scores(metrics: Mapping[str, Any], report: Report) -> dict[str, Any]:
     scores = _rows(report.scores)
-    overall = [{**row, "score": wording.score_name(row["score"])} for row in scores if not row["label"]]
+    names = {"top_k_accuracy": f"top-{metrics['k']} accuracy"} if "k" in metrics else {}
+    overall = [
+        {**row, "score": names.get(row["score"], wording.score_name(row["score"]))}
+        for row in scores
+        if not row["label"]
+    ]
     plain = {
         "test images": metrics.get("images"),
         "independent groups of test images": metrics.get("clusters"),
-        "accuracy of always naming the largest class": metrics.get("baseline_accuracy"),
-        "human accuracy": metrics.get("human_accuracy"),
+        "accuracy of always naming the largest class": _share(metrics.get("baseline_accuracy")),
+        "human accuracy": _share(metrics.get("human_accuracy")),
         "test images with a near-duplicate in training or validation": metrics.get("leaked_images"),
-        "accuracy without them": metrics.get("leak_free_accuracy"),
+        "accuracy without them": _share(metrics.get("leak_free_accuracy")),
     }
     if unverified := metrics.get("unverified_images"):
         plain["test images not known to be clean"] = unverified
@@ -171,6 +179,11 @@ def _known(metrics: Mapping[str, Any]) -> dict[str, Any]:
         if name in metrics:
             found[f"{of}, recognised as unknown"] = f"{metrics[name]:.4f}"
     return found
+
+
+def _share(value: float | None) -> str | None:
+    """Return a share with as many digits as the scores have."""
+    return None if value is None else f"{value:.4f}"
 
 
 def _measured(metrics: Mapping[str, Any], name: str) -> str | tuple[str, str]:

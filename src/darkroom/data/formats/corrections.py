@@ -14,6 +14,7 @@ import pandas as pd
 from darkroom.base import spreadsheets
 from darkroom.base.errors import InputError
 from darkroom.base.failures import first_line
+from darkroom.base.wording import counted
 from darkroom.data.formats.manifest import labels_of
 
 COLUMNS = ("picture", "label", "who", "when", "why")
@@ -112,7 +113,8 @@ def report(rows: pd.DataFrame, corrections: pd.DataFrame, path: Path) -> list[st
     changed = int((rows["source_label"] != "").sum())
     gone = int((~corrections["picture"].isin(rows["picture"])).sum())
     others = len(corrections) - gone
-    lines = [f"{path}: {changed} images have a corrected label; {others} pictures were judged by people"]
+    corrected = counted(changed, "image with a corrected label", "images with a corrected label")
+    lines = [f"{path}: {corrected}; {counted(others, 'picture')} judged by people"]
     if gone:
         lines.append(
             f"{path}: {gone} corrected pictures are not in the data; their lines have no effect: delete them, or keep "

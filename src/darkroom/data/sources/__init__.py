@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from darkroom.base.errors import InputError
 from darkroom.base.terminal import shown
+from darkroom.base.wording import counted
 from darkroom.data.formats.samples import LeftOut, Sample
 from darkroom.data.sources.readings import table_hint
 from darkroom.data.sources.tree import plain
@@ -87,8 +88,9 @@ def _told(found: Found) -> str:
     if found.left_out:
         (reason, remedy), count = Counter((each.reason, each.remedy) for each in found.left_out).most_common(1)[0]
         first = shown(next(each.name for each in found.left_out if each.reason == reason))
-        told.append(f"left out: {len(found.left_out)} files; {count} (such as {first}): {reason}: {remedy}")
-    table = table_hint([each.name for each in found.left_out]) if not found.samples else ""
+        example = first if count == 1 else f"such as {first}"
+        told.append(f"left out: {counted(len(found.left_out), 'file')}; {count} ({example}): {reason}: {remedy}")
+    table = table_hint([each.name for each in found.left_out])
     return (f" ({'; '.join(told)})" if told else "") + table
 
 

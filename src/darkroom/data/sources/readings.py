@@ -231,4 +231,7 @@ def _are(names: Iterable[object]) -> str:
 def table_hint(others: Sequence[str]) -> str:
     """Name a table that lies beside the images; it may hold their labels."""
     tables = sorted((name for name in others if name.lower().endswith(TABLES)), key=lambda name: name.count("/"))
-    return f" (if {named(tables[:1])} holds the labels, set data.source: table and data.path to it)" if tables else ""
+    if not tables:
+        return ""
+    remedy = "set data.source: table and data.path to it, or run darkroom configure on it"
+    return f" (if {named(tables[:1])} holds the labels, {remedy})"

@@ -14,6 +14,7 @@ import pandas as pd
 
 from darkroom.base.errors import InputError
 from darkroom.base.types import Flags, Integers
+from darkroom.base.wording import counted
 from darkroom.data.formats.manifest import SPLITS
 from darkroom.data.splitting.earlier import Pictures
 from darkroom.data.splitting.kept import Kept
@@ -218,7 +219,7 @@ def require_all_splits(assigned: pd.DataFrame) -> None:
             if row[name] == 0:
                 of_class = assigned[assigned["label"] == label]
                 advice = _advice(of_class, name, given)
-                raise InputError(f"class {label!r} ({row.sum()} images) has no {name} image; {advice}")
+                raise InputError(f"class {label!r} ({counted(int(row.sum()), 'image')}) has no {name} image; {advice}")
 
 
 def _advice(of_class: pd.DataFrame, missing: str, given: set[str]) -> str:

@@ -13,6 +13,8 @@ Listed = tuple[list[Sample], list[LeftOut], tuple[str, ...], pd.DataFrame]
 """Images, images that are not used, what was taken for what, and the further columns by ``name``."""
 LABEL_IT = "label it to use it"
 SHOWN = 20  # columns that an error lists
+OPTIONS = ("image_column", "label_column")
+"""Of which ``darkroom configure`` has options."""
 SEPARATORS = re.compile(r"[;\t|,]")
 """Signs between cells that other programs write."""
 
@@ -38,4 +40,5 @@ def require_columns(path: Path, there: list[str], wanted: Sequence[str | None]) 
                 f"{path}: its cells are separated by {sign[0]!r}; save it with commas, or as .tsv with tabs"
             )
         if column is not None and column not in there:
-            raise InputError(f"{path}: no column {column!r}; its columns are {shown}: set data.{key}")
+            option = f", or give configure --{key.replace('_', '-')}" if key in OPTIONS else ""
+            raise InputError(f"{path}: no column {column!r}; its columns are {shown}: set data.{key}{option}")
