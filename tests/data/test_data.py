@@ -12,6 +12,7 @@ from PIL import Image
 from darkroom.base.errors import InputError
 from darkroom.data.formats import manifest
 from darkroom.data.formats.manifest import SPLITS
+from darkroom.data.prepared import packing
 from darkroom.data.prepared.datasets import Description
 from darkroom.data.prepared.prepared import Prepared
 from darkroom.data.prepared.statistics import channel_statistics
@@ -168,6 +169,23 @@ def test_the_digest_knows_content_label_and_split_but_no_order(folder, tmp_path)
         changed = rows.copy()
         changed.loc[0, column] = "another"
         assert manifest.digest(changed) != manifest.digest(rows)
+
+
+def test_the_digest_of_what_networks_see_knows_order_and_content_but_no_label_and_no_test_image(folder, tmp_path):
+    of_images = []
+    rows, _ = prepare(of(folder), tmp_path / "out")
+    swapped = rows["sha256"].copy()
+    two = rows.index[rows["split"] == "train"][:2]
+    swapped.loc[two] = swapped.loc[two[::-1]].to_numpy()
+    other_test = rows["sha256"].where(rows["split"] != "test", "another")
+    for number, changes in enumerate(({}, {"label": "one"}, {"sha256": other_test}, {"sha256": swapped})):
+        target = Prepared(tmp_path / str(number))
+        changed = rows.assign(**changes)
+        packed = packing.pack(
+            changed, tmp_path / "out/ingested/images.npy", PreprocessParams(), target, data=of(folder)
+        )
+        of_images.append(packed.images)
+    assert of_images[0] == of_images[1] == of_images[2] != of_images[3]
 
 
 def test_a_constant_channel_is_refused():

@@ -21,9 +21,10 @@ def rows(*images):
     return table.assign(label="a")
 
 
-def seen(*images, use="train"):
+def seen(*images, use="train", label=""):
     found = [
-        (hashed(picture)[:16] if picture else "", hashed(file)[:16] if file else "", use) for picture, file in images
+        (hashed(picture)[:16] if picture else "", hashed(file)[:16] if file else "", use, label)
+        for picture, file in images
     ]
     return SeenImages(pd.DataFrame(found, columns=list(COLUMNS), dtype=str))
 
@@ -73,6 +74,17 @@ def test_training_pictures_that_changed():
     # Of a model of an earlier version, the files are compared.
     assert not training_changed(one, seen(("", "fa"), ("", "fb")))
     assert training_changed(seen(("", "fa")), one)
+
+
+def test_training_labels_that_changed():
+    one = seen(("1a", "fa"), ("2a", "fb"), label="cat")
+    assert not training_changed(one, seen(("2a", "fd"), ("1a", "fc"), label="cat"))
+    corrected = SeenImages(pd.concat([seen(("1a", "fa"), label="dog").table, seen(("2a", "fb"), label="cat").table]))
+    assert training_changed(one, corrected)
+    # The labels of validation images do not train, and of an earlier version's none are known.
+    other = seen(("3a", "fe"), use="validation", label="dog").table
+    assert not training_changed(one, SeenImages(pd.concat([one.table, other])))
+    assert not training_changed(one, seen(("1a", "fa"), ("2a", "fb")))
 
 
 def test_relations_are_the_output_of_the_split(tmp_path):

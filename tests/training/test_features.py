@@ -180,6 +180,15 @@ def test_what_features_depend_on(folder, state, source):
         assert written(job, folder)[-1].startswith("features of 100 images")
 
 
+def test_labels_and_test_images_are_no_part_of_the_features(source):
+    known = replace(description(SIZE, 3), images="of these images", digest="of images and labels")
+    key = features.feature_key(source, known)
+    corrected = replace(known, digest="of other labels", training_counts={"class 0": 5}, counts={"test": 3})
+    assert features.feature_key(source, corrected) == key
+    for changed in ({"images": "of others"}, {"interpolation": "box"}, {"background": "grey"}, {"aspect": "pad"}):
+        assert features.feature_key(source, replace(known, **changed)) != key
+
+
 @pytest.mark.slow
 def test_files_that_do_not_fit_are_not_used(folder, state, source):
     job = job_of(source)

@@ -1,8 +1,7 @@
 """Choose the features of the data, and compute those that are not there yet."""
 
-import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from importlib import metadata
 from itertools import chain
 from pathlib import Path
@@ -109,7 +108,11 @@ def _record(description: Description) -> DescribedRecord:
     images = sum(description.counts[split] for split in SPLITS)
     is_small = min(height, width) < (SMALLEST_COLOUR if channels == 3 else SMALLEST_GREY)  # noqa: PLR2004 - colour
     if is_small or images > MOST_IMAGES:
-        made_by: dict[str, Any] = {"source": "pixels", "digest": description.digest, "prepared": _seen(description)}
+        made_by: dict[str, Any] = {
+            "source": "pixels",
+            "digest": description.images,
+            "prepared": description.preparation,
+        }
         limits = (
             "pixels tell centred shapes apart; where an object stands and how it is lit counts as much as what it is"
         )
@@ -125,18 +128,11 @@ def _record(description: Description) -> DescribedRecord:
         "weights": LITE0.sha256,
         "method": imagenet.METHOD,
         "side": side,
-        "prepared": _seen(description),
+        "prepared": description.preparation,
         "versions": [f"{name} {_version(name)}" for name in ("keras", "tensorflow", "tensorflow-cpu")],
     }
     limits = f"images of {height}×{width} pixels are enlarged to {side}×{side}" if max(height, width) < side else ""
     return DescribedRecord("imagenet", made_by, f"EfficientNet-Lite0 of ImageNet at {side}×{side} pixels", limits)
-
-
-def _seen(description: Description) -> str:
-    """Return a digest of what turns a picture into prepared pixels."""
-    values = asdict(description)
-    known = [values[name] for name in ("size", "interpolation", "aspect", "background", "price_charts")]
-    return hashlib.sha256(repr(known).encode()).hexdigest()
 
 
 def _version(package: str) -> str:

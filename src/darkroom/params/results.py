@@ -51,7 +51,7 @@ class PromoteParams(Section):
     candidate: Literal["validation_accuracy", "validation_loss"] = "validation_accuracy"
     """The metric that selects the candidate among the networks of this run."""
     rule: Literal["auto", "better", "not_worse"] = "auto"
-    """What the candidate must be compared with the champion; ``auto`` means ``not_worse`` if the training images differ
+    """What the candidate must be compared with the champion; ``auto`` means ``not_worse`` if the training data differ
     from the champion's, else ``better``."""
     minimum_accuracy: Fraction | None = None
     """Least test accuracy of every new model; null disables the check."""

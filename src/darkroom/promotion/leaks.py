@@ -51,7 +51,12 @@ def leaked(test: pd.DataFrame, seen: SeenImages, related: Relations) -> Flags:
 
 
 def training_changed(one: SeenImages, other: SeenImages) -> bool:
-    """Return whether two models were trained on different pictures; by their files if a model's are not recorded."""
+    """Return whether two models were trained on different pictures, or on other labels of the same.
+
+    If a model's labels are not recorded, pictures are compared; if its pictures are not, files.
+    """
+    if one.training_labels and other.training_labels:
+        return one.training_labels != other.training_labels
     if one.training_pictures and other.training_pictures:
         return one.training_pictures != other.training_pictures
     return one.training_files != other.training_files

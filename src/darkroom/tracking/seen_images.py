@@ -3,6 +3,7 @@
 Later decisions leave them out of test sets.
 """
 
+import hashlib
 import io
 import tempfile
 from dataclasses import dataclass
@@ -19,8 +20,9 @@ from darkroom.tracking.runs import Run
 from darkroom.tracking.store import TRAINING_IMAGES, find_run
 
 FILE = "seen_images.csv"
-COLUMNS = ("picture", "sha256", "use")
-"""Prefixes of the hashes of picture and file, either may be empty; and ``train``, ``validation`` or ``initial``."""
+COLUMNS = ("picture", "sha256", "use", "label")
+"""Prefixes of the hashes of picture and file, either may be empty; ``train``, ``validation`` or ``initial``; and of the
+hash of a training image's label, empty for others and in runs of earlier Darkroom versions."""
 UNKNOWN = "images_not_known"
 """Tag of a run: what it has seen that is not recorded; absent for nothing."""
 
@@ -44,6 +46,12 @@ class SeenImages:
         """The files that it was trained on."""
         return self._of("train", "sha256")
 
+    @property
+    def training_labels(self) -> frozenset[tuple[str, str]]:
+        """The pictures that it was trained on, each with its label; empty for runs of earlier Darkroom versions."""
+        known = self.table[(self.table["use"] == "train") & (self.table["picture"] != "") & (self.table["label"] != "")]
+        return frozenset(zip(known["picture"], known["label"], strict=True))
+
     def _of(self, use: str, column: str) -> frozenset[str]:
         return frozenset(self.table.loc[self.table["use"] == use, column]) - {""}
 
@@ -61,7 +69,7 @@ def log(run: Run, train: pd.DataFrame, validation: pd.DataFrame | None, initial:
     if validation is not None:
         parts.append(_rows(validation, "validation"))
     if initial is not None:
-        parts.append(initial.table.assign(use="initial"))
+        parts.append(initial.table.assign(use="initial", label=""))
     unknown = "" if validation is not None else "its validation images"
     unknown = "; ".join(part for part in (unknown, initial.unknown if initial else "") if part)
     with tempfile.TemporaryDirectory() as folder:
@@ -75,9 +83,13 @@ def log(run: Run, train: pd.DataFrame, validation: pd.DataFrame | None, initial:
 
 def _rows(manifest: pd.DataFrame, use: str) -> pd.DataFrame:
     pictures = manifest["picture"].str[:HASH_DIGITS] if "picture" in manifest else ""
-    return pd.DataFrame({"sha256": manifest["sha256"].str[:HASH_DIGITS]}).assign(picture=pictures, use=use)[
-        list(COLUMNS)
-    ]
+    labels = manifest["label"].map(_hashed) if use == "train" else ""
+    files = pd.DataFrame({"sha256": manifest["sha256"].str[:HASH_DIGITS]})
+    return files.assign(picture=pictures, use=use, label=labels)[list(COLUMNS)]
+
+
+def _hashed(label: str) -> str:
+    return hashlib.sha256(label.encode()).hexdigest()[:HASH_DIGITS]
 
 
 def read(run_id: str) -> SeenImages:
@@ -88,12 +100,12 @@ def read(run_id: str) -> SeenImages:
     files = {file.path for file in MlflowClient().list_artifacts(run.info.run_id)}
     if FILE in files:
         text = mlflow.artifacts.load_text(f"{run.info.artifact_uri}/{FILE}")
-        table = pd.read_csv(io.StringIO(text), dtype=str, keep_default_na=False)
+        table = pd.read_csv(io.StringIO(text), dtype=str, keep_default_na=False).reindex(columns=COLUMNS, fill_value="")
         return SeenImages(table, run.data.tags.get(UNKNOWN, ""))
     if TRAINING_IMAGES not in files:
         return SeenImages(pd.DataFrame(columns=list(COLUMNS), dtype=str), f"the images of run {run_id}")
     hashes = mlflow.artifacts.load_text(f"{run.info.artifact_uri}/{TRAINING_IMAGES}").splitlines()
-    table = pd.DataFrame({"picture": "", "sha256": hashes, "use": "train"}, dtype=str)
+    table = pd.DataFrame({"picture": "", "sha256": hashes, "use": "train", "label": ""}, dtype=str)
     weights = run.data.params.get("initial_weights", "None")
     unknown = "its validation images" + ("" if weights == "None" else f" and those of its initial weights, {weights}")
     return SeenImages(table, unknown)

@@ -78,7 +78,9 @@ def feature_key(part: keras.Model, description: Description) -> str:
         description: description of the data.
     """
     computation = _computation(json.loads(part.to_json()))
-    known = [METHOD, asdict(description), computation, keras.__version__, tf.__version__]
+    # Descriptions by earlier versions do not know their images.
+    images: Any = [description.images, description.preparation] if description.images else asdict(description)
+    known = [METHOD, images, computation, keras.__version__, tf.__version__]
     digest = hashlib.sha256(json.dumps(known, sort_keys=True).encode())
     for weight in part.get_weights():
         digest.update(weight.tobytes())

@@ -1,5 +1,6 @@
 """The prepared data: the images of a split, and the description that all splits share."""
 
+import hashlib
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -39,6 +40,14 @@ class Description:
     """Number of quarantined images."""
     price_charts: dict[str, Any] | None = None
     """``data.price_charts`` of params.yaml; None if the images are not charts."""
+    images: str = ""
+    """Digest of the training and validation images, in their order; other labels or test images do not change it."""
+
+    @property
+    def preparation(self) -> str:
+        """Digest of what turns a picture into prepared pixels."""
+        known = [self.size, self.interpolation, self.aspect, self.background, self.price_charts]
+        return hashlib.sha256(repr(known).encode()).hexdigest()
 
     def write(self, path: str | Path) -> None:
         """Write as JSON."""

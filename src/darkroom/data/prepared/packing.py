@@ -44,6 +44,7 @@ def pack(
         for split, table in of_split.items():
             manifest.write(table.reset_index(drop=True), prepared.manifest_file(split))
         digest = manifest.digest(rows)
+        seen = manifest.digest_in_order(pd.concat([of_split["train"], of_split["validation"]]))
     mean, deviation = counted.result().mean_and_deviation()
     training = of_split["train"]["label"].value_counts()
     labels = manifest.labels_of(rows)
@@ -61,6 +62,7 @@ def pack(
         background=params.background,
         quarantined=quarantined,
         price_charts=None if data.price_charts is None else data.price_charts.model_dump(mode="json"),
+        images=seen,
     )
     description.write(prepared.description_file)
     return description
