@@ -18,6 +18,8 @@ MODEL_ADDRESSES = ("models:/", "runs:/")  # prefixes of a packaged model's URI
 EXPERIMENT = "darkroom"
 COPIES: set[str] = set()
 """Addresses of copies of stores that this process cannot write."""
+IN_MEMORY = ":memory:"
+"""SQLite's name of a database that ends with its process."""
 WITHOUT_SCHEME = re.compile(r"(localhost|[\w-]+(\.[\w-]+)+):\d+(/|$)")
 """An address of a server that lacks ``http://``; MLflow would create a folder of that name."""
 
@@ -94,7 +96,7 @@ def _check_variables() -> None:
     """Check the environment variables that name the store.
 
     Raises:
-        InputError: they name a server without its scheme, or a registry in another store.
+        InputError: they name a server without its scheme, a database in memory, or a registry in another store.
     """
     uri = tracking_uri()
     # Entry points make a folder's address absolute.
@@ -102,6 +104,11 @@ def _check_variables() -> None:
         raise InputError(
             f"MLFLOW_TRACKING_URI: {shown_uri()} has no scheme; set it to "
             f"http://{shown_uri().removeprefix(f'{project_root().as_posix()}/')}, or https://"
+        )
+    if uri.startswith("sqlite") and (sqlite_file() is None or IN_MEMORY in uri):
+        raise InputError(
+            f"MLFLOW_TRACKING_URI: {shown_uri()} names no file, so that runs would be lost with the process; set it "
+            "to sqlite:////FOLDER/mlflow.db, or unset it to use the local store"
         )
     registry = os.environ.get("MLFLOW_REGISTRY_URI")
     if registry and registry != uri:
