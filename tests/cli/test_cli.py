@@ -191,6 +191,25 @@ def test_a_name_that_dvc_cannot_track(photographs, capsys):
     assert "1 files whose names are not UTF-8, such as a/caf\\xe9.png; DVC cannot track them: rename them" in line
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<<<<<<< HEAD\nschema: '2.0'\nstages: {}\n=======\nschema: '2.0'\n>>>>>>> other\n",
+        "<<<<<<< HEAD\n",
+    ],
+)
+def test_a_lock_with_conflict_markers_is_told_before_the_work(project, capsys, text):
+    Path("dvc.lock").write_text(text)
+    assert "restore one side's version (git checkout HEAD -- dvc.lock), then run dvc repro" in refused(capsys, "check")
+    assert Path("dvc.lock").read_text() == text
+
+
+@pytest.mark.parametrize(("text", "what"), [("[]", "it has another form"), ('{"x": 1}', "'data' is missing")])
+def test_expectations_of_another_form(project, capsys, text, what):
+    Path("data/expectations.json").write_text(text)
+    assert f"data/expectations.json: {what}; expected data, and expectations" in refused(capsys, "check")
+
+
 def test_an_empty_folder(photographs, capsys):
     shutil.rmtree("data/raw")
     Path("data/raw/a").mkdir(parents=True)
