@@ -272,6 +272,20 @@ def test_no_command_goes_on_without_its_registry(project, capsys, monkeypatch, a
     assert "start it, correct the address, or unset the variable" in line
 
 
+@pytest.mark.parametrize(
+    ("host", "words"),
+    [
+        ("", "--host is empty; name an address of this machine, 127.0.0.1, or 0.0.0.0 for all of them"),
+        (" ", "--host is empty"),
+        ("nowhere.invalid", "--host nowhere.invalid is not known ("),
+        ("x" * 80, "is not known ("),
+    ],
+)
+def test_a_host_that_is_none(project, capsys, host, words):
+    sqlite3.connect("mlflow.db").close()
+    assert words in refused(capsys, "serve", "--host", host)
+
+
 def test_a_port_that_is_taken(project, capsys):
     sqlite3.connect("mlflow.db").close()
     with socket.socket() as taken:

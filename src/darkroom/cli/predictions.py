@@ -114,7 +114,7 @@ def _serve(chosen: argparse.Namespace) -> int:
             from darkroom.tracking import opening
 
             model = opening.load_model(uri)
-        print(f"serving {uri} at http://{chosen.host}:{chosen.port}{PLACE}", flush=True)
+        print(f"serving {uri} at http://{chosen.host}:{place.getsockname()[1]}{PLACE}", flush=True)
         server.serve(model, place, limits)
     return 0
 
