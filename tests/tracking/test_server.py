@@ -154,6 +154,8 @@ def test_a_store_that_cannot_be_opened_here_is_refused_in_one_line(folder, monke
     with pytest.raises(InputError) as caught:
         open_store(reading=True)
     assert words in str(caught.value)
+    with pytest.raises(InputError, match="MLFLOW_TRACKING_URI" if uri == "mlruns" else "pip install"):
+        (access.check_access if uri == "mlruns" else address.check_tracking)()
     assert "hunter2" not in str(caught.value)
     assert "\n" not in str(caught.value)
 

@@ -11,8 +11,6 @@ from mlflow import MlflowClient
 from mlflow.entities import Run as StoredRun
 from mlflow.entities import RunStatus
 from mlflow.exceptions import MlflowException
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError
 
 from darkroom.base import project
 from darkroom.base.errors import InputError
@@ -34,8 +32,6 @@ CLONE = "mlflow.darkroom.clone"
 """Tag of every run: host and project folder that wrote it."""
 LOOK_AGAIN = 1.0  # seconds
 LOCKED_FOR = 600.0  # seconds to wait while another process creates the store, which takes 3 on a machine that idles
-DATABASES = {"postgresql", "mysql", "mssql"}
-"""Databases, beside SQLite, that MLflow takes as a store."""
 ENDED = "ended"
 """Tag of a run that was still open after its process had died."""
 MODEL = "model_uri"
@@ -64,7 +60,6 @@ def open_store(*, reading: bool = False) -> None:
     if not reading:
         _require_writable()
     address.check_tracking(reading=reading)
-    _require_driver()
     mlflow.set_tracking_uri(address.tracking_uri())
     try:
         _complete_store()
@@ -75,20 +70,6 @@ def open_store(*, reading: bool = False) -> None:
         if of_full_disk(error):
             raise
         raise InputError(_refused_store(error)) from None
-
-
-def _require_driver() -> None:
-    """Refuse the address of a database that SQLAlchemy does not understand, or for which it has no driver."""
-    if address.tracking_uri().partition("://")[0].partition("+")[0] not in DATABASES:
-        return
-    try:
-        make_url(address.tracking_uri()).get_dialect().import_dbapi()
-    except (ImportError, ValueError, ArgumentError) as error:
-        raise InputError(
-            f"the tracking store {address.shown_uri()} cannot be used ({first_line(error)}); pip install "
-            "psycopg2-binary for PostgreSQL (postgresql+psycopg2://…) or pymysql for MySQL (mysql+pymysql://…), or "
-            "correct the address"
-        ) from None
 
 
 def _require_writable() -> None:
