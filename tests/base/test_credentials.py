@@ -98,6 +98,9 @@ def test_no_part_of_a_login_is_shown(user, password):
         ("see https://host/docs and mail me@example.org", "see https://host/docs and mail me@example.org"),
         ("significance=0.025, tokens=3", "significance=0.025, tokens=3"),
         ("models:/darkroom@champion", "models:/darkroom@champion"),
+        ("https:/me:s3cret@host/x.png does not exist", "https:/host/x.png does not exist"),
+        ("set/http:/me:s3/cret@host/x.png", "set/http:/host/x.png"),
+        ("C:/me@work/x.png", "C:/me@work/x.png"),
     ],
 )
 def test_what_is_hidden_in_a_text(text, shown):

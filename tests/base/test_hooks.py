@@ -144,6 +144,10 @@ def test_what_a_killed_dvc_left_half_written(repo, monkeypatch, capsys):
     assert not repair.RWLOCK.exists()
     assert "half-written" in capsys.readouterr().out
     repair.LOCKFILE.write_text("stages: {")
+    repository.repair_files()
+    assert "git has none, so it is dvc.lock.damaged now" in capsys.readouterr().out
+    assert repair.LOCKFILE.with_name("dvc.lock.damaged").read_text() == "stages: {"
+    repair.LOCKFILE.write_text("stages: {")
     monkeypatch.delattr(dvc.schema, "COMPILED_LOCKFILE_SCHEMA")
     with missing("dvc", r"dvc\.schema\.COMPILED_LOCKFILE_SCHEMA"):
         repository.repair_files()

@@ -38,11 +38,13 @@ def test_tables_of_people_are_read_as_others_are(tmp_path_factory, rows):
 
 REFUSED = {
     "two columns of one name": (b"name,site,site\na,x,y\n", "the column 'site' stands twice"),
+    "semicolons": (b"name;site\na;b\n", "its cells are separated by ';' instead of commas"),
+    "a workbook": (b"PK\x03\x04\x14\0\x06\0", "it is a zip file, as an Excel workbook"),
+    "a pointer": (b"version https://git-lfs.github.com/spec/v1\noid", "fetch the file with git lfs pull"),
     "many columns": (b"name," * 100_000, "100,001 columns; at most 1,000"),
     "more cells in each row": (b"name,site\na,x,y\nb,x,y\n", "more cells than there are columns"),
     "more cells in a later row": (b"name,site\na,x\nb,x,y\n", "Expected 2 fields in line 3, saw 3"),
     "a name of megabytes": (b"x" * 200_000 + b",name\n", "field larger than field limit"),
-    "semicolons": (b"name;site\na;x\n", "its cells are separated by ';'"),
     "UTF-16": ("name,site\n".encode("utf-16"), "codec can't decode"),
     "a merge": (b"name,site\na,x\n<<<<<<< HEAD\nb,x\n=======\n", "conflict markers of git"),
     "nothing": (b"", "No columns"),

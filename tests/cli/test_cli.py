@@ -191,6 +191,25 @@ def test_a_name_that_dvc_cannot_track(photographs, capsys):
     assert "1 files whose names are not UTF-8, such as a/caf\\xe9.png; DVC cannot track them: rename them" in line
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<<<<<<< HEAD\nschema: '2.0'\nstages: {}\n=======\nschema: '2.0'\n>>>>>>> other\n",
+        "<<<<<<< HEAD\n",
+    ],
+)
+def test_a_lock_with_conflict_markers_is_told_before_the_work(project, capsys, text):
+    Path("dvc.lock").write_text(text)
+    assert "restore one side's version (git checkout HEAD -- dvc.lock), then run dvc repro" in refused(capsys, "check")
+    assert Path("dvc.lock").read_text() == text
+
+
+@pytest.mark.parametrize(("text", "what"), [("[]", "it has another form"), ('{"x": 1}', "'data' is missing")])
+def test_expectations_of_another_form(project, capsys, text, what):
+    Path("data/expectations.json").write_text(text)
+    assert f"data/expectations.json: {what}; expected data, and expectations" in refused(capsys, "check")
+
+
 def test_an_empty_folder(photographs, capsys):
     shutil.rmtree("data/raw")
     Path("data/raw/a").mkdir(parents=True)
@@ -251,6 +270,20 @@ def test_no_command_goes_on_without_its_registry(project, capsys, monkeypatch, a
         line = refused(capsys, *arguments)
     assert "no MLflow server answers at http://127.0.0.1" in line
     assert "start it, correct the address, or unset the variable" in line
+
+
+@pytest.mark.parametrize(
+    ("host", "words"),
+    [
+        ("", "--host is empty; name an address of this machine, 127.0.0.1, or 0.0.0.0 for all of them"),
+        (" ", "--host is empty"),
+        ("nowhere.invalid", "--host nowhere.invalid is not known ("),
+        ("x" * 80, "is not known ("),
+    ],
+)
+def test_a_host_that_is_none(project, capsys, host, words):
+    sqlite3.connect("mlflow.db").close()
+    assert words in refused(capsys, "serve", "--host", host)
 
 
 def test_a_port_that_is_taken(project, capsys):

@@ -284,6 +284,12 @@ def test_damaged_images_are_refused(project):
         looking.look("raw")
 
 
+def test_outside_a_project_it_is_said_where_to_run_it(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(["configure", str(folder(tmp_path / "raw", {"ant": 20, "bee": 20}, (20, 20)))]) == 2
+    assert "params.yaml: no such file; run from the repository's root" in capsys.readouterr().err
+
+
 def test_a_changed_file_is_not_overwritten(project, capsys):
     folder(project / "raw", {"ant": 20, "bee": 20}, (20, 20))
     assert main(["configure", "raw"]) == 2

@@ -135,7 +135,7 @@ def test_exact_duplicates_stay_together(folder, tmp_path):
 def test_a_class_without_test_images_is_named(tmp_path):
     write_folder(tmp_path, "a", 40)
     write_folder(tmp_path, "b", 1)
-    with pytest.raises(InputError, match=r"class 'b' \(1 images\) has no \w+ image; add images"):
+    with pytest.raises(InputError, match=r"class 'b' \(1 image\) has no \w+ image; add images"):
         prepare(of(tmp_path), tmp_path / "out")
 
 

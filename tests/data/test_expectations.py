@@ -186,7 +186,7 @@ def test_the_share_of_files_that_are_left_out(held):
     assert held(unread=unread, maximum_quarantine_share=0.06).failed() == []
     validation = held(unread=unread)
     assert [finding.column for finding in validation.failed()] == ["quarantined"]
-    assert "0.0566 found; at most a share of 0.05" in validation.failed()[0].line()
+    assert "0.0566 found: 3 (such as a/0.jpg): damaged; at most a share of 0.05" in validation.failed()[0].line()
     assert validation.quarantine["name"].tolist() == ["a/0.jpg", "a/1.jpg", "a/2.jpg"]
     (unreadable,) = [finding for finding in validation.findings if finding.column == "refusal"]
     assert unreadable.offending == ("a/0.jpg", "a/1.jpg", "a/2.jpg")

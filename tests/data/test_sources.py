@@ -151,6 +151,23 @@ def test_a_file_that_unpacks_to_more_than_it_says_is_left_out(tmp_path, folder):
     )
 
 
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 123\n", "a pointer of Git LFS"),
+        (b"<!DOCTYPE html><html><title>Virus scan warning</title>", "a web page instead of the file; download it"),
+        (b"Rar!\x1a\x07\x01\0", "a RAR archive; unpack it, and pack its files as zip or tar"),
+        (b"7z\xbc\xaf\x27\x1c\0\x04", "a 7z archive"),
+    ],
+)
+def test_what_is_another_kind_of_file_than_an_archive_is_named(tmp_path, content, words):
+    (tmp_path / "raw.zip").write_bytes(content)
+    with pytest.raises(InputError) as caught:
+        find(of("archive", tmp_path / "raw.zip"))
+    assert words in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
 @pytest.mark.parametrize("content", [b"", b"no archive", b"PK\x03\x04 cut off"])
 def test_what_is_no_archive(tmp_path, content):
     (tmp_path / "raw.zip").write_bytes(content)
@@ -513,3 +530,23 @@ def test_images_without_folders_beside_a_table(tmp_path):
     root = image_folder(tmp_path, set=["cat", "dog"]) / "set"
     with pytest.raises(InputError, match=r"holds no image; .*if metadata.csv holds the labels, set data.source: table"):
         find(of("folder", root))
+
+
+def test_files_of_browsers_on_windows_are_images(tmp_path):
+    for label in "ab":
+        (tmp_path / "raw" / label).mkdir(parents=True)
+        draw(label, 1).save(tmp_path / "raw" / label / "1.jfif", "JPEG")
+        draw(label, 2).save(tmp_path / "raw" / label / "2.JPE", "JPEG")
+    found = ingested(of("folder", tmp_path / "raw"), tmp_path / "out")
+    assert len(found.manifest) == 4
+    assert set(found.manifest["note"]) == {""}
+
+
+@pytest.mark.parametrize("litter", ["@eaDir/1.png/SYNOPHOTO_THUMB_XL.jpg", "$RECYCLE.BIN/x.png", "lost+found/y.png"])
+def test_folders_of_systems_and_drives_are_not_read(folder, litter):
+    for place in (folder, folder / "a"):
+        (place / litter).parent.mkdir(parents=True)
+        (place / litter).write_bytes(b"a thumbnail, or what somebody has deleted")
+    (folder / "a" / "Icon\r").touch()
+    found = find(of("folder", folder))
+    assert (len(found.samples), found.left_out, found.notes) == (10, [], ())

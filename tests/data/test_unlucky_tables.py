@@ -11,6 +11,7 @@ from darkroom.data.sources import find
 from support.sources import of
 
 PICTURE = b"not read here"
+LFS = b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n"
 
 
 def table(tmp_path, text, files=("1.png", "x/2.png", "x/3.png")):
@@ -42,6 +43,13 @@ def refusal(data):
         ("image,label\n1.png,Öl\nx/2.png,b\n".encode("cp1252"), "is not in UTF-8; save it as CSV in UTF-8"),
         ("image,label\n1.png,a\nx/2.png,b\n".encode("utf-16"), "is not in UTF-8; save it as CSV in UTF-8"),
         ("image,label\n1.png,1\nx/2.png,1.0\nx/3.png,2\n", "differ only in case, spaces"),
+        (" image , label,\n1.png,a,\n", "its columns are ' image ', ' label', '': set data.image_column"),
+        (
+            b"PK\x03\x04\x14\0\x06\0[Content_Types].xml",
+            "is a zip file, as an Excel workbook (.xlsx) is; save the table",
+        ),
+        ('[{"image": "1.png", "label": "a"}]', "labels.csv is JSON; write its labels as CSV"),
+        (LFS, "labels.csv is a pointer of Git LFS instead of the file; fetch the file with git lfs pull"),
     ],
 )
 def test_what_is_refused_with_its_remedy(tmp_path, text, words):
@@ -125,3 +133,55 @@ def test_labels_as_bytes_are_texts(tmp_path, labels, words):
         assert words in refusal(data)
     else:
         assert [sample.label for sample in find(data, (4, 4, 1)).samples] == ["cat", "dog"]
+
+
+@pytest.mark.parametrize("source", ["parquet", "table"])
+def test_what_is_no_parquet_file_is_named(tmp_path, source):
+    (tmp_path / "train.parquet").write_bytes(LFS)
+    assert "fetch the file with git lfs pull" in refusal(of(source, tmp_path / "train.parquet"))
+    (tmp_path / "train.parquet").write_bytes(b"<html><title>Sign in</title></html>")
+    assert "is a web page instead of the file" in refusal(of(source, tmp_path / "train.parquet"))
+
+
+def test_several_labels_for_each_image_are_refused_with_advice_that_helps(tmp_path):
+    parquet(tmp_path / "train.parquet", [[0, 1], [1]])
+    line = refusal(of("parquet", tmp_path / "train.parquet"))
+    assert "the column label holds list<element: int64>, expected was one text or number for each image" in line
+    assert "download" not in line
+
+
+@pytest.mark.parametrize(
+    ("column", "values", "told"),
+    [
+        ("split", ["train", "test", "train"], True),
+        ("Subset", ["Training", "", "VAL"], True),
+        ("part", ["train", "hold-out", "train"], True),
+        ("site", ["train station", "harbour", "airport"], False),
+        ("part", ["a", "b", "c"], False),
+    ],
+)
+def test_a_column_that_seems_to_assign_splits_is_told(tmp_path, column, values, told):
+    rows = zip(("1.png", "x/2.png", "x/3.png"), "aba", values, strict=True)
+    path = table(tmp_path, f"image,label,{column}\n" + "".join(f"{','.join(row)}\n" for row in rows))
+    line = f"labels.csv: the column {column} assigns no splits; set data.split_column: {column} if it does"
+    assert (line in find(of("table", path), (4, 4, 1)).notes) is told
+    if told:
+        used = find(of("table", path, split_column=column), (4, 4, 1))
+        assert line not in used.notes
+        assert {sample.split for sample in used.samples} > {"train"}
+
+
+@pytest.mark.parametrize("written", ["plain", "absolute", "backslash"])
+def test_images_without_a_row_are_left_out_and_told(tmp_path, written):
+    name = {"plain": "./x//2.png", "absolute": str(tmp_path / "set/x/2.png"), "backslash": "x\\2.png"}[written]
+    path = table(tmp_path, f"image,label,part\n1.png,a,train\n{name},b,train\nx/3.png,,test\n")
+    (path.parent / "x" / "4.JPG").write_bytes(PICTURE)
+    (path.parent / ".hidden.png").write_bytes(PICTURE)
+    found = find(of("table", path.parent, split_column="part"), (4, 4, 1))
+    assert len(found.samples) == 2
+    assert [(file.name, file.reason) for file in found.left_out] == [
+        ("x/3.png (row 4)", "the source gives it no label"),
+        ("x/4.JPG", "the source gives it no label"),
+    ]
+    # Beside a file that is named, there may be anything.
+    assert len(find(of("table", path, split_column="part"), (4, 4, 1)).left_out) == 1

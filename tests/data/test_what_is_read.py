@@ -2,6 +2,7 @@
 
 import os
 import socket
+import zipfile
 
 import pytest
 
@@ -160,3 +161,17 @@ def test_files_are_read_up_to_a_limit(tmp_path, monkeypatch):
     monkeypatch.setattr(samples, "MAXIMUM_FILE_BYTES", 4)
     with pytest.raises(InputError, match=r"cannot be read \(it has 5 bytes; at most 4"):
         samples.File(str(tmp_path / "file"), 0).read()
+
+
+def test_files_that_are_no_images_are_counted_by_every_command(tmp_path, folder):
+    for name in ("a/clip.mp4", "a/raw.CR2", "labels.csv", ".DS_Store", "a/Thumbs.db"):
+        (folder / name).write_bytes(b"no picture")
+    others = ["a/clip.mp4", "a/raw.CR2", "labels.csv"]
+    assert arrivals.others(str(folder)) == others
+    with zipfile.ZipFile(tmp_path / "new.zip", "w") as archive:
+        for file in folder.rglob("*.*"):
+            archive.write(file, file.relative_to(folder))
+    assert arrivals.others(str(tmp_path / "new.zip")) == others
+    assert len(arrivals.find(str(tmp_path / "new.zip"))) == 6
+    assert predict.other_files([str(folder), str(folder / "a" / "raw.CR2")]) == [str(folder / name) for name in others]
+    assert len(predict.find_images([str(folder)])) == 6

@@ -217,7 +217,10 @@ def test_a_failed_expectation_stops_the_pipeline_and_says_which(project):
     project.params(**SMALL).git()
     printed = project.run("dvc", "repro", code=255)
     assert stages_run(printed) == ["ingest", "validate"]
-    assert "validate: expect_column_mean_to_be_between on quarantined: 0.1429 found; at most a share of 0.05" in printed
+    assert (
+        "validate: expect_column_mean_to_be_between on quarantined: 0.1429 found: 10 (such as b/blank0.png): it is"
+        in printed
+    )
     quarantine = (project.root / "reports/quarantine.csv").read_text()
     assert quarantine.count("an image must not be blank") == 10
     pages = [page.read_text() for page in (project.root / "reports/data_docs/validations").rglob("*.html")]

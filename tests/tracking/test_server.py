@@ -13,6 +13,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
 from darkroom.base import failures
+from darkroom.base.environment import prepare
 from darkroom.base.errors import InputError
 from darkroom.tracking import access, address, opening, store
 from darkroom.tracking.outages import UnansweredError
@@ -119,6 +120,44 @@ def test_a_server_that_accepts_and_never_answers_is_given_up(folder, monkeypatch
         line = refusal(monkeypatch, f"http://127.0.0.1:{silent.getsockname()[1]}")
     assert "no MLflow server answers at" in line
     assert "Read timed out" in line
+
+
+@pytest.mark.parametrize("uri", ["sqlite://", "sqlite:///:memory:", "sqlite+pysqlite:///:memory:"])
+def test_a_store_in_memory_is_refused(folder, monkeypatch, uri):
+    assert f"{uri} names no file, so that runs would be lost" in refusal(monkeypatch, uri)
+    (folder / "sub").mkdir()
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    monkeypatch.chdir(folder / "sub")
+    prepare()
+    with pytest.raises(InputError, match="names no file"):
+        address.check_tracking()
+
+
+@pytest.mark.parametrize(
+    ("uri", "words"),
+    [
+        (
+            "mssql+nodriver://me:hunter2@127.0.0.1:9/runs",
+            "(Can't load plugin: sqlalchemy.dialects:mssql.nodriver); pip",
+        ),
+        (
+            "postgresql+psycopg://me:hunter2@127.0.0.1:9/runs",
+            "(No module named 'psycopg'); pip install psycopg2-binary",
+        ),
+        ("mysql://me:hunter2@127.0.0.1:9/runs", "(No module named 'MySQLdb'); pip install"),
+        ("postgresql://me:hunter2@127.0.0.1:port/runs", "(invalid literal for int() with base 10: 'port'); pip"),
+        ("mlruns", "would be a folder of files, which MLflow does not write any more; set MLFLOW_TRACKING_URI to"),
+    ],
+)
+def test_a_store_that_cannot_be_opened_here_is_refused_in_one_line(folder, monkeypatch, uri, words):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    with pytest.raises(InputError) as caught:
+        open_store(reading=True)
+    assert words in str(caught.value)
+    with pytest.raises(InputError, match="MLFLOW_TRACKING_URI" if uri == "mlruns" else "pip install"):
+        (access.check_access if uri == "mlruns" else address.check_tracking)()
+    assert "hunter2" not in str(caught.value)
+    assert "\n" not in str(caught.value)
 
 
 def test_a_registry_in_another_store_is_refused(folder, monkeypatch):

@@ -17,8 +17,14 @@ LONGEST_USER = 20
 """Characters of the longest user name; what is longer is a token (``https://TOKEN@host``)."""
 SECRET_VARIABLE = re.compile(r"(PASSWORD|PASSWD|SECRET|TOKEN|CREDENTIAL|API_?KEY|ACCESS_?KEY)(_?ID)?$")
 """Names of environment variables that hold a password or key; those that hold a path have other ends."""
-LOGIN = re.compile(r"""(?<=://)(?:[^\s/?#@:"'<>]*|[^\s/?#@:"'<>]*:(?!\d+[/?#])[^\s"'<>]*)@""")
-"""User and password in an address: up to the last ``@``, because passwords may contain ``/``, ``@`` and ``%``."""
+LOGIN = re.compile(
+    r"""(?:(?<=://)|(?:(?<=https:/)|(?<=http:/)|(?<=ftp:/)|(?<=sql:/))(?!/))"""
+    r"""(?:[^\s/?#@:"'<>]*|[^\s/?#@:"'<>]*:(?!\d+[/?#])[^\s"'<>]*)@"""
+)
+"""User and password in an address: up to the last ``@``, because passwords may contain ``/``, ``@`` and ``%``.
+
+Taken for a path, an address has one slash: ``https:/user:password@host``. Models have one too: ``models:/NAME@ALIAS``.
+"""
 FIELD = re.compile(
     r"""(?i)((?:[\w.-]*(?:password|passwd|pwd|secret|token|credential|signature|access_?key|api_?key)|(?<=[?&])sig)=)"""
     r"""[^&\s"'<>),;]+"""

@@ -12,6 +12,7 @@ from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from darkroom.base import contents
 from darkroom.base.damage import reading
 from darkroom.base.files import open_regular, read_limited, write_text
 
@@ -21,9 +22,9 @@ if TYPE_CHECKING:
 MAXIMUM_BYTES = 256_000_000
 MAXIMUM_COLUMNS = 1000
 """Limits of a table that people write."""
+SEPARATORS = re.compile(r"[;\t|]")
+"""Signs between cells that other programs write."""
 CONFLICT = re.compile("^<<<<<<< ", re.MULTILINE)
-OTHER_SEPARATORS = re.compile(r"[;\t|]")
-"""Signs between cells that spreadsheets of some countries write."""
 FORMULA = re.compile(r"'*[=+\-@\t\r\n＝＋－＠]")  # some spreadsheets take the wide forms too
 """Beginnings of formulas, also if they have got apostrophes already, so that ``text_of`` knows how many to remove."""
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
@@ -87,7 +88,10 @@ def read_given(path: Path) -> "pd.DataFrame":
         ValueError: it is not CSV in UTF-8 with commas, a column stands twice, there are too many, or a row has more
             cells.
     """
-    text = read_limited(path, MAXIMUM_BYTES).decode("utf-8-sig")
+    content = read_limited(path, MAXIMUM_BYTES)
+    if other := contents.of_table(content[: contents.LOOKED_AT]):
+        raise ValueError(f"it {other}")
+    text = content.decode("utf-8-sig")
     if CONFLICT.search(text):
         raise ValueError("it has conflict markers of git, <<<<<<<")
     try:
@@ -96,8 +100,8 @@ def read_given(path: Path) -> "pd.DataFrame":
         raise ValueError(str(error)) from None
     if len(header) > MAXIMUM_COLUMNS:
         raise ValueError(f"{len(header):,} columns; at most {MAXIMUM_COLUMNS:,} are accepted")
-    if len(header) == 1 and (sign := OTHER_SEPARATORS.search(header[0])):
-        raise ValueError(f"its cells are separated by {sign[0]!r}")
+    if len(header) == 1 and (sign := SEPARATORS.search(header[0])):
+        raise ValueError(f"its cells are separated by {sign[0]!r} instead of commas")
     for name, count in Counter(header).items():
         if count > 1 and name:
             raise ValueError(f"the column {name[:60]!r} stands twice")

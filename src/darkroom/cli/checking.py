@@ -108,12 +108,14 @@ def _retrain(chosen: argparse.Namespace) -> int:
 
 
 def _drift(chosen: argparse.Namespace) -> int:
+    from darkroom.data.formats.usable import others_line
     from darkroom.data.prepared.prepared import Prepared
     from darkroom.drift import arrivals
     from darkroom.tracking import address
 
     with step(f"reading {chosen.images}"):
         found = arrivals.find(chosen.images, chosen.name_encoding)
+        others = [name for name in arrivals.others(chosen.images, chosen.name_encoding) if name != COLUMNS]
     prepared = Prepared.of_project()
     prepared.require()
     if not chosen.no_model:
@@ -128,7 +130,8 @@ def _drift(chosen: argparse.Namespace) -> int:
         columns = chosen.columns or next(filter(Path.exists, [Path(chosen.images, COLUMNS)]), None)
         comparison = compare(found, prepared, model, chosen.level, chosen.seed, columns)
     written = write_page(page.page(comparison), chosen.out, PAGE)
-    for line in [*(f"{failure} (left out)" for failure in comparison.failures), *comparison.notes]:
+    failures = (f"{failure} (left out)" for failure in comparison.failures)
+    for line in [*failures, *others_line(others), *comparison.notes]:
         print(f"darkroom drift: {shown(line)}", file=sys.stderr)
     if chosen.json:
         print(as_json(comparison.rows()), end="")

@@ -77,12 +77,14 @@ def _relabel(chosen: argparse.Namespace) -> int:
 
 
 def _label_next(chosen: argparse.Namespace) -> int:
+    from darkroom.data.formats.usable import others_line
     from darkroom.data.prepared.described import Described
     from darkroom.data.prepared.prepared import Prepared
     from darkroom.drift import arrivals
     from darkroom.tracking import address
 
     found, prepared = arrivals.find(chosen.images, chosen.name_encoding), Prepared.of_project()
+    others = others_line(arrivals.others(chosen.images, chosen.name_encoding))
     prepared.require()
     address.check_tracking(must_exist=True, reading=True)
     with step("loading TensorFlow", patience=0):
@@ -93,7 +95,7 @@ def _label_next(chosen: argparse.Namespace) -> int:
 
         model = ReferenceModel.load(chosen.model or champion())
         result = label_next.label_next(found, prepared, model, chosen.count, chosen.seed)
-        notes = [*result.notes, _expected(Described.of_project(), len(result.table))]
+        notes = [*others, *result.notes, _expected(Described.of_project(), len(result.table))]
     if chosen.out.suffix.lower() == ".csv":
         label_next.write_table(result, chosen.out)
     else:

@@ -63,7 +63,15 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
 
 
 def _predict(chosen: argparse.Namespace) -> int:
-    from darkroom.serving.predict import draw_newest_charts, find_images, predict_charts, predict_files, render
+    from darkroom.data.formats.usable import others_line
+    from darkroom.serving.predict import (
+        draw_newest_charts,
+        find_images,
+        other_files,
+        predict_charts,
+        predict_files,
+        render,
+    )
     from darkroom.tracking import address
 
     if bool(chosen.images) == bool(chosen.table) or (chosen.ticker and not chosen.table):
@@ -71,6 +79,8 @@ def _predict(chosen: argparse.Namespace) -> int:
     if chosen.table and not chosen.table.is_file():
         raise InputError(f"{chosen.table}: no such file; name a table of daily prices")
     paths = find_images(chosen.images)
+    for line in others_line(other_files(chosen.images)):
+        print(f"darkroom predict: {line}", file=sys.stderr)
     address.check_tracking(must_exist=True, reading=True)
     with step("loading TensorFlow and MLflow", patience=0):
         from darkroom.tracking import opening
@@ -104,17 +114,20 @@ def _serve(chosen: argparse.Namespace) -> int:
             from darkroom.tracking import opening
 
             model = opening.load_model(uri)
-        print(f"serving {uri} at http://{chosen.host}:{chosen.port}{PLACE}", flush=True)
+        print(f"serving {uri} at http://{chosen.host}:{place.getsockname()[1]}{PLACE}", flush=True)
         server.serve(model, place, limits)
     return 0
 
 
 def _explain(chosen: argparse.Namespace) -> int:
-    from darkroom.serving.predict import find_images
+    from darkroom.data.formats.usable import others_line
+    from darkroom.serving.predict import find_images, other_files
     from darkroom.tracking import address
 
     model, places = _model_and_images(chosen.model, chosen.images)
     paths = find_images(places)
+    for line in others_line(other_files(places)):
+        print(f"darkroom explain: {line}", file=sys.stderr)
     address.check_tracking(must_exist=True, reading=True)
     uri = model or champion()
     with step(f"loading {uri}", patience=0):

@@ -32,8 +32,10 @@ def require_unchanged(path: Path) -> None:
     """Check that the params file has no changes that git does not have.
 
     Raises:
-        InputError: the file was changed since the last commit, or is not in git.
+        InputError: the file was changed since the last commit, is not in git, or does not exist.
     """
+    if not path.exists():
+        raise InputError(f"{path}: no such file; run from the repository's root, which has {path.name}")
     # Empty also for a file that git ignores or does not know.
     tracked = git("ls-files", "--", str(path))
     if not tracked or git("status", "--porcelain", "--", str(path)):

@@ -60,23 +60,37 @@ def find(place: str, encoding: str | None = None) -> list[Sample]:
     Raises:
         InputError: the path does not exist, has no images, or is an unsafe archive.
     """
+    found = sorted((one for one in _inside(place, encoding) if _is_read(one)), key=lambda one: one.name)
+    if not found:
+        raise InputError(f"{place} holds no image ({', '.join(images.ENDINGS)}); pass another folder or zip file")
+    # Tables and pages of these images are UTF-8, which names of files need not be.
+    return [one._replace(name=printable(one.name)) for one in found]
+
+
+def others(place: str, encoding: str | None = None) -> list[str]:
+    """Return the names of the files that ``find`` does not list, because their extensions are not those of images."""
+    return sorted(printable(one.name) for one in _inside(place, encoding) if not _is_read(one))
+
+
+def _is_read(one: Sample) -> bool:
+    return one.name.lower().endswith((*images.ENDINGS, ALL))
+
+
+def _inside(place: str, encoding: str | None) -> list[Sample]:
+    """List all visible files of a folder or archive.
+
+    Raises:
+        InputError: the path does not exist, or is an unsafe archive.
+    """
     path = Path(place)
     if not path.exists():
         raise InputError(f"{place} does not exist; pass a folder or zip file of new images")
     if path.is_dir():
         walk = folders.Walk(path)
         inside = [Sample(below + name, "", file) for below, files in walk.folders() for name, file in files.items()]
-        inside += _links(path, walk.left_out)
-    else:
-        entries = archives.contents(path, encoding).entries
-        inside = [Sample(name, "", one.place, order=one.order) for name, one in entries.items()]
-    found = sorted(
-        (one for one in inside if one.name.lower().endswith((*images.ENDINGS, ALL))), key=lambda one: one.name
-    )
-    if not found:
-        raise InputError(f"{place} holds no image ({', '.join(images.ENDINGS)}); pass another folder or zip file")
-    # Tables and pages of these images are UTF-8, which names of files need not be.
-    return [one._replace(name=printable(one.name)) for one in found]
+        return inside + _links(path, walk.left_out)
+    entries = archives.contents(path, encoding).entries
+    return [Sample(name, "", one.place, order=one.order) for name, one in entries.items()]
 
 
 def _links(path: Path, left_out: Sequence[LeftOut]) -> list[Sample]:

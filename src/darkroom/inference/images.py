@@ -42,7 +42,11 @@ __all__ = [
 ]
 
 Pixels = npt.NDArray[np.uint8]
-ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".avif", ".heic", ".heif")
+ENDINGS = (
+    *(".png", ".jpg", ".jpeg", ".jfif", ".jpe", ".webp", ".bmp"),
+    *(".tif", ".tiff", ".gif", ".avif", ".heic", ".heif"),
+)
+"""Endings of image files, in lower case; browsers on Windows save JPEG files as ``.jfif``."""
 BACKGROUNDS = {"white": (255, 255, 255), "black": (0, 0, 0), "grey": (127, 127, 127)}
 Background = Literal["white", "black", "grey"]
 Interpolation = Literal["nearest", "box", "bilinear", "bicubic", "lanczos"]

@@ -42,6 +42,7 @@ def check_inputs(path: str | Path = "params.yaml") -> str:
     """
     params = read_params(path)
     repository.repair_files()
+    lineage.locked_stages(lineage.current_lock())
     lacking = why_no_commit()
     address.check_tracking(reading=True)
     _check_store()

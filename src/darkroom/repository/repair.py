@@ -8,6 +8,7 @@ from pathlib import Path
 import psutil
 
 from darkroom.base.errors import InputError
+from darkroom.base.files import set_aside
 from darkroom.base.git import git
 from darkroom.base.hooks import require_hook
 from darkroom.base.yaml_files import parse_yaml
@@ -77,8 +78,7 @@ def repair_files() -> None:
     if _is_lockfile_damaged():
         with _dvc_lock("lock"):
             if _is_lockfile_damaged():
-                _restore_lockfile()
-                print(f"{LOCKFILE}: left half-written by a killed DVC; restored from the last commit if it was there")
+                print(f"{LOCKFILE}: left half-written by a killed DVC; {_restore_lockfile()}")
 
 
 @contextmanager
@@ -105,13 +105,16 @@ def _is_lockfile_damaged() -> bool:
     return False
 
 
-def _restore_lockfile() -> None:
-    """Restore dvc.lock from the last commit, or remove it; stages run since then are in DVC's run cache."""
+def _restore_lockfile() -> str:
+    """Restore dvc.lock from the last commit, or set it aside if git has none, and return what was done.
+
+    Stages run since then are in DVC's run cache.
+    """
     committed = git("show", f"HEAD:./{LOCKFILE}")
     if committed is None:
-        LOCKFILE.unlink()
-    else:
-        LOCKFILE.write_text(f"{committed}\n", encoding="utf-8")
+        return f"git has none, so it is {set_aside(LOCKFILE)} now, and dvc repro writes another one"
+    LOCKFILE.write_text(f"{committed}\n", encoding="utf-8")
+    return "restored from the last commit"
 
 
 def _is_truncated(path: Path) -> bool:

@@ -14,6 +14,7 @@ from darkroom.base.errors import DarkroomError, ImageError, InputError
 from darkroom.base.files import as_json, files_below, read_limited
 from darkroom.base.types import Pixels
 from darkroom.data.formats.samples import MAXIMUM_FILE_BYTES, printable
+from darkroom.data.sources.layout import is_hidden
 from darkroom.inference.images import ENDINGS
 from darkroom.reporting.tables import plain_table
 
@@ -58,6 +59,12 @@ def find_images(places: Sequence[str]) -> list[Path]:
         else:
             found.append(place)
     return found
+
+
+def other_files(places: Sequence[str]) -> list[str]:
+    """Return the visible files in the given folders that ``find_images`` does not list."""
+    inside = (path for place in map(Path, places) if place.is_dir() for path in files_below(place))
+    return [str(path) for path in inside if path.suffix.lower() not in ENDINGS and not is_hidden(path.name)]
 
 
 def predict_files(model: Any, paths: Sequence[Path], minimum_probability: float) -> Iterator[Prediction]:

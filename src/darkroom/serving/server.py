@@ -4,6 +4,7 @@ import socket
 from typing import TYPE_CHECKING, Any
 
 from darkroom.base.errors import InputError
+from darkroom.base.failures import first_line
 from darkroom.serving.limits import LARGEST_HEADERS, Limits
 
 if TYPE_CHECKING:
@@ -14,8 +15,16 @@ def listen(host: str, port: int) -> socket.socket:
     """Bind a port, before the model is loaded.
 
     Raises:
-        InputError: the port is not available.
+        InputError: the port is not available, or the host no address of this machine.
     """
+    if not host.strip():
+        raise InputError("--host is empty; name an address of this machine, 127.0.0.1, or 0.0.0.0 for all of them")
+    try:
+        socket.getaddrinfo(host, None, socket.AF_INET)
+    except (socket.gaierror, UnicodeError) as error:
+        raise InputError(
+            f"--host {host} is not known ({first_line(error)}); name an IPv4 address of this machine"
+        ) from None
     try:
         listening = socket.create_server((host, port))
     except (OSError, OverflowError) as error:

@@ -28,7 +28,8 @@ def check_access() -> None:
     Raises:
         InputError: the experiment was deleted, access is denied, files cannot be stored, or there is no registry.
     """
-    client = MlflowClient(address.tracking_uri(), address.tracking_uri())
+    with _asking("it cannot be opened", "set MLFLOW_TRACKING_URI to a server or to sqlite:///FILE, or unset it"):
+        client = MlflowClient(address.tracking_uri(), address.tracking_uri())
     with _asking("it does not answer questions about experiments", "check its address and login"):
         experiment = client.get_experiment_by_name(address.EXPERIMENT)
     if experiment is not None:

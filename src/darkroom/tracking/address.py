@@ -9,7 +9,7 @@ from pathlib import Path
 from darkroom.base import project
 from darkroom.base.credentials import hide
 from darkroom.base.errors import InputError
-from darkroom.base.failures import of_full_disk
+from darkroom.base.failures import first_line, of_full_disk
 from darkroom.base.files import is_there
 from darkroom.base.project import project_root
 from darkroom.tracking import sqlite_files
@@ -18,6 +18,10 @@ MODEL_ADDRESSES = ("models:/", "runs:/")  # prefixes of a packaged model's URI
 EXPERIMENT = "darkroom"
 COPIES: set[str] = set()
 """Addresses of copies of stores that this process cannot write."""
+DATABASES = {"postgresql", "mysql", "mssql"}
+"""Databases, beside SQLite, that MLflow takes as a store."""
+IN_MEMORY = ":memory:"
+"""SQLite's name of a database that ends with its process."""
 WITHOUT_SCHEME = re.compile(r"(localhost|[\w-]+(\.[\w-]+)+):\d+(/|$)")
 """An address of a server that lacks ``http://``; MLflow would create a folder of that name."""
 
@@ -88,13 +92,15 @@ def check_tracking(*, must_exist: bool = False, reading: bool = False) -> None:
         from darkroom.tracking import server
 
         server.check(tracking_uri(), shown_uri())
+    else:
+        _require_driver()
 
 
 def _check_variables() -> None:
     """Check the environment variables that name the store.
 
     Raises:
-        InputError: they name a server without its scheme, or a registry in another store.
+        InputError: they name a server without its scheme, a database in memory, or a registry in another store.
     """
     uri = tracking_uri()
     # Entry points make a folder's address absolute.
@@ -103,12 +109,39 @@ def _check_variables() -> None:
             f"MLFLOW_TRACKING_URI: {shown_uri()} has no scheme; set it to "
             f"http://{shown_uri().removeprefix(f'{project_root().as_posix()}/')}, or https://"
         )
+    if uri.startswith("sqlite") and (sqlite_file() is None or IN_MEMORY in uri):
+        raise InputError(
+            f"MLFLOW_TRACKING_URI: {shown_uri()} names no file, so that runs would be lost with the process; set it "
+            "to sqlite:////FOLDER/mlflow.db, or unset it to use the local store"
+        )
     registry = os.environ.get("MLFLOW_REGISTRY_URI")
     if registry and registry != uri:
         raise InputError(
             f"MLFLOW_REGISTRY_URI: {hide(registry)} is not the tracking store {shown_uri()}; unset it, "
             "since Darkroom keeps runs and models in one store"
         )
+
+
+def _require_driver() -> None:
+    """Refuse the address of a database that SQLAlchemy does not understand, or for which it has no driver.
+
+    Raises:
+        InputError: it is such an address.
+    """
+    if tracking_uri().partition("://")[0].partition("+")[0] not in DATABASES:
+        return
+    # Not imported before they are needed.
+    from sqlalchemy.engine import make_url
+    from sqlalchemy.exc import ArgumentError
+
+    try:
+        make_url(tracking_uri()).get_dialect().import_dbapi()
+    except (ImportError, ValueError, ArgumentError) as error:
+        raise InputError(
+            f"the tracking store {shown_uri()} cannot be used ({first_line(error)}); pip install "
+            "psycopg2-binary for PostgreSQL (postgresql+psycopg2://…) or pymysql for MySQL (mysql+pymysql://…), or "
+            "correct the address"
+        ) from None
 
 
 def refuse_deleted_experiment(identity: str) -> None:

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+from darkroom.base.errors import InputError
 from darkroom.base.files import is_there
 from darkroom.base.git import git, head
 from darkroom.base.yaml_files import parse_yaml
@@ -72,9 +73,11 @@ def locked_stages(dvc_lock: str) -> dict[str, Any]:
     """Return the entries of the stages in a dvc.lock, by stage name.
 
     Raises:
-        InputError: the text is not valid YAML.
+        InputError: the text is not valid YAML, or no mapping.
     """
     lock = parse_yaml(dvc_lock, "dvc.lock", CONFLICT) or {}
+    if not isinstance(lock, dict):
+        raise InputError(f"dvc.lock does not list the stages, {CONFLICT}")
     stages: dict[str, Any] = lock.get("stages", {})
     return stages
 
@@ -87,7 +90,7 @@ def current_lock_digest() -> str:
 def current_lock() -> str:
     """Return the text of the workspace's dvc.lock; empty if there is no file."""
     lock = Path("dvc.lock")
-    return lock.read_text(encoding="utf-8") if is_there(lock) else ""
+    return lock.read_text(encoding="utf-8", errors="replace") if is_there(lock) else ""
 
 
 def recorded_runs() -> dict[str, str]:

@@ -55,7 +55,7 @@ def open_store(*, reading: bool = False) -> None:
 
     Raises:
         InputError: the server does not answer, another version of MLflow wrote the store, its experiment was deleted,
-            or its lock is held.
+            its lock is held, or its database's driver is missing.
     """
     if not reading:
         _require_writable()
@@ -144,6 +144,11 @@ def _require_experiment(client: MlflowClient) -> None:
 
 
 def _refused_store(error: MlflowException) -> str:
+    if "maintenance mode" in str(error):
+        return (
+            f"the tracking store {address.shown_uri()} would be a folder of files, which MLflow does not write any "
+            "more; set MLFLOW_TRACKING_URI to sqlite:///FILE or to a server, or unset it to use the local store"
+        )
     if "out-of-date database schema" not in str(error):
         return (
             f"the tracking store {address.shown_uri()} refuses access ({first_line(error)}); check its address and, if "

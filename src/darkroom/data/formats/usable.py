@@ -2,12 +2,13 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import pandas as pd
 
 from darkroom.base.errors import InputError
+from darkroom.base.terminal import shown
 from darkroom.data.formats.manifest import labels_of, quarantine_from_rows
 
 REASONS_SHOWN = 3
@@ -26,7 +27,8 @@ class Reason(NamedTuple):
     """Positions of the files in the table."""
 
     def __str__(self) -> str:
-        return f"{self.files} ({self.example if self.files == 1 else f'such as {self.example}'}): {self.text}"
+        example = shown(self.example)
+        return f"{self.files} ({example if self.files == 1 else f'such as {example}'}): {shown(self.text)}"
 
 
 def reasons(quarantine: pd.DataFrame) -> list[Reason]:
@@ -47,12 +49,26 @@ def commonest(unreadable: Iterable[tuple[str, str]]) -> str:
     return str(reasons(quarantine_from_rows((name, "", reason, "") for name, reason in unreadable))[0])
 
 
-def left_out_line(rows: pd.DataFrame, quarantine: pd.DataFrame) -> str:
-    """Return a line that says how many of the files are left out, and why."""
+def others_line(names: Sequence[str]) -> list[str]:
+    """Return a line on the files in a folder or archive that are not read as images; none without such files."""
+    if not names:
+        return []
+    return [
+        f"{len(names):,} other files are not read, such as {shown(names[0])}: their extensions are not those of images"
+    ]
+
+
+def commonest_of(quarantine: pd.DataFrame) -> str:
+    """Return the commonest reasons why files are left out, with their numbers."""
     every = reasons(quarantine)
     more = f"; {sum(reason.files for reason in every[REASONS_SHOWN:])} for others" if every[REASONS_SHOWN:] else ""
+    return f"{'; '.join(map(str, every[:REASONS_SHOWN]))}{more}"
+
+
+def left_out_line(rows: pd.DataFrame, quarantine: pd.DataFrame) -> str:
+    """Return a line that says how many of the files are left out, and why."""
     total = len(rows) + len(quarantine)
-    return f"left out: {len(quarantine)} of {total} files: {'; '.join(map(str, every[:REASONS_SHOWN]))}{more}"
+    return f"left out: {len(quarantine)} of {total} files: {commonest_of(quarantine)}"
 
 
 def require_classes(rows: pd.DataFrame, quarantine: pd.DataFrame) -> None:

@@ -21,7 +21,7 @@ from darkroom.data.sources import Found
 from darkroom.inference import images
 from darkroom.params import PreprocessParams
 
-FORMAT_OF_ENDING = {".jpg": "JPEG", ".jpeg": "JPEG", ".tif": "TIFF", ".heic": "HEIF"}
+FORMAT_OF_ENDING = {".jpg": "JPEG", ".jfif": "JPEG", ".jpe": "JPEG", ".jpeg": "JPEG", ".tif": "TIFF", ".heic": "HEIF"}
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
+from darkroom.base.contents import of_archive, start_of
 from darkroom.base.errors import InputError
 from darkroom.base.failures import first_line
 from darkroom.data.formats.samples import MAXIMUM_FILE_BYTES, LeftOut, Sample
@@ -73,6 +74,8 @@ def contents(path: Path, encoding: str | None = None) -> Contents:
         raise InputError(f"{path}: a name is marked as UTF-8 and is not; pack the images again") from None
     except DAMAGE as error:
         reason = first_line(error).rstrip(":")
+        if other := of_archive(start_of(path)):
+            raise InputError(f"{path} {other}") from None
         what = "a folder" if path.is_dir() else f"not a zip or tar file that can be read ({reason})"
         raise InputError(f"{path} is {what}; expected an archive with one folder for each class") from None
     return Contents(found, replaced)

@@ -25,7 +25,13 @@ from darkroom.data.sources.tree import (
 from darkroom.inference import images
 
 FileT = TypeVar("FileT")
-LITTER = {"thumbs.db", "desktop.ini", "__macosx"}  # files of Windows and macOS, in lower case
+LITTER = frozenset(
+    (
+        *("thumbs.db", "ehthumbs.db", "desktop.ini", "$recycle.bin", "system volume information"),
+        *("__macosx", "icon\r", "lost+found", "@eadir", "#recycle", "#snapshot"),
+    )
+)
+"""Files and folders that systems and network drives create, in lower case; ``@eaDir`` of Synology holds thumbnails."""
 
 
 def is_hidden(name: str) -> bool:

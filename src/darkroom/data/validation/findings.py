@@ -1,13 +1,14 @@
 """Findings about the images, and how rules about single images and about the data follow each other."""
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import pandas as pd
 
 from darkroom.base import terminal
 from darkroom.data.formats import manifest
+from darkroom.data.formats.usable import commonest_of
 from darkroom.data.validation.rules import Rule, is_image_rule
 
 FAULTS = {
@@ -19,6 +20,8 @@ FAULTS = {
     "labels_of_content": "the same picture is there with {:g} labels",
 }
 """What is wrong with an image that breaks a rule on a column, with the column's value."""
+QUARANTINED = "quarantined"
+"""Column of the rule on the share of quarantined files."""
 NONE_MISSING = "none is missing"
 """Found by a rule that certain values must be there."""
 SHOWN = 5  # offending images listed in a message; the Data Docs list all
@@ -81,7 +84,15 @@ def validate(rows: pd.DataFrame, unread: pd.DataFrame, rules: Sequence[Rule], en
     quarantine = _quarantine(everything[everything["refusal"].isna()], unread, broken)
     of_data = [rule for rule in rules if not is_image_rule(rule)]
     together = engine("data", _together(everything, quarantine), of_data)
-    return Validation([*alone, *together], quarantine)
+    return Validation([*alone, *(_with_reasons(finding, quarantine) for finding in together)], quarantine)
+
+
+def _with_reasons(finding: Finding, quarantine: pd.DataFrame) -> Finding:
+    """Add to a broken rule on the share of quarantined files which files these are, and why."""
+    counted = quarantine[quarantine["reason"] != manifest.UNLABELLED]
+    if finding.success or finding.column != QUARANTINED or counted.empty:
+        return finding
+    return replace(finding, observed=f"{finding.observed}: {commonest_of(counted)}")
 
 
 def _all(rows: pd.DataFrame, unread: pd.DataFrame) -> pd.DataFrame:
@@ -135,4 +146,4 @@ def _together(everything: pd.DataFrame, quarantine: pd.DataFrame) -> pd.DataFram
     class_size = used.groupby("label")["name"].transform("size")
     ratio = class_size.max() / class_size
     quarantined = unused.astype("float64").mask(everything["refusal"] == manifest.UNLABELLED)
-    return used.assign(quarantined=quarantined, class_size=class_size, class_ratio=ratio)
+    return used.assign(**{QUARANTINED: quarantined}, class_size=class_size, class_ratio=ratio)

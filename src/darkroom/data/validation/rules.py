@@ -175,8 +175,9 @@ def read_learnt(path: Path, data: DataParams) -> list[Rule] | None:
         for rule in rules:
             rule["type"], rule["kwargs"]["column"], rule["meta"]["meaning"]
     except (TypeError, KeyError, IndexError) as error:
+        what = f"{error} is missing" if isinstance(error, KeyError) else "it has another form"
         raise InputError(
-            f"{path}: {error} is missing; expected data, and expectations with type, kwargs and meta; restore it, or "
+            f"{path}: {what}; expected data, and expectations with type, kwargs and meta; restore it, or "
             "delete the file to learn the expectations again"
         ) from None
     return list(rules) if of_source == _of(data) else None

@@ -30,7 +30,8 @@ def require_columns(path: Path, there: list[str], wanted: Sequence[str | None]) 
     Raises:
         InputError: a column is missing, or stands twice.
     """
-    shown = f"{', '.join(there[:SHOWN])}{f' and {len(there) - SHOWN:,} more' if len(there) > SHOWN else ''}"
+    listed = ", ".join(name if name == name.strip() and name else repr(name) for name in there[:SHOWN])
+    shown = f"{listed}{f' and {len(there) - SHOWN:,} more' if len(there) > SHOWN else ''}"
     keys = ("image_column", "label_column", "group_column", "split_column")
     for key, column in zip(keys, wanted, strict=True):
         if column is not None and there.count(column) > 1:

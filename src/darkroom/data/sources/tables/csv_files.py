@@ -6,6 +6,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+from darkroom.base import contents
+from darkroom.base.errors import InputError
 from darkroom.base.files import open_regular
 from darkroom.data.sources import limits
 
@@ -17,8 +19,12 @@ def opened(path: Path, separator: str = ",") -> Iterator[BinaryIO]:
     Raises:
         OSError: it cannot be opened, or is not a regular file.
         ValueError: it exceeds a limit.
+        InputError: it is something else, such as a workbook of Excel.
     """
     with open_regular(path) as file:
+        if other := contents.of_table(file.read(contents.LOOKED_AT)):
+            raise InputError(f"{path} {other}")
+        file.seek(0)
         _check(file, separator.encode())
         file.seek(0)
         yield file

@@ -12,9 +12,10 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from darkroom.base.terminal import named
+from darkroom.base.terminal import named, shown
 from darkroom.data.formats import manifest
 from darkroom.data.sources import limits
+from darkroom.data.sources.split_names import part_of, split_of
 from darkroom.data.sources.tables import parquet_files
 from darkroom.data.sources.tables.parquet_files import ParquetTable
 
@@ -55,6 +56,17 @@ class Further:
             columns = [name for name, why in self.left_out.items() if why == reason]
             lines.append(f"{path.name}: not read as columns of your own, {reason}: {_some(columns)}")
         return lines
+
+
+def of_splits(further: Further, path: Path) -> list[str]:
+    """Say which columns seem to assign splits, by their name or their values, although none was named for that."""
+    called = [name for name in further.left_out if part_of(name) == "unclear"]
+    filled = ((name, set(values[values != ""].unique()[:SHOWN])) for name, values in further.values.items())
+    called += [name for name, values in filled if len(values) > 1 and "train" in map(split_of, values)]
+    return [
+        f"{path.name}: the column {shown(name)} assigns no splits; set data.split_column: {shown(name)} if it does"
+        for name in called
+    ]
 
 
 def _some(columns: Sequence[str]) -> str:

@@ -13,7 +13,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from darkroom.base.errors import ImageError
+from darkroom.base import contents
+from darkroom.base.errors import ImageError, InputError
 from darkroom.base.failures import first_line
 from darkroom.base.files import open_regular
 from darkroom.data.formats.samples import MAXIMUM_FILE_BYTES
@@ -70,7 +71,10 @@ def open_file(path: Path) -> ParquetTable:
 
     Raises:
         Exception: one of ``DAMAGE``: the file cannot be read, or exceeds a limit.
+        InputError: it is something else, such as a pointer of Git LFS.
     """
+    if other := contents.of_parquet(contents.start_of(path)):
+        raise InputError(f"{path} {other}")
     description = _description(path)
     # Arrow follows nested columns by recursion, so their number is limited too.
     opened = pq.ParquetFile(
@@ -104,11 +108,15 @@ def read_texts(table: ParquetTable, columns: Sequence[str]) -> list[list[Any]]:
     """Return the values of columns of short texts or numbers, with a list of equal length for each column.
 
     Raises:
-        Exception: one of ``DAMAGE``: a column is nested or damaged, or a text is longer than ``MAXIMUM_TEXT``.
+        Exception: one of ``DAMAGE``: a column is damaged, or a text is longer than ``MAXIMUM_TEXT``.
+        InputError: a column is nested, such as one of several labels for each image.
     """
     for name in columns:
         if pa.types.is_nested(table.kind(name)):
-            raise ValueError(f"column {name} holds {table.kind(name)}; texts or numbers were expected")
+            raise InputError(
+                f"{table.path}: the column {name} holds {table.kind(name)}, expected was one text or number for each "
+                "image; name another column in params.yaml, or write one that does"
+            )
     values: list[list[Any]] = [[] for _ in columns]
     for group in range(len(table.groups)):
         for batch in table.batches(group, columns, TEXTS):

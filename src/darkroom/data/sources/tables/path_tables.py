@@ -1,6 +1,7 @@
 """Tables of image paths and labels, as CSV or Parquet."""
 
 import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,15 +13,19 @@ from darkroom.base.failures import first_line
 from darkroom.base.types import SplitName
 from darkroom.data.formats.manifest import UNLABELLED
 from darkroom.data.formats.samples import File, LeftOut, Sample
+from darkroom.data.sources import folders
 from darkroom.data.sources.layout import is_hidden
 from darkroom.data.sources.split_names import split_of
 from darkroom.data.sources.tables import csv_files, further_columns, parquet_files, parquet_splits
 from darkroom.data.sources.tables.columns import LABEL_IT, Listed, require_columns
 from darkroom.data.sources.tables.further_columns import Further
 from darkroom.data.sources.tables.paths import OUTSIDE, Paths
+from darkroom.inference import images
 from darkroom.params import DataParams
 
 TABLES = (".csv", ".tsv", ".parquet")
+ROW = re.compile(r" \(row \d+\)$")
+"""Ends the name of an image that is left out, for the row that names it."""
 
 
 def find_table(data: DataParams) -> Listed:
@@ -28,7 +33,7 @@ def find_table(data: DataParams) -> Listed:
 
     ``data.path`` is the table, or a folder that contains exactly one, or one ``metadata`` table in each of its folders,
     as in Hugging Face's image folders; the folders' names then assign the splits. Images of a split without any label,
-    such as published test images, are left out.
+    such as published test images, are left out, and so are images in the folder that no row names.
 
     Raises:
         InputError: a column is missing, or a row has no image, no label, a missing image or a repeated one.
@@ -47,6 +52,8 @@ def find_table(data: DataParams) -> Listed:
         left_out += [file._replace(name=below + file.name) for file in without]
         columns.append(further.assign(name=below + further["name"]))
         notes += told
+    if root.is_dir():
+        left_out += _without_row(root, [*found, *left_out])
     return found, left_out, notes, further_columns.joined(columns)
 
 
@@ -88,7 +95,24 @@ def _in_table(path: Path, data: DataParams, of_file: SplitName | None) -> Listed
         rows.append(row - 2)
     notes = [f"no image of the split {split} has a label: its images are left out" for split in sorted(without)]
     columns = further.of_images(rows, [sample.name for sample in found])
+    if data.split_column is None:
+        notes += further_columns.of_splits(further, path)
     return found, left_out, (*notes, *further.notes(path)), columns
+
+
+def _without_row(root: Path, listed: Sequence[Sample | LeftOut]) -> list[LeftOut]:
+    """Return the images in the folder that no row of its tables names."""
+    rows = {os.path.abspath(root / ROW.sub("", one.name)) for one in listed}  # noqa: PTH100 - without following links
+    inside = (
+        (below + name, file.path) for below, files in folders.Walk(root).folders() for name, file in files.items()
+    )
+    without = [
+        (name, path) for name, path in inside
+        if name.lower().endswith(images.ENDINGS) and os.path.abspath(path) not in rows  # noqa: PTH100
+    ]  # fmt: skip
+    # Rows may name them by another path.
+    real = set(map(os.path.realpath, rows)) if without else set()
+    return [LeftOut(name, UNLABELLED, LABEL_IT) for name, path in without if os.path.realpath(path) not in real]
 
 
 def _splits_without_labels(table: pd.DataFrame) -> set[str]:
