@@ -92,7 +92,7 @@ def test_training_with_the_files_gives_the_same_weights_as_without(folder, state
     job = job_of(source)
     in_memory = training.train(job)
     said = written(job, folder)
-    assert said == ["features of 100 images at fc1, 16 numbers each"]
+    assert said == ["features of 100 images, 16 numbers each, of the layer fc1"]
     assert not list(state.iterdir())
     monkeypatch.setattr(inference, "with_constant_weights", lambda _: pytest.fail("computed"))
     from_files = training.train(job, features=training.Features(folder))

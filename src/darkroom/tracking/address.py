@@ -63,6 +63,12 @@ def is_server() -> bool:
     return tracking_uri().partition("://")[0].lower() in {"http", "https"}
 
 
+def is_folder() -> bool:
+    """Return whether the tracking store is a folder of files."""
+    # Entry points make its address absolute.
+    return tracking_uri().lower().startswith(("/", "file:"))
+
+
 def check_tracking(*, must_exist: bool = False, reading: bool = False) -> None:
     """Check that the tracking store can be used.
 
@@ -100,7 +106,8 @@ def _check_variables() -> None:
     """Check the environment variables that name the store.
 
     Raises:
-        InputError: they name a server without its scheme, a database in memory, or a registry in another store.
+        InputError: they name a server without its scheme, a database in memory, a folder of files, or a registry in
+            another store.
     """
     uri = tracking_uri()
     # Entry points make a folder's address absolute.
@@ -113,6 +120,11 @@ def _check_variables() -> None:
         raise InputError(
             f"MLFLOW_TRACKING_URI: {shown_uri()} names no file, so that runs would be lost with the process; set it "
             "to sqlite:////FOLDER/mlflow.db, or unset it to use the local store"
+        )
+    if is_folder() and os.environ.get("MLFLOW_ALLOW_FILE_STORE", "").lower() not in {"true", "1"}:
+        raise InputError(
+            f"MLFLOW_TRACKING_URI: {shown_uri()} is a folder of files, which MLflow takes as a store no longer; set it "
+            "to a server or to sqlite:///FILE, or unset it (mlflow migrate-filestore copies the runs of a folder)"
         )
     registry = os.environ.get("MLFLOW_REGISTRY_URI")
     if registry and registry != uri:

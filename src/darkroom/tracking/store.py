@@ -144,11 +144,6 @@ def _require_experiment(client: MlflowClient) -> None:
 
 
 def _refused_store(error: MlflowException) -> str:
-    if "maintenance mode" in str(error):
-        return (
-            f"the tracking store {address.shown_uri()} would be a folder of files, which MLflow does not write any "
-            "more; set MLFLOW_TRACKING_URI to sqlite:///FILE or to a server, or unset it to use the local store"
-        )
     if "out-of-date database schema" not in str(error):
         return (
             f"the tracking store {address.shown_uri()} refuses access ({first_line(error)}); check its address and, if "

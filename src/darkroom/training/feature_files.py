@@ -68,7 +68,7 @@ def write_features(job: TrainingJob, weights: str | None, folder: FeatureFolder,
             _compute_file(outputs, of_split, unfinished.array_file(split), shape, progress)
         folder.write(record, unfinished, move=True)
         shutil.rmtree(unfinished.folder)
-    report(f"features of {count} images at {layer}, {'×'.join(map(str, shape))} numbers each")
+    report(f"features of {count} images, {'×'.join(map(str, shape))} numbers each, of the layer {layer}")
 
 
 class _Progress:
