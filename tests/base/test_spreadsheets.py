@@ -45,7 +45,8 @@ REFUSED = {
     "more cells in each row": (b"name,site\na,x,y\nb,x,y\n", "more cells than there are columns"),
     "more cells in a later row": (b"name,site\na,x\nb,x,y\n", "Expected 2 fields in line 3, saw 3"),
     "a name of megabytes": (b"x" * 200_000 + b",name\n", "field larger than field limit"),
-    "UTF-16": ("name,site\n".encode("utf-16"), "codec can't decode"),
+    "UTF-16": ("name,site\n".encode("utf-16"), "it is not in UTF-8: byte 0xff at 0"),
+    "Latin-1": ("name,site\nCafé.png,x\n".encode("latin-1"), "it is not in UTF-8: byte 0xe9 at 13"),
     "a merge": (b"name,site\na,x\n<<<<<<< HEAD\nb,x\n=======\n", "conflict markers of git"),
     "nothing": (b"", "No columns"),
 }

@@ -91,7 +91,10 @@ def read_given(path: Path) -> "pd.DataFrame":
     content = read_limited(path, MAXIMUM_BYTES)
     if other := contents.of_table(content[: contents.LOOKED_AT]):
         raise ValueError(f"it {other}")
-    text = content.decode("utf-8-sig")
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"it is not in UTF-8: byte {content[error.start]:#04x} at {error.start:,}") from None
     if CONFLICT.search(text):
         raise ValueError("it has conflict markers of git, <<<<<<<")
     try:
