@@ -11,6 +11,7 @@ def test_a_name_is_told_in_one_line():
 
 def test_other_files_are_told_in_one_line():
     assert usable.others_line([]) == []
+    assert usable.others_line(["x.mp4"]) == ["one other file is not read: x.mp4 has no extension of an image"]
     assert usable.others_line(["x\r.mp4", "y.mp4"]) == [
-        r"2 other files are not read, such as x\r.mp4: their extensions are not those of images"
+        r"2 other files are not read, such as x\r.mp4: they have no extension of an image"
     ]

@@ -53,9 +53,10 @@ def others_line(names: Sequence[str]) -> list[str]:
     """Return a line on the files in a folder or archive that are not read as images; none without such files."""
     if not names:
         return []
-    return [
-        f"{len(names):,} other files are not read, such as {shown(names[0])}: their extensions are not those of images"
-    ]
+    if len(names) == 1:
+        return [f"one other file is not read: {shown(names[0])} has no extension of an image"]
+    first = shown(names[0])
+    return [f"{len(names):,} other files are not read, such as {first}: they have no extension of an image"]
 
 
 def commonest_of(quarantine: pd.DataFrame) -> str:
