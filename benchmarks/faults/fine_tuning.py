@@ -34,6 +34,8 @@ SETTINGS = {
 }
 OWN = "own.keras"
 DIGEST = re.compile(r"initial_weights_sha256: ([0-9a-f]{16,64})")
+ALONE = ("--force", "--single-item")
+"""Options of ``dvc repro`` that run one stage, though nothing has changed."""
 IDENTICAL = "identical: all weights and metrics are the same"
 
 
@@ -56,8 +58,10 @@ def run(kills: int, seed: int) -> Iterator[Step]:
     with tempfile.TemporaryDirectory() as temporary:
         project = _photographs(Path(temporary) / "photographs")
         for stage, outputs in OUTPUTS.items():
-            seconds = project.require("dvc", "repro", stage).seconds
+            project.require("dvc", "repro", stage)
             expected = _contents(project, outputs)
+            _forget_features(project, stage)
+            seconds = project.require("dvc", "repro", *ALONE, stage).seconds
             for part in range(kills // 2):
                 after = (part + moments.random()) / (kills // 2) * seconds
                 yield _killed(project, stage, after, expected)
@@ -85,23 +89,34 @@ def _photographs(root: Path) -> Project:
 
 def _killed(project: Project, stage: str, after: float, expected: dict[str, str]) -> Step:
     """Start a stage anew, kill it some seconds after it has begun, and run it to its end."""
-    if stage == FEATURES:
-        # What is there would be kept.
-        shutil.rmtree(project.root / COMPUTED)
-    with project.started("dvc", "repro", "--force", "--single-item", stage) as process:
+    _forget_features(project, stage)
+    with project.started("dvc", "repro", *ALONE, stage) as process:
         printed = process.stdout or io.StringIO()
         for line in printed:
             if line.startswith(f"Running stage '{stage}'"):
                 break
         time.sleep(after)
         kill(process)
-        said = [line for line in printed.read().splitlines() if " epoch " in line] or ["before any epoch"]
+        said = printed.read().splitlines()
     project.require("darkroom", "check", "--inputs")
     project.require("dvc", "repro", stage)
     found = _contents(project, [*expected])
     differ = [name for name in expected if found[name] != expected[name]]
-    title = f"killed in {stage} after {after:.1f} s: {said[-1].split('  loss')[0].strip()}"
-    return Step(title, f"other {', '.join(differ)}" if differ else "")
+    return Step(f"{stage}, killed after {after:.1f} s {_where(said)}", f"other {', '.join(differ)}" if differ else "")
+
+
+def _forget_features(project: Project, stage: str) -> None:
+    """Remove the features before they are computed anew: those that are there would be kept."""
+    if stage == FEATURES:
+        shutil.rmtree(project.root / COMPUTED)
+
+
+def _where(said: list[str]) -> str:
+    """Return how far a stage was that has printed these lines."""
+    if any(line.startswith("Updating lock file") for line in said):
+        return "when it had ended"
+    epochs = [line.split("  loss")[0].strip() for line in said if " epoch " in line and "  loss" in line]
+    return f"at {epochs[-1]}" if epochs else "before any epoch"
 
 
 def _contents(project: Project, names: Iterable[str]) -> dict[str, str]:
