@@ -147,7 +147,7 @@ def test_a_store_in_memory_is_refused(folder, monkeypatch, uri):
         ),
         ("mysql://me:hunter2@127.0.0.1:9/runs", "(No module named 'MySQLdb'); pip install"),
         ("postgresql://me:hunter2@127.0.0.1:port/runs", "(invalid literal for int() with base 10: 'port'); pip"),
-        ("/somewhere/mlruns", "mlruns is a folder of files, which MLflow takes as a store no longer"),
+        ("/somewhere/mlruns", "mlruns is a folder of files, which MLflow no longer accepts as a store"),
         ("file:///somewhere/mlruns", "mlruns is a folder of files"),
     ],
 )

@@ -50,7 +50,7 @@ def draw(
         )
     ]
     errors = counted(len(rank), "likely label error")
-    hints = f"{errors}, the surest first in number; all: column {DOUBT} of {report.predictions.name}"
+    hints = f"{errors}, numbered from the surest; all: column {DOUBT} of {report.predictions.name}"
     heading = f"The most confident of {len(wrong)} mistakes; {hints if rank else 'no hints at label errors'}"
     pictures(np.asarray(test.images[chosen]), titles, heading, report.mistakes)
 

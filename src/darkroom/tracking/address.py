@@ -123,8 +123,8 @@ def _check_variables() -> None:
         )
     if is_folder() and os.environ.get("MLFLOW_ALLOW_FILE_STORE", "").lower() not in {"true", "1"}:
         raise InputError(
-            f"MLFLOW_TRACKING_URI: {shown_uri()} is a folder of files, which MLflow takes as a store no longer; set it "
-            "to a server or to sqlite:///FILE, or unset it (mlflow migrate-filestore copies the runs of a folder)"
+            f"MLFLOW_TRACKING_URI: {shown_uri()} is a folder of files, which MLflow no longer accepts as a store; set "
+            "it to a server or to sqlite:///FILE, or unset it (mlflow migrate-filestore copies the runs of a folder)"
         )
     registry = os.environ.get("MLFLOW_REGISTRY_URI")
     if registry and registry != uri:
